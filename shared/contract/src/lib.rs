@@ -1,0 +1,22 @@
+//! The nouns that functions say to each other: ids, queue messages, S3 keys, the import call.
+//!
+//! Owns every format that crosses a process. Never sees I/O, tokio, an SDK, a database, or a secret. Queue messages carry ids, never an
+//! address, a field, a file name or a client's address.
+#![forbid(unsafe_code)]
+
+mod call;
+mod event;
+mod id;
+mod key;
+mod message;
+
+pub use call::{ImportCall, Profile, campaign_from_file_name};
+pub use event::{ObjectEvent, parse_object_events};
+pub use id::{CampaignId, ExportId, FileId, ImportId, LaunchId, MailId, TenantId};
+pub use key::{
+    Folder, control_file_of, data_file_of, error_report_of, is_control_file, spool_key, spool_prefix,
+};
+pub use message::{
+    Actor, ExportMessage, GenerateMessage, ImportMessage, ResponseKind, SendMessage, SweepMessage,
+    TrackMessage,
+};

@@ -1,0 +1,158 @@
+//! Everything that a customer may read when something is wrong, in one place.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+macro_rules! catalogue {
+    ($($variant:ident, $slug:literal, $status:literal, $text:literal;)*) => {
+        /// One thing that can be wrong with what a customer sent.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum Code {
+            $(#[doc = $text] #[serde(rename = $slug)] $variant,)*
+        }
+
+        impl Code {
+            /// All codes, in the catalogue's order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// The stable name: in the API's problem documents, in error reports, in the database.
+            pub fn slug(self) -> &'static str {
+                match self { $(Self::$variant => $slug,)* }
+            }
+
+            /// The HTTP status with which the API answers it.
+            pub fn http_status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            fn template(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+        }
+    };
+}
+
+catalogue! {
+    // Rows of an import.
+    AddressMissing, "address_missing", 422, "The row has no e-mail address in column \"{column}\".";
+    AddressNoAt, "address_no_at", 422, "The e-mail address has no @ sign, or more than one.";
+    AddressLocalPart, "address_local_part", 422, "The part before the @ sign is not valid.";
+    AddressNonAscii, "address_non_ascii", 422, "The part before the @ sign has letters beyond ASCII, which are not supported yet.";
+    AddressDomain, "address_domain", 422, "The part after the @ sign is not a valid domain.";
+    AddressTooLong, "address_too_long", 422, "The e-mail address is longer than 254 octets, or its part before the @ sign longer than 64.";
+    RowRagged, "row_ragged", 422, "The row has {found} fields, the header has {expected}.";
+    RowEncoding, "row_encoding", 422, "The row has bytes that are not valid in the charset {charset}.";
+    RowNul, "row_nul", 422, "The row has a NUL byte.";
+    FieldTooLong, "field_too_long", 422, "A field is longer than {max} bytes.";
+    // Whole files.
+    FileMissing, "file_missing", 404, "The file \"{file}\" is not in Incoming. Upload it first, then the control file.";
+    FileChanged, "file_changed", 409, "The file was overwritten while it was imported. Send the control file again.";
+    FileEmpty, "file_empty", 422, "The file has no rows to import.";
+    FileSize, "file_size", 422, "The file has {found} bytes; {expected} were announced.";
+    FileDigest, "file_digest", 422, "The file's SHA-256 differs from the announced one.";
+    FileHeader, "file_header", 422, "The header has no column \"{column}\". It must be the e-mail address, or the import profile must map one.";
+    FileColumns, "file_columns", 422, "The header has {found} columns; at most {max} are allowed.";
+    FileTooManyBadRows, "file_too_many_bad_rows", 422, "{rejected} of {rows} rows were rejected; the import profile allows {max_percent} %. Nothing was imported.";
+    FileNotEncrypted, "file_not_encrypted", 422, "The file is not PGP-encrypted, and the import profile demands it.";
+    FileTooLarge, "file_too_large", 413, "The file is larger than {max}. Split it.";
+    PgpNotForUs, "pgp_not_for_us", 422, "The file is not encrypted to your Broadcast key. Download the key again and encrypt to it.";
+    PgpDamaged, "pgp_damaged", 422, "The encrypted file is damaged or incomplete, or has no integrity protection. Encrypt and upload it again.";
+    PgpSignature, "pgp_signature", 422, "The file is not signed by a key that is registered for you, or the signature is not valid.";
+    // The control file and the import call.
+    ControlMalformed, "control_malformed", 400, "The control file is not a valid import call: {problem}.";
+    ControlName, "control_name", 422, "The file name does not tell a campaign (EXTERNALID-CAMPAIGN-PROFILE-YYYYMMDDhhmmss.csv), and the control file is empty.";
+    CampaignUnknown, "campaign_unknown", 404, "There is no campaign \"{campaign}\".";
+    ProfileUnknown, "profile_unknown", 404, "There is no import profile \"{profile}\".";
+    CampaignExists, "campaign_exists", 409, "There is a campaign \"{campaign}\" already.";
+    CampaignEnded, "campaign_ended", 409, "The campaign's lifetime is over: its data is deleted.";
+    // Templates and launches.
+    TemplateMissing, "template_missing", 409, "The campaign has no template yet.";
+    TemplateSyntax, "template_syntax", 422, "The template's {part} is not valid in line {line}: {problem}.";
+    TemplateField, "template_field", 422, "The template's {part} uses the field \"{field}\", which the import has not.";
+    TemplateUnsubscribe, "template_unsubscribe", 422, "The template's {part} has no unsubscribe link: put {{{{ unsubscribe_url }}}} into it.";
+    TemplateLink, "template_link", 422, "The template's link in line {line} is not allowed: {problem}.";
+    SenderDomain, "sender_domain", 422, "The sender's domain \"{domain}\" is not confirmed for you.";
+    LaunchNothing, "launch_nothing", 409, "The campaign has no imported recipients.";
+    // The API.
+    KeyMissing, "key_missing", 401, "The request has no API key. Send it as \"Authorization: Bearer ...\".";
+    KeyInvalid, "key_invalid", 401, "The API key is not valid, or has expired.";
+    NotFound, "not_found", 404, "There is no such thing, or it is not yours.";
+    BodyMalformed, "body_malformed", 400, "The request's body is not valid: {problem}.";
+    BodyTooLarge, "body_too_large", 413, "The request's body is larger than {max}.";
+    Unavailable, "unavailable", 503, "This is not available at the moment. Try again in a few seconds.";
+    // SSH keys.
+    SshKeyMalformed, "ssh_key_malformed", 422, "This is not an OpenSSH public key (one line, as in id_ed25519.pub).";
+    SshKeyWeak, "ssh_key_weak", 422, "The SSH key is too weak: use ed25519, ECDSA, or RSA with 3072 bits or more.";
+}
+
+impl fmt::Display for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.slug())
+    }
+}
+
+/// A code with what fills the gaps of its words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// Which thing is wrong.
+    pub code: Code,
+    /// Name and value of each gap. Values may be the customer's own words: they are for the customer alone, never for a log.
+    pub params: Vec<(&'static str, String)>,
+}
+
+impl Notice {
+    /// A notice without gaps.
+    pub fn new(code: Code) -> Self {
+        Self { code, params: Vec::new() }
+    }
+
+    /// Fills one gap.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl fmt::Display) -> Self {
+        self.params.push((name, value.to_string()));
+        self
+    }
+
+    /// The reason in words, as the customer reads it.
+    pub fn words(&self) -> String {
+        let mut text = self.code.template().replace("{{{{", "\u{1}").replace("}}}}", "\u{2}");
+        for (name, value) in &self.params {
+            text = text.replace(&format!("{{{name}}}"), value);
+        }
+        text.replace('\u{1}', "{{").replace('\u{2}', "}}")
+    }
+}
+
+impl From<Code> for Notice {
+    fn from(code: Code) -> Self {
+        Self::new(code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_fill_the_gaps() {
+        let notice = Notice::new(Code::RowRagged).with("found", 3).with("expected", 5);
+        assert_eq!(notice.words(), "The row has 3 fields, the header has 5.");
+        assert!(
+            Notice::new(Code::TemplateUnsubscribe)
+                .with("part", "text")
+                .words()
+                .contains("{{ unsubscribe_url }}")
+        );
+    }
+
+    #[test]
+    fn slugs_are_unique_and_parse_back() {
+        let mut seen = std::collections::BTreeSet::new();
+        for code in Code::ALL {
+            assert!(seen.insert(code.slug()), "{code} twice");
+            let json = serde_json::to_string(code).unwrap();
+            assert_eq!(serde_json::from_str::<Code>(&json).unwrap(), *code);
+        }
+    }
+}

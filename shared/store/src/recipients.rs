@@ -1,0 +1,33 @@
+//! The table of one import: fixed columns, whatever the file's header was.
+
+use contract::ImportId;
+use sqlx::AssertSqlSafe;
+
+use crate::{CampaignTx, StoreError};
+
+/// The columns in the order in which an import copies them.
+///
+/// `line` is the physical line on which the record begins, from 1. `recipient_key` is the customer's own. `fields` has one element per
+/// column of the header, in its order.
+pub const COLUMNS: &str = "line, address, address_key, recipient_key, fields";
+
+/// Makes the import's table anew. Whatever an earlier attempt left under this name was never published.
+pub async fn create(tx: &mut CampaignTx, import: ImportId) -> Result<(), StoreError> {
+    let table = import.table();
+    // Fields are compressed by column values of a kilobyte and more only; storage stays the default.
+    let statement = format!(
+        "DROP TABLE IF EXISTS {table};
+         CREATE TABLE {table} (line bigint NOT NULL, address text NOT NULL, address_key bytea NOT NULL, recipient_key text,
+                               fields text[] NOT NULL)"
+    );
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Drops the import's table, published or not.
+pub async fn drop(tx: &mut CampaignTx, import: ImportId) -> Result<(), StoreError> {
+    sqlx::raw_sql(AssertSqlSafe(format!("DROP TABLE IF EXISTS {}", import.table())))
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}

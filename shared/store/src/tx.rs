@@ -1,0 +1,126 @@
+//! Transactions that have taken a tenant's role.
+
+use std::ops::{Deref, DerefMut};
+
+use contract::{CampaignId, TenantId};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
+
+use crate::StoreError;
+
+/// A transaction as one tenant's role. Dropped without [`commit`](Self::commit) it rolls back.
+pub struct TenantTx {
+    tx: Transaction<'static, Postgres>,
+    tenant: TenantId,
+}
+
+impl TenantTx {
+    pub(crate) async fn begin(pool: &PgPool, tenant: TenantId) -> Result<Self, StoreError> {
+        let mut tx = pool.begin().await?;
+        // The name comes from a typed id: digits alone.
+        sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL ROLE {}", tenant.role()))).execute(&mut *tx).await?;
+        Ok(Self { tx, tenant })
+    }
+
+    /// Whose role it is.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Goes on in a campaign's schema. It is the role that guards: the schema of another tenant's campaign is closed to it.
+    pub async fn enter(mut self, campaign: CampaignId) -> Result<CampaignTx, StoreError> {
+        let schema = campaign.schema();
+        let open: Option<bool> = sqlx::query_scalar(
+            "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = $1",
+        )
+        .bind(&schema)
+        .fetch_optional(&mut *self.tx)
+        .await?;
+        if open != Some(true) {
+            return Err(StoreError::NoCampaign);
+        }
+        sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL search_path = {schema}, pg_temp")))
+            .execute(&mut *self.tx)
+            .await?;
+        Ok(CampaignTx { inner: self, campaign })
+    }
+
+    /// Makes everything durable.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        Ok(self.tx.commit().await?)
+    }
+}
+
+impl Deref for TenantTx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.tx
+    }
+}
+
+impl DerefMut for TenantTx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+}
+
+/// A transaction as one tenant's role with one campaign's schema as the search path: the only door to campaign data. Global tables are
+/// named `broadcast.<table>` in it.
+pub struct CampaignTx {
+    inner: TenantTx,
+    campaign: CampaignId,
+}
+
+impl CampaignTx {
+    pub(crate) async fn begin(
+        pool: &PgPool,
+        tenant: TenantId,
+        campaign: CampaignId,
+    ) -> Result<Self, StoreError> {
+        TenantTx::begin(pool, tenant).await?.enter(campaign).await
+    }
+
+    /// Whose role it is.
+    pub fn tenant(&self) -> TenantId {
+        self.inner.tenant
+    }
+
+    /// Whose schema it is.
+    pub fn campaign(&self) -> CampaignId {
+        self.campaign
+    }
+
+    /// Makes everything durable.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.inner.commit().await
+    }
+
+    /// Writers of responses hold this to the end of their transaction, any number at once.
+    pub async fn share_responses(&mut self) -> Result<(), StoreError> {
+        let key = self.campaign.0;
+        sqlx::query("SELECT pg_advisory_xact_lock_shared($1)").bind(key).execute(&mut **self).await?;
+        Ok(())
+    }
+
+    /// Waits for the writers that are under way and keeps new ones out until this transaction ends: whatever number is the highest then
+    /// stays above no later commit.
+    pub async fn close_responses(&mut self) -> Result<(), StoreError> {
+        let key = self.campaign.0;
+        sqlx::query("SELECT pg_advisory_xact_lock($1)").bind(key).execute(&mut **self).await?;
+        Ok(())
+    }
+}
+
+impl Deref for CampaignTx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for CampaignTx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+}
