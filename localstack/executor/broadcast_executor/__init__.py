@@ -1,0 +1,1 @@
+"""Runs a Lambda function's `bootstrap` binary as a plain process under LocalStack, without Docker."""
