@@ -1,0 +1,153 @@
+use std::fmt;
+
+use aws_lc_rs::{hmac, rand};
+use contract::TenantId;
+use data_encoding::BASE64;
+
+use crate::Error;
+
+/// Length of the master key and of every key derived from it.
+pub const KEY_BYTES: usize = 32;
+
+/// Salt of the extract step. Changing it changes every key of every tenant, and with them every link ever mailed.
+const EXTRACT_SALT: &[u8] = b"broadcast master key v1";
+
+/// What a derived key is for. A key for one purpose tells nothing about a key for another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// HMAC of normalised addresses: `address_key`. Always key id 0: the suppression list must outlive every rotation.
+    AddressDigest,
+    /// HMAC of the tokens in open, click and unsubscribe links.
+    Links,
+    /// HMAC of the tokens in return paths (VERP) and report headers.
+    Reports,
+    /// AES-256-GCM key of the objects in the spool.
+    Spool,
+}
+
+impl Purpose {
+    /// Labels are data at rest: they never change, and a new purpose takes a label that no other one starts with.
+    const fn label(self) -> &'static [u8] {
+        match self {
+            Self::AddressDigest => b"address-digest",
+            Self::Links => b"links",
+            Self::Reports => b"reports",
+            Self::Spool => b"spool",
+        }
+    }
+}
+
+/// The installation's one root secret. Every key of every tenant is derived from it, so none of them is stored.
+#[derive(Clone)]
+pub struct MasterKey {
+    /// HKDF's pseudo-random key (RFC 5869, 2.2), not the secret itself.
+    extracted: hmac::Key,
+}
+
+impl MasterKey {
+    /// Reads 32 bytes in standard base64, the form in which the secret is kept. White space around it is ignored.
+    pub fn from_base64(text: &str) -> Result<Self, Error> {
+        let bytes = BASE64.decode(text.trim().as_bytes()).map_err(|_| Error::MasterKey)?;
+        let secret: [u8; KEY_BYTES] = bytes.try_into().map_err(|_| Error::MasterKey)?;
+        let extracted = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, EXTRACT_SALT), &secret);
+        Ok(Self { extracted: hmac::Key::new(hmac::HMAC_SHA256, extracted.as_ref()) })
+    }
+
+    /// A new secret in the form that [`MasterKey::from_base64`] reads.
+    pub fn generate_base64() -> Result<String, Error> {
+        let mut secret = [0; KEY_BYTES];
+        rand::fill(&mut secret).map_err(|_| Error::Random)?;
+        Ok(BASE64.encode(&secret))
+    }
+
+    /// The key of one tenant for one purpose: HKDF-SHA256 (RFC 5869) with the info
+    /// `label | 0x00 | tenant id, 8 bytes big-endian | key id, 1 byte`.
+    ///
+    /// `key_id` rotates a key: write with the newest, verify with the one that a token names.
+    pub fn derive(&self, tenant: TenantId, purpose: Purpose, key_id: u8) -> [u8; KEY_BYTES] {
+        // One hash length of output is one HMAC in the expand step (RFC 5869, 2.3), which cannot fail.
+        let mut block = hmac::Context::with_key(&self.extracted);
+        block.update(purpose.label());
+        block.update(&[0]);
+        block.update(&tenant.0.to_be_bytes());
+        block.update(&[key_id, 1]);
+        let tag = block.sign();
+        let mut key = [0; KEY_BYTES];
+        key.copy_from_slice(tag.as_ref());
+        key
+    }
+}
+
+impl fmt::Debug for MasterKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MasterKey(..)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::hkdf;
+    use data_encoding::HEXLOWER;
+
+    use super::*;
+
+    const SECRET: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+    struct Length;
+    impl hkdf::KeyType for Length {
+        fn len(&self) -> usize {
+            KEY_BYTES
+        }
+    }
+
+    /// Mailed links and suppression lists depend on these values: a change here breaks them for every tenant.
+    #[test]
+    fn golden_values() {
+        let master = MasterKey::from_base64(SECRET).unwrap();
+        for (tenant, purpose, key_id, expected) in [
+            (
+                1,
+                Purpose::AddressDigest,
+                0,
+                "049973720814988908d4da8b64f868ef8e4f216a030b4259714a48fb7b8ccdef",
+            ),
+            (1, Purpose::Links, 0, "1d942fc7ecd0de066936a0fe69bc55b6beb32d7362b980cc5149ae956d2fa9b6"),
+            (1, Purpose::Links, 1, "a00fc78250f981a4e6b5445f0925bf8026d14ed378a1361b7feccf387d00a05c"),
+            (1, Purpose::Reports, 0, "054bbd54b41870e63c42bfef9d2f54d26cdcc0609a091070acd33b9845875e7f"),
+            (1, Purpose::Spool, 0, "5bda5d150cafc33cdf3689f79bb15575ed65c7c6b5f6e41b79460706be64de7e"),
+            (2, Purpose::Spool, 0, "2cc5330e2bb7446cc3218f1e4cc57e06ae6c6e9d237a86583aae58856810a720"),
+        ] {
+            let key = master.derive(TenantId(tenant), purpose, key_id);
+            assert_eq!(HEXLOWER.encode(&key), expected, "{tenant} {purpose:?} {key_id}");
+        }
+    }
+
+    #[test]
+    fn derivation_is_rfc_5869() {
+        let secret: Vec<u8> = (0..32).collect();
+        let info: &[&[u8]] = &[b"links", &[0], &7_i64.to_be_bytes(), &[3]];
+        let mut expected = [0; KEY_BYTES];
+        hkdf::Salt::new(hkdf::HKDF_SHA256, EXTRACT_SALT)
+            .extract(&secret)
+            .expand(info, Length)
+            .unwrap()
+            .fill(&mut expected)
+            .unwrap();
+        let master = MasterKey::from_base64(SECRET).unwrap();
+        assert_eq!(master.derive(TenantId(7), Purpose::Links, 3), expected);
+    }
+
+    #[test]
+    fn only_32_bytes_of_base64_are_a_master_key() {
+        for bad in ["", "abc", "AAECAw==", &SECRET[..43], &format!("{SECRET}{SECRET}")] {
+            assert!(matches!(MasterKey::from_base64(bad), Err(Error::MasterKey)), "{bad}");
+        }
+        assert!(MasterKey::from_base64(&format!(" {SECRET}\n")).is_ok());
+        assert!(MasterKey::from_base64(&MasterKey::generate_base64().unwrap()).is_ok());
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        assert_eq!(format!("{:?}", MasterKey::from_base64(SECRET).unwrap()), "MasterKey(..)");
+    }
+}
