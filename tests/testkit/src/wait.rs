@@ -1,0 +1,30 @@
+//! Waiting for a condition with a deadline, instead of sleeping.
+
+use std::time::{Duration, Instant};
+
+/// Long enough for a redelivery after a killed function on a busy machine.
+pub const DEADLINE: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(100);
+
+/// Asks until there is an answer.
+///
+/// # Panics
+/// When there is none within [`DEADLINE`].
+pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut() -> F) -> T {
+    until_within(DEADLINE, what, ask).await
+}
+
+/// Asks until there is an answer, with another deadline.
+///
+/// # Panics
+/// When there is none within it.
+pub async fn until_within<T, F: Future<Output = Option<T>>>(deadline: Duration, what: &str, mut ask: impl FnMut() -> F) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(begun.elapsed() < deadline, "gave up after {} s waiting for {what}", deadline.as_secs());
+        tokio::time::sleep(POLL).await;
+    }
+}
