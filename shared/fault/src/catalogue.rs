@@ -45,6 +45,7 @@ catalogue! {
     RowEncoding, "row_encoding", 422, "The row has bytes that are not valid in the charset {charset}.";
     RowNul, "row_nul", 422, "The row has a NUL byte.";
     FieldTooLong, "field_too_long", 422, "A field is longer than {max} bytes.";
+    RowTooLong, "row_too_long", 422, "The row is longer than {max} bytes.";
     // Whole files.
     FileMissing, "file_missing", 404, "The file \"{file}\" is not in Incoming. Upload it first, then the control file.";
     FileChanged, "file_changed", 409, "The file was overwritten while it was imported. Send the control file again.";
@@ -54,6 +55,9 @@ catalogue! {
     FileHeader, "file_header", 422, "The header has no column \"{column}\". It must be the e-mail address, or the import profile must map one.";
     FileColumns, "file_columns", 422, "The header has {found} columns; at most {max} are allowed.";
     FileTooManyBadRows, "file_too_many_bad_rows", 422, "{rejected} of {rows} rows were rejected; the import profile allows {max_percent} %. Nothing was imported.";
+    FileQuote, "file_quote", 422, "A quotation mark opens in the row of line {line} and is never closed. Nothing was imported.";
+    FileCharset, "file_charset", 422, "The import profile names the charset \"{charset}\", which is not known.";
+    FileDelimiter, "file_delimiter", 422, "The import profile's delimiter must be a tab, a comma, a semicolon or a pipe.";
     FileNotEncrypted, "file_not_encrypted", 422, "The file is not PGP-encrypted, and the import profile demands it.";
     FileTooLarge, "file_too_large", 413, "The file is larger than {max}. Split it.";
     PgpNotForUs, "pgp_not_for_us", 422, "The file is not encrypted to your Broadcast key. Download the key again and encrypt to it.";

@@ -152,6 +152,8 @@ CREATE TABLE broadcast.imports (
     etag        text NOT NULL,
     -- The same content of the same name may be uploaded again later; the same event delivered twice has the same time.
     uploaded_at timestamptz NOT NULL,
+    -- Which content of the control file asked for it: that one is removed at the end. NULL: the API did.
+    control_etag text,
     header      text[],
     key_column  integer,
     lease_until timestamptz,
