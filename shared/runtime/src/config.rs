@@ -1,0 +1,164 @@
+//! The environment, read once at the cold start.
+
+use std::{collections::HashMap, fmt, net::SocketAddr};
+
+use fault::{Disposition, Fault};
+
+/// A variable that is missing or cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// Not set, or empty.
+    #[error("the environment variable {0} is not set")]
+    Missing(&'static str),
+    /// Set to something else than it must be.
+    #[error("the environment variable {name} is not {expected}")]
+    Malformed {
+        /// Which variable.
+        name: &'static str,
+        /// What it must be.
+        expected: &'static str,
+    },
+}
+
+impl Fault for ConfigError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::Missing(_) | Self::Malformed { .. } => Disposition::Permanent,
+        }
+    }
+}
+
+/// The function's environment. A function asks in its `main` for what it uses, so that a missing variable shows at the start.
+#[derive(Clone)]
+pub struct Config {
+    values: HashMap<&'static str, String>,
+}
+
+macro_rules! variables {
+    ($($(#[$doc:meta])* $accessor:ident = $name:literal;)*) => {
+        const NAMES: &[&str] = &[$($name,)*];
+
+        impl Config {
+            $($(#[$doc])*
+            pub fn $accessor(&self) -> Result<&str, ConfigError> {
+                self.required($name)
+            })*
+        }
+    };
+}
+
+variables! {
+    /// `DATABASE_URL`: Postgres, as the login role of this function. Holds a password.
+    database_url = "DATABASE_URL";
+    /// `SPOOL_BUCKET`: the bucket of finished messages, keyed by tenant.
+    spool_bucket = "SPOOL_BUCKET";
+    /// `REPORTS_BUCKET`: the bucket into which MTAs put what came back.
+    reports_bucket = "REPORTS_BUCKET";
+    /// `TENANT_ROLE_ARN`: the role that is assumed, narrowed to one tenant, to touch files.
+    tenant_role_arn = "TENANT_ROLE_ARN";
+    /// `MASTER_KEY_SECRET`: the secret that holds the master key.
+    master_key_secret = "MASTER_KEY_SECRET";
+    /// `RELAY_URL`: the SMTP relay, `smtp://host:port`.
+    relay_url = "RELAY_URL";
+    /// `PUBLIC_URL`: the base of the links in mails, where collect answers; without a slash at its end.
+    public_url = "PUBLIC_URL";
+    /// `BOUNCE_DOMAIN`: the domain of return paths.
+    bounce_domain = "BOUNCE_DOMAIN";
+    /// `API_URL`: the base of the import API.
+    api_url = "API_URL";
+    /// `IMPORT_QUEUE_ARN`: where tenants' buckets send their notifications.
+    import_queue_arn = "IMPORT_QUEUE_ARN";
+    /// `IMPORT_QUEUE_URL`
+    import_queue_url = "IMPORT_QUEUE_URL";
+    /// `GENERATE_QUEUE_URL`
+    generate_queue_url = "GENERATE_QUEUE_URL";
+    /// `SEND_QUEUE_URL`
+    send_queue_url = "SEND_QUEUE_URL";
+    /// `TRACK_QUEUE_URL`
+    track_queue_url = "TRACK_QUEUE_URL";
+    /// `EXPORT_QUEUE_URL`
+    export_queue_url = "EXPORT_QUEUE_URL";
+    /// `SWEEP_QUEUE_URL`
+    sweep_queue_url = "SWEEP_QUEUE_URL";
+    /// `GATEWAY_HOST_KEY_SECRET`: the secret that holds the gateway's SSH host key.
+    gateway_host_key_secret = "GATEWAY_HOST_KEY_SECRET";
+}
+
+const DEPLOYMENT: &str = "DEPLOYMENT";
+const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
+const GATEWAY_LISTEN: &str = "GATEWAY_LISTEN";
+
+impl Config {
+    /// Reads the process's environment. Only `DEPLOYMENT` must be there for everyone.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let values = NAMES
+            .iter()
+            .chain(&[DEPLOYMENT, ENDPOINT_URL, GATEWAY_LISTEN])
+            .filter_map(|name| Some((*name, lookup(name).filter(|value| !value.is_empty())?)))
+            .collect();
+        let config = Self { values };
+        config.required(DEPLOYMENT)?;
+        Ok(config)
+    }
+
+    /// `DEPLOYMENT`: what the names of all resources of this deployment begin with.
+    pub fn deployment(&self) -> &str {
+        self.values.get(DEPLOYMENT).map_or("", String::as_str)
+    }
+
+    /// `AWS_ENDPOINT_URL`: set for a local stack, absent on AWS.
+    pub fn endpoint_url(&self) -> Option<&str> {
+        self.values.get(ENDPOINT_URL).map(String::as_str)
+    }
+
+    /// `GATEWAY_LISTEN`: the address and port on which the gateway listens.
+    pub fn gateway_listen(&self) -> Result<SocketAddr, ConfigError> {
+        self.required(GATEWAY_LISTEN)?
+            .parse()
+            .map_err(|_| ConfigError::Malformed { name: GATEWAY_LISTEN, expected: "an address and a port" })
+    }
+
+    fn required(&self, name: &'static str) -> Result<&str, ConfigError> {
+        self.values.get(name).map(String::as_str).ok_or(ConfigError::Missing(name))
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config").field("deployment", &self.deployment()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(pairs: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        Config::from_lookup(|name| pairs.iter().find(|(key, _)| *key == name).map(|(_, v)| (*v).to_owned()))
+    }
+
+    #[test]
+    fn a_missing_variable_is_named_when_it_is_asked_for() {
+        assert_eq!(config(&[]).unwrap_err(), ConfigError::Missing("DEPLOYMENT"));
+        let config = config(&[("DEPLOYMENT", "d"), ("RELAY_URL", ""), ("SPOOL_BUCKET", "s")]).unwrap();
+        assert_eq!(config.spool_bucket(), Ok("s"));
+        assert_eq!(config.relay_url(), Err(ConfigError::Missing("RELAY_URL")));
+        assert_eq!(config.endpoint_url(), None);
+    }
+
+    #[test]
+    fn the_gateways_address_is_checked() {
+        let config = config(&[("DEPLOYMENT", "d"), ("GATEWAY_LISTEN", "localhost")]).unwrap();
+        assert!(config.gateway_listen().unwrap_err().to_string().contains("GATEWAY_LISTEN"));
+    }
+
+    #[test]
+    fn debug_shows_no_values() {
+        let config = config(&[("DEPLOYMENT", "d"), ("DATABASE_URL", "postgres://u:secret@h/d")]).unwrap();
+        assert!(!format!("{config:?}").contains("secret"));
+    }
+}
