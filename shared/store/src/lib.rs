@@ -10,12 +10,16 @@
 
 mod campaign;
 mod error;
+mod launch;
 pub mod recipients;
 pub mod roles;
+mod session;
 mod tx;
 
 pub use campaign::{CampaignState, CreateCampaignError, bucket_of, schema_exists};
 pub use error::StoreError;
+pub use launch::finish_launch;
+pub use session::CampaignSession;
 pub use tx::{CampaignTx, TenantTx};
 
 use std::time::Duration;
