@@ -1,4 +1,14 @@
 //! Scenarios: real binaries, real servers, one fact per module. `cargo local test` starts the stack and runs them.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests: a broken expectation panics")]
 
+mod bad_file_ends_in_invalids;
+mod customer_sees_four_folders;
+mod event_delivered_twice_imports_once;
+mod every_bounce_becomes_one_response;
+mod export_never_skips_a_late_commit;
+mod happy_path_by_api;
+mod happy_path_by_control_file;
 mod layering;
+mod pgp_in_and_out;
+mod poison_message_reaches_the_dead_letter_queue_alone;
+mod tenant_cannot_read_another_tenants_schema;

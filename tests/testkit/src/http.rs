@@ -23,9 +23,14 @@ impl Answer {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{}: {error}: {}", self.status, self.text()))
     }
 
+    /// Panics when it is no success.
+    pub fn ok_status(&self) {
+        assert!(self.status.is_success(), "{}: {}", self.status, self.text());
+    }
+
     /// The body of a success; panics with the whole answer otherwise.
     pub fn ok(self) -> serde_json::Value {
-        assert!(self.status.is_success(), "{}: {}", self.status, self.text());
+        self.ok_status();
         if self.body.is_empty() { serde_json::Value::Null } else { self.json() }
     }
 }

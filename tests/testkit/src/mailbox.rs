@@ -39,7 +39,10 @@ impl Mail {
 
     /// The decoded body parts, one after the other: quoted-printable and base64 undone.
     pub fn text(&self) -> String {
-        mail::parsed_text(self.message.as_bytes())
+        let message = mail_parser::MessageParser::default().parse(self.message.as_bytes()).expect("a MIME message");
+        let text = (0..message.text_body_count()).filter_map(|part| message.body_text(part));
+        let html = (0..message.html_body_count()).filter_map(|part| message.body_html(part));
+        text.chain(html).collect::<Vec<_>>().join("\n")
     }
 
     /// The first URL in the decoded text that contains a mark.

@@ -52,7 +52,7 @@ impl Sftp {
             std::fs::write(&script, format!("#!/bin/sh\necho '{password}'\n")).unwrap();
             std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
         }
-        Self { host: stack.sftp_host.clone(), port: stack.sftp_port, user: user.to_owned(), login, home }
+        Self { host: stack.sftp.host.clone(), port: stack.sftp.port, user: user.to_owned(), login, home }
     }
 
     /// Runs one line per command, as a person would type them; stops at the first that fails.
