@@ -1,10 +1,11 @@
 """Creates (or deletes) one deployment of stack.toml in a running LocalStack, and prints what it made as JSON.
 
 Usage: provision.py --prefix broadcast --endpoint http://127.0.0.1:4566 --binaries target/debug \
-           --env NAME=VALUE ... [--only send,generate] [--no-schedules] [--delete]
+           [--only send,generate] [--no-schedules] [--delete]
 
 Every name starts with the prefix, so several deployments live side by side. Creating what exists updates it.
-`--env` sets variables of every function; ADMIN_DATABASE_URL is DATABASE_URL for functions with database = "owner".
+FUNCTION_ENVIRONMENT, a JSON object, holds variables of every function: not an argument, because it has passwords.
+In it ADMIN_DATABASE_URL is what functions with database = "owner" get as their DATABASE_URL.
 """
 
 import argparse
@@ -63,7 +64,8 @@ class Deployment:
         self.prefix = options.prefix
         self.endpoint = options.endpoint
         self.binaries = os.path.abspath(options.binaries)
-        self.given = dict(pair.split("=", 1) for pair in options.env)
+        self.given = json.loads(os.environ.get("FUNCTION_ENVIRONMENT", "{}"))
+        self.owner_url = self.given.pop("ADMIN_DATABASE_URL", None)
         self.schedules = not options.no_schedules
         wanted = set(options.only.split(",")) if options.only else None
         self.functions = [f for f in description["function"] if wanted is None or f["name"] in wanted]
@@ -171,9 +173,8 @@ class Deployment:
     def function(self, function: dict, common: dict) -> tuple[str, str | None]:
         cloud, name = self.cloud, self.name(function["name"])
         environment = dict(common, LOCAL_BOOTSTRAP=os.path.join(self.binaries, function["name"]))
-        owner_url = environment.pop("ADMIN_DATABASE_URL", None)
-        if function.get("database") == "owner" and owner_url:
-            environment["DATABASE_URL"] = owner_url
+        if function.get("database") == "owner" and self.owner_url:
+            environment["DATABASE_URL"] = self.owner_url
         settings = {
             "FunctionName": name,
             "Role": self.role_arn("function"),
@@ -321,7 +322,6 @@ def main() -> None:
     parser.add_argument("--endpoint", required=True)
     parser.add_argument("--binaries", required=True)
     parser.add_argument("--stack", default=os.path.join(os.path.dirname(os.path.abspath(__file__)), "stack.toml"))
-    parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--only", help="functions to deploy, with their triggers; queues and buckets come whole")
     parser.add_argument("--no-schedules", action="store_true")
     parser.add_argument("--delete", action="store_true")

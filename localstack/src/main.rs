@@ -1,0 +1,254 @@
+//! `cargo local`: sets the machine up, runs the local stack, and runs the demo, the tests and the benchmarks on it.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use localstack::instance::{Instance, Without};
+use localstack::{Result, commands, proxy, run, setup, sink};
+
+#[derive(Parser)]
+#[command(name = "cargo local", bin_name = "cargo local", about, version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Install what is missing (every other command does this first)
+    Setup,
+    /// Build, and start what is not running
+    Up {
+        #[command(flatten)]
+        instance: Name,
+        /// Do not start the gateway
+        #[arg(long)]
+        without_gateway: bool,
+        /// Leave the database empty
+        #[arg(long)]
+        without_migrations: bool,
+    },
+    /// End everything and remove its data
+    Down {
+        #[command(flatten)]
+        instance: Name,
+    },
+    /// Show parts, queues and functions; exit code 1 unless all parts run
+    Status {
+        #[command(flatten)]
+        instance: Name,
+    },
+    /// Show the log of a function or a part
+    Logs {
+        /// A function (`send`) or a part (`postfix`)
+        name: String,
+        /// Go on as it grows
+        #[arg(short, long)]
+        follow: bool,
+        #[command(flatten)]
+        instance: Name,
+    },
+    /// Call a function and print its answer
+    Invoke {
+        /// The function's name, like `sweep`
+        function: String,
+        /// A JSON document
+        #[arg(default_value = "{}")]
+        payload: String,
+        #[command(flatten)]
+        instance: Name,
+    },
+    /// Run the tests on a stack of their own
+    Test {
+        /// Only tests whose names contain this; after `--`, anything for cargo test
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        filter: Vec<String>,
+        /// Scenarios that take minutes too
+        #[arg(long)]
+        all: bool,
+    },
+    /// Run benchmarks in a release build beside their peers
+    Bench {
+        /// Which ones; all without a name
+        names: Vec<String>,
+        /// One line of JSON for each comparison
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a whole mailing and account for every recipient
+    Demo {
+        /// How many rows the recipient file has
+        #[arg(long)]
+        recipients: Option<u64>,
+        /// A last line of JSON
+        #[arg(long)]
+        json: bool,
+        /// Leave the stack up for a look
+        #[arg(long)]
+        keep: bool,
+    },
+    #[command(hide = true)]
+    Sink {
+        #[arg(long)]
+        port: u16,
+        #[arg(long)]
+        dir: PathBuf,
+        #[arg(long)]
+        reports_url: String,
+        #[arg(long)]
+        bounce_domain: String,
+    },
+    #[command(hide = true)]
+    Proxy {
+        /// Host and port to forward to
+        #[arg(long)]
+        upstream: String,
+        /// `<port>=<host of a function URL>`
+        #[arg(long)]
+        route: Vec<proxy::Route>,
+    },
+}
+
+#[derive(clap::Args)]
+struct Name {
+    /// Which stack: several run side by side
+    #[arg(long = "instance", default_value = "dev")]
+    name: String,
+}
+
+impl Name {
+    fn instance(&self) -> Result<Instance> {
+        Instance::named(&self.name)
+    }
+}
+
+/// As a shell reports a command that SIGINT ended.
+const INTERRUPTED: u8 = 130;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let started = instance_started_by(&command);
+    let result = tokio::select! {
+        result = execute(command) => result,
+        () = interrupted() => {
+            eprintln!("\nInterrupted.");
+            // What was started goes down again; `up` of a stack that ran already has started nothing.
+            match clear(started).await {
+                Ok(()) => return ExitCode::from(INTERRUPTED),
+                Err(error) => Err(error),
+            }
+        }
+    };
+    match result {
+        Ok(code) => ExitCode::from(u8::try_from(code).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("\nerror: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(command: Command) -> Result<i32> {
+    match command {
+        Command::Sink { port, dir, reports_url, bounce_domain } => {
+            sink::serve(port, sink::Settings { dir, reports_url, bounce_domain }).await.map(|()| 0)
+        }
+        Command::Proxy { upstream, route } => proxy::serve(&upstream, &route).await.map(|()| 0),
+        // These three work on what is there.
+        Command::Down { instance } => run::down(&instance.instance()?).await.map(|()| 0),
+        Command::Status { instance } => commands::status(&instance.instance()?).await.map(code),
+        Command::Logs { name, follow, instance } => {
+            commands::logs(&instance.instance()?, &name, follow).map(|()| 0)
+        }
+        command => {
+            setup::ensure().await?;
+            prepared(command).await
+        }
+    }
+}
+
+/// Commands for which everything is installed.
+async fn prepared(command: Command) -> Result<i32> {
+    match command {
+        Command::Up { instance, without_gateway, without_migrations } => {
+            run::build().await?;
+            let without =
+                Without { gateway: without_gateway, migrations: without_migrations, ..Without::default() };
+            let (stack, ran_already) = instance.instance()?.up(&without).await?;
+            println!("{}\n", if ran_already { "The stack is up already." } else { "The stack is up." });
+            println!(
+                "{}\n\nFor tests in an editor: export {}",
+                commands::where_to_look(&stack),
+                run::export(&stack)
+            );
+            Ok(0)
+        }
+        Command::Invoke { function, payload, instance } => {
+            commands::invoke(&instance.instance()?, &function, &payload).await.map(code)
+        }
+        Command::Test { filter, all } => run::test(&filter, all).await,
+        Command::Bench { names, json } => run::bench(&with_flag(names, json)).await,
+        Command::Demo { recipients, json, keep } => {
+            let recipients = recipients.map(|n| vec!["--recipients".to_owned(), n.to_string()]);
+            run::demo(&with_flag(recipients.unwrap_or_default(), json), keep).await
+        }
+        // Setup, which is done by now; the others never come here.
+        _ => {
+            println!("Everything is installed.");
+            Ok(0)
+        }
+    }
+}
+
+fn with_flag(mut arguments: Vec<String>, json: bool) -> Vec<String> {
+    if json {
+        arguments.push("--json".to_owned());
+    }
+    arguments
+}
+
+fn code(well: bool) -> i32 {
+    i32::from(!well)
+}
+
+/// The instance that a command starts, which an interrupt takes down again.
+struct Started {
+    name: String,
+    /// An interrupted `up` leaves a stack that was up before.
+    unless_whole: bool,
+}
+
+fn instance_started_by(command: &Command) -> Option<Started> {
+    let (name, unless_whole) = match command {
+        Command::Up { instance, .. } => (instance.name.as_str(), true),
+        Command::Test { .. } => ("test", false),
+        Command::Bench { .. } => ("bench", false),
+        Command::Demo { .. } => ("demo", false),
+        _ => return None,
+    };
+    Some(Started { name: name.to_owned(), unless_whole })
+}
+
+async fn clear(started: Option<Started>) -> Result<()> {
+    let Some(Started { name, unless_whole }) = started else { return Ok(()) };
+    let instance = Instance::named(&name)?;
+    if unless_whole && instance.stack().is_ok() {
+        return Ok(());
+    }
+    run::down(&instance).await
+}
+
+async fn interrupted() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut hangup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+        _ = hangup.recv() => {}
+    }
+}

@@ -1,0 +1,115 @@
+//! Building, and the programs that run on a stack: tests, the demo, benchmarks.
+
+use std::path::Path;
+use std::process::{Command, ExitStatus, Stdio};
+
+use crate::error::{Error, IoContext, Result};
+use crate::instance::{Instance, Without};
+use crate::paths;
+use crate::progress::Step;
+use crate::stack::{STACK_VARIABLE, Stack};
+
+/// Set by `test --all`: scenarios that take minutes run too.
+const LONG_VARIABLE: &str = "BROADCAST_LONG";
+/// What `cargo run` sets for this driver and a nested cargo must not take for its own.
+const CARGO_VARIABLES: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
+
+/// Builds every binary of the workspace. Cargo shows its own progress.
+pub async fn build() -> Result<()> {
+    eprintln!("Building the functions ...");
+    cargo(&["build", "--workspace", "--bins"]).await
+}
+
+/// Runs the tests on an instance of their own, which goes down afterwards. The tests' exit code. Nothing is
+/// printed to standard output after the test runner's own last line.
+pub async fn test(filter: &[String], all: bool) -> Result<i32> {
+    build().await?;
+    eprintln!("Building the tests ...");
+    cargo(&["test", "--workspace", "--no-run", "--quiet"]).await?;
+    let instance = Instance::named("test")?;
+    // A stack that an interrupted run left behind holds its data.
+    instance.down().await?;
+    let (stack, _) = instance.up(&Without::default()).await?;
+    let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
+    arguments.extend(filter.iter().map(String::as_str));
+    let mut command = cargo_command(&arguments);
+    command.env(STACK_VARIABLE, stack.path());
+    if all {
+        command.env(LONG_VARIABLE, "1");
+    }
+    let status = wait("run the tests", command).await;
+    instance.down().await?;
+    Ok(status?.code().unwrap_or(1))
+}
+
+/// Runs the demo on an instance of its own with `arguments`. Its exit code.
+pub async fn demo(arguments: &[String], keep: bool) -> Result<i32> {
+    build().await?;
+    let instance = Instance::named("demo")?;
+    instance.down().await?;
+    let (stack, _) = instance.up(&Without::default()).await?;
+    let mut command = Command::new(paths::binaries().join("demo"));
+    command.args(arguments).env(STACK_VARIABLE, stack.path());
+    let status = wait("run the demo", command).await;
+    if keep {
+        eprintln!("The stack stays up: `cargo local down --instance demo` ends it.");
+    } else {
+        down(&instance).await?;
+    }
+    Ok(status?.code().unwrap_or(1))
+}
+
+/// Runs benchmarks in a release build, with a database of their own. Their exit code.
+pub async fn bench(arguments: &[String]) -> Result<i32> {
+    eprintln!("Building the benchmarks in release mode ...");
+    cargo(&["build", "--release", "--package", "bench"]).await?;
+    let instance = Instance::named("bench")?;
+    instance.down().await?;
+    let (stack, _) = instance.up(&Without { all_but_database: true, ..Without::default() }).await?;
+    let mut command = Command::new(paths::target().join("release/bench"));
+    command.args(arguments).env(STACK_VARIABLE, stack.path());
+    let status = wait("run the benchmarks", command).await;
+    instance.down().await?;
+    Ok(status?.code().unwrap_or(1))
+}
+
+/// Takes an instance down and tells so.
+pub async fn down(instance: &Instance) -> Result<()> {
+    let step = Step::begin("Taking the stack down");
+    let ran = instance.down().await?;
+    step.done(if ran { "nothing is left running" } else { "nothing was running" });
+    Ok(())
+}
+
+/// The stack's document, for a shell: `export BROADCAST_STACK=...`.
+pub fn export(stack: &Stack) -> String {
+    format!("{STACK_VARIABLE}={}", stack.path().display())
+}
+
+async fn cargo(arguments: &[&str]) -> Result<()> {
+    let status = wait("run cargo", cargo_command(arguments)).await?;
+    if status.success() {
+        return Ok(());
+    }
+    Err(Error::failed(format!("cargo {} failed ({status})", arguments.join(" ")), "Its own words are above."))
+}
+
+fn cargo_command(arguments: &[&str]) -> Command {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(arguments).current_dir(paths::checkout());
+    for (name, _) in std::env::vars_os() {
+        if CARGO_VARIABLES.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Waits for a program with our terminal. It ends with us.
+async fn wait(what: &str, command: Command) -> Result<ExitStatus> {
+    let program = Path::new(command.get_program()).display().to_string();
+    let mut command = tokio::process::Command::from(command);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command.status().await.or_cannot(|| format!("{what} ({program})"))
+}

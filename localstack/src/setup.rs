@@ -1,0 +1,212 @@
+//! What the machine must have: installed where we may, told in one list where we may not.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::error::{Error, IoContext, Result};
+use crate::progress::Step;
+use crate::{paths, postgres, process};
+
+/// Something that building or running needs, and the Debian package that has it.
+struct Need {
+    package: &'static str,
+    what_for: &'static str,
+    present: fn() -> bool,
+}
+
+const NEEDS: [Need; 8] = [
+    Need {
+        package: "postgresql",
+        what_for: "the database",
+        present: || postgres::binaries().is_ok() && on_path("psql"),
+    },
+    Need {
+        package: "postfix",
+        what_for: "the mail relay",
+        present: || Path::new("/usr/sbin/postfix").exists(),
+    },
+    Need {
+        package: "openssh-client",
+        what_for: "ssh-keygen, and sftp for the demo",
+        present: || on_path("ssh-keygen") && on_path("sftp"),
+    },
+    Need { package: "gnupg", what_for: "OpenPGP in tests and the demo", present: || on_path("gpg") },
+    Need { package: "python3-venv", what_for: "LocalStack", present: has_venv },
+    Need { package: "pkg-config", what_for: "building sequoia-openpgp", present: || on_path("pkg-config") },
+    Need { package: "libssl-dev", what_for: "building sequoia-openpgp", present: has_openssl },
+    Need { package: "libclang-dev", what_for: "building sequoia-openpgp", present: has_libclang },
+];
+
+/// Sees to it that everything is there. Quick when it is.
+pub async fn ensure() -> Result<()> {
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
+    if !missing.is_empty() {
+        install(&missing).await?;
+    }
+    localstack().await
+}
+
+async fn install(missing: &[&Need]) -> Result<()> {
+    let lines: Vec<String> =
+        missing.iter().map(|need| format!("  {:16} {}", need.package, need.what_for)).collect();
+    let list = lines.join("\n");
+    let packages: Vec<&str> = missing.iter().map(|need| need.package).collect();
+    let by_hand = |why: &str| {
+        Error::failed(
+            format!("These are missing, and {why}:\n{list}"),
+            format!("On Debian or Ubuntu: apt-get install {}", packages.join(" ")),
+        )
+    };
+    if !on_path("apt-get") {
+        return Err(by_hand("this is not Debian or Ubuntu (no apt-get)"));
+    }
+    if paths::uid() != 0 && !succeeds(&mut quiet("sudo", &["-n", "true"])) {
+        return Err(by_hand("installing them takes root or sudo without a password"));
+    }
+    let step = Step::begin(format!("Installing {}", packages.join(", ")));
+    process::run("refresh apt's lists", apt(&["update", "-qq"]), "").await?;
+    let mut install = vec!["install", "-y", "-q", "--no-install-recommends"];
+    install.extend(&packages);
+    let mut simulate = install.clone();
+    simulate.push("--simulate");
+    let plan = process::run("plan the installation", apt(&simulate), "").await?;
+    if String::from_utf8_lossy(&plan).lines().any(|line| line.starts_with("Remv")) {
+        // Another mail server would give way to Postfix.
+        return Err(by_hand("installing them would remove packages that are in use here"));
+    }
+    keep_services_down(&packages).await?;
+    process::run("install the packages", apt(&install), "").await?;
+    step.done("installed");
+    Ok(())
+}
+
+/// Postgres gets no cluster of the system's and Postfix no configuration: neither has a service to start.
+async fn keep_services_down(packages: &[&str]) -> Result<()> {
+    if packages.contains(&"postgresql") {
+        let mut write = process::as_root("sh");
+        let script = "test -d /etc/postgresql-common || { mkdir -p /etc/postgresql-common/createcluster.d && \
+                      echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.d/broadcast.conf; }";
+        write.args(["-c", script]);
+        process::run("keep PostgreSQL from making a cluster", write, "").await?;
+    }
+    if packages.contains(&"postfix") {
+        let answers = process::as_root("debconf-set-selections");
+        let answer = "postfix postfix/main_mailer_type select No configuration\n";
+        process::run("keep Postfix from being configured", answers, answer).await?;
+    }
+    Ok(())
+}
+
+fn apt(arguments: &[&str]) -> Command {
+    let mut command = process::as_root("env");
+    command
+        .args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"])
+        .args(arguments);
+    command
+}
+
+/// `LocalStack` and the executor in a virtual environment, unless the stamp says that just these are in it.
+async fn localstack() -> Result<()> {
+    let (venv, source) = (paths::venv(), paths::checkout().join("localstack"));
+    let stamp = venv.join("broadcast.stamp");
+    let wanted = fingerprint(&source)?;
+    if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
+        return Ok(());
+    }
+    let step = Step::begin("Installing LocalStack into target/localstack-venv");
+    // Whatever is there is older or half done.
+    match std::fs::remove_dir_all(&venv) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+    .or_cannot(|| format!("remove {}", venv.display()))?;
+    let mut create = Command::new(python());
+    create.args(["-m", "venv"]).arg(&venv);
+    process::run("create a virtual environment", create, "").await?;
+    // The list is complete: pip has nothing to choose.
+    let mut pins = pip(&venv);
+    pins.arg("--no-deps").arg("--requirement").arg(source.join("requirements.txt"));
+    process::run("install LocalStack", pins, "").await?;
+    // pip builds where the source is; ours is copied, to leave the checkout clean.
+    let copy = venv.join("executor-source");
+    let mut copied = Command::new("cp");
+    copied.arg("-r").arg(source.join("executor")).arg(&copy);
+    process::run("copy the executor", copied, "").await?;
+    let mut executor = pip(&venv);
+    executor.arg("--no-deps").arg(&copy);
+    process::run("install the executor", executor, "").await?;
+    std::fs::write(&stamp, wanted).or_cannot(|| format!("write {}", stamp.display()))?;
+    step.done("installed");
+    Ok(())
+}
+
+fn pip(venv: &Path) -> Command {
+    let mut command = Command::new(venv.join("bin/pip"));
+    command.args(["--disable-pip-version-check", "install", "--quiet"]);
+    command
+}
+
+fn fingerprint(source: &Path) -> Result<String> {
+    let package = source.join("executor/broadcast_executor");
+    let mut files = vec![source.join("requirements.txt"), source.join("executor/pyproject.toml")];
+    let listed = std::fs::read_dir(&package).or_cannot(|| format!("list {}", package.display()))?;
+    files.extend(
+        listed.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.extension().is_some()),
+    );
+    files.sort();
+    let mut parts = vec![python().as_os_str().as_encoded_bytes().to_vec()];
+    for file in files {
+        parts.push(std::fs::read(&file).or_cannot(|| format!("read {}", file.display()))?);
+    }
+    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+    Ok(format!("{:016x}", paths::fingerprint(&parts)))
+}
+
+/// Debian's own Python when it is new enough for `LocalStack` (3.11), so that a version manager's does not matter.
+fn python() -> PathBuf {
+    let check = "import sys; sys.exit(sys.version_info < (3, 11))";
+    let system = Path::new("/usr/bin/python3");
+    if succeeds(quiet("/usr/bin/python3", &["-c", check]).env_clear()) {
+        return system.to_path_buf();
+    }
+    PathBuf::from("python3")
+}
+
+fn has_venv() -> bool {
+    succeeds(Command::new(python()).args(["-c", "import venv, ensurepip"]).stderr(Stdio::null()))
+}
+
+fn has_openssl() -> bool {
+    succeeds(&mut quiet("pkg-config", &["--exists", "openssl"]))
+}
+
+/// bindgen wants the library and clang's own headers.
+fn has_libclang() -> bool {
+    let within = |folder: PathBuf, starts: &str| {
+        let found = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        found.into_iter().any(|entry| entry.file_name().to_string_lossy().starts_with(starts))
+    };
+    if std::env::var_os("LIBCLANG_PATH").is_some() {
+        return true;
+    }
+    let versions = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten().map(|entry| entry.path());
+    versions
+        .filter(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("llvm-")))
+        .any(|llvm| within(llvm.join("lib"), "libclang") && within(llvm.join("lib/clang"), ""))
+}
+
+fn on_path(program: &str) -> bool {
+    // sbin is not on an ordinary user's path.
+    let path = std::env::var("PATH").unwrap_or_default();
+    path.split(':').any(|folder| Path::new(folder).join(program).is_file())
+}
+
+fn quiet(program: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.status().is_ok_and(|status| status.success())
+}

@@ -1,0 +1,77 @@
+//! Where an accepted mail goes: a file per recipient, or an object of the reports bucket.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Sink;
+use crate::{aws, http};
+
+/// The local stack's S3 takes milliseconds; the mail server that waits gives minutes.
+const PUT: Duration = Duration::from_secs(30);
+
+/// An envelope: who sends to whom, without angle brackets.
+#[derive(Debug, Default, Clone)]
+pub(super) struct Envelope {
+    pub from: String,
+    pub recipients: Vec<String>,
+}
+
+/// Keeps the mail for every recipient; an error in words when one could not be kept.
+pub(super) async fn keep(sink: &Sink, envelope: &Envelope, message: &[u8]) -> Result<(), String> {
+    for recipient in &envelope.recipients {
+        let head = format!("X-Envelope-From: <{}>\r\nX-Envelope-To: <{recipient}>\r\n", envelope.from);
+        let content = [head.as_bytes(), message].concat();
+        let domain = recipient.rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase();
+        if domain == sink.settings.bounce_domain {
+            put(&sink.settings.reports_url, content).await?;
+        } else {
+            let folder = sink.settings.dir.join(folder_name(&domain));
+            write(&folder, sink.next_number(), content).await.map_err(|error| error.to_string())?;
+        }
+    }
+    Ok(())
+}
+
+/// An object of its own for every mail: the key says nothing about it.
+async fn put(reports_url: &str, content: Vec<u8>) -> Result<(), String> {
+    let rest = reports_url.strip_prefix("http://").ok_or("the reports URL is not http")?;
+    let (authority, bucket) = rest.split_once('/').ok_or("the reports URL names no bucket")?;
+    let path = format!("/{}/{}.eml", bucket.trim_end_matches('/'), uuid::Uuid::new_v4());
+    let headers = [("authorization", aws::authorization("s3"))];
+    let answer = http::put(authority, &path, &headers, Bytes::from(content), PUT).await?;
+    if answer.status == 200 { Ok(()) } else { Err(format!("the reports bucket answered {}", answer.status)) }
+}
+
+/// Under a second name first: who reads `*.eml` finds whole mails only.
+async fn write(folder: &Path, number: u64, content: Vec<u8>) -> std::io::Result<()> {
+    let draft = folder.join(format!("{number:08}.tmp"));
+    if let Err(error) = tokio::fs::write(&draft, &content).await {
+        if error.kind() != std::io::ErrorKind::NotFound {
+            return Err(error);
+        }
+        tokio::fs::create_dir_all(folder).await?;
+        tokio::fs::write(&draft, &content).await?;
+    }
+    tokio::fs::rename(&draft, folder.join(format!("{number:08}.eml"))).await
+}
+
+/// A domain as a folder's name: whatever a recipient says, it stays in the sink's folder.
+fn folder_name(domain: &str) -> String {
+    let safe = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' };
+    let name: String = domain.chars().take(128).map(safe).collect();
+    if name.is_empty() || name.starts_with('.') { format!("_{name}") } else { name }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_domain_cannot_leave_the_folder() {
+        assert_eq!(folder_name("mail.example.org"), "mail.example.org");
+        assert_eq!(folder_name("../../etc"), "_.._.._etc");
+        assert_eq!(folder_name(""), "_");
+    }
+}
