@@ -1,7 +1,7 @@
 //! A campaign from its creation to the end of its schema.
 
 use contract::{CampaignId, TenantId};
-use sqlx::{AssertSqlSafe, Row, migrate::Migrator};
+use sqlx::{AssertSqlSafe, PgConnection, Row, migrate::Migrator};
 
 use crate::{CampaignTx, StoreError, TenantTx};
 
@@ -135,9 +135,9 @@ pub async fn schema_exists(tx: &mut TenantTx, campaign: CampaignId) -> Result<bo
 }
 
 /// A tenant's bucket, for a function that has only its id.
-pub async fn bucket_of(tx: &mut TenantTx, tenant: TenantId) -> Result<String, StoreError> {
+pub async fn bucket_of(tx: &mut PgConnection, tenant: TenantId) -> Result<String, StoreError> {
     Ok(sqlx::query_scalar("SELECT bucket FROM broadcast.tenants WHERE id = $1")
         .bind(tenant.0)
-        .fetch_one(&mut **tx)
+        .fetch_one(&mut *tx)
         .await?)
 }
