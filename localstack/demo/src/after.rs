@@ -12,10 +12,16 @@ use crate::{
 /// Waits for every bounce and response to be stored.
 pub async fn responses(story: &Story, answers: &Answers) -> Accounting {
     let bounces = story.size.unknown as u64;
-    let expected = [("bounced", bounces), ("opened", answers.opened), ("clicked", answers.clicked), ("unsubscribed", answers.unsubscribed)];
+    let expected = [
+        ("bounced", bounces),
+        ("opened", answers.opened),
+        ("clicked", answers.clicked),
+        ("unsubscribed", answers.unsubscribed),
+    ];
     let accounting = wait::until_within(STAGE, &format!("responses {expected:?}"), async || {
         let accounting = story.tenant.accounting(story.main).await;
-        let complete = expected.iter().all(|(kind, count)| accounting.number(&format!("responses.{kind}")) >= *count);
+        let complete =
+            expected.iter().all(|(kind, count)| accounting.number(&format!("responses.{kind}")) >= *count);
         complete.then_some(accounting)
     })
     .await;
@@ -48,7 +54,10 @@ pub async fn exports(story: &Story, accounting: &Accounting) -> u64 {
     for name in rows.iter().filter(|name| name.contains(".csv")) {
         total += csv_rows(&String::from_utf8(fetch(story, name).await).unwrap());
     }
-    step(&format!("{} files fetched from Exports with sftp and decrypted with gpg: {total} rows", rows.len()));
+    step(&format!(
+        "{} files fetched from Exports with sftp and decrypted with gpg: {total} rows",
+        rows.len()
+    ));
     total
 }
 
@@ -93,18 +102,22 @@ pub async fn sweep(story: &Story) -> Remains {
         (remains.objects == 0 && remains.schemas == 0).then_some(remains)
     })
     .await;
-    step(&format!("{} objects and {} schemas are left of {}; {} receipts", remains.objects, remains.schemas, tenant.slug, remains.receipts));
+    step(&format!(
+        "{} objects and {} schemas are left of {}; {} receipts",
+        remains.objects, remains.schemas, tenant.slug, remains.receipts
+    ));
     remains
 }
 
 async fn tick(stack: &localstack::Stack, now: OffsetDateTime) {
     let event = json!({"time": now.format(&Rfc3339).unwrap()});
-    localstack::invoke(stack, "sweep", &event).await.unwrap_or_else(|error| panic!("sweep: {error}"));
+    testkit::tenant::invoke(stack, "sweep", &event).await;
 }
 
 async fn count(story: &Story) -> Remains {
     let tenant = &story.tenant;
-    let objects = tenant.aws.keys(&tenant.bucket, "").await.len() + tenant.aws.keys(&tenant.stack.deployment.buckets["spool"], &format!("{}/", tenant.id)).await.len();
+    let objects = tenant.aws.keys(&tenant.bucket, "").await.len()
+        + tenant.aws.keys(&tenant.stack.deployment.buckets["spool"], &format!("{}/", tenant.id)).await.len();
     let schemas = tenant.stack_schemas(&[story.welcome, story.main]).await;
     let receipts = tenant.api("GET", "/v1/receipts", None).await.ok()["items"].as_array().map_or(0, Vec::len);
     Remains { objects: objects as u64, schemas, receipts: receipts as u64 }

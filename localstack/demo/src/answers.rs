@@ -5,7 +5,8 @@ use testkit::{mailbox::Mail, wait};
 use crate::mailing::{Story, step};
 
 const HUMAN: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
-const PROXY: &str = "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)";
+const PROXY: &str =
+    "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)";
 const SCANNER: &str = "Barracuda Sentinel (EE)";
 
 /// How many did what.
@@ -20,14 +21,17 @@ pub struct Answers {
 pub async fn give(story: &Story) -> Answers {
     let tenant = &story.tenant;
     let accounting = tenant.accounting(story.main).await;
-    let expected = usize::try_from(accounting.number("ledger.sent")).unwrap() - story.size.unknown + story.size.suppressed;
+    let expected = usize::try_from(accounting.number("ledger.sent")).unwrap() - story.size.unknown
+        + story.size.suppressed;
     let mut mails = wait::until("the mails at the sink", async || {
         let mails = tenant.mails();
         (mails.len() >= expected).then_some(mails)
     })
     .await;
     // Those of the earlier campaign lie there too.
-    mails.retain(|mail| mail.header("Feedback-ID").is_some_and(|id| id.starts_with(&format!("{}:", story.main))));
+    mails.retain(|mail| {
+        mail.header("Feedback-ID").is_some_and(|id| id.starts_with(&format!("{}:", story.main)))
+    });
     mails.sort_by(|a, b| a.recipient.cmp(&b.recipient));
     let mut answers = Answers { mails: mails.len(), ..Answers::default() };
     for (n, mail) in mails.iter().enumerate() {
@@ -58,7 +62,12 @@ async fn open(story: &Story, mail: &Mail, agent: &str, answers: &mut Answers) {
 async fn click(story: &Story, mail: &Mail, agent: &str, answers: &mut Answers) {
     let url = mail.url_with("/c/").expect("a tracked link");
     let answer = story.tenant.http.get(&url, agent).await;
-    let target = answer.headers.get("location").unwrap_or_else(|| panic!("{url}: {}", answer.status)).to_str().unwrap();
+    let target = answer
+        .headers
+        .get("location")
+        .unwrap_or_else(|| panic!("{url}: {}", answer.status))
+        .to_str()
+        .unwrap();
     assert!(target.starts_with("https://shop.example/"), "{target}");
     answers.clicked += 1;
 }

@@ -33,7 +33,14 @@ pub struct Size {
 impl Size {
     pub fn of(recipients: usize) -> Self {
         let percent = recipients.div_ceil(100);
-        Self { recipients, bad: percent, duplicates: percent, unknown: percent, suppressed: percent.min(100), second: recipients.div_ceil(10) }
+        Self {
+            recipients,
+            bad: percent,
+            duplicates: percent,
+            unknown: percent,
+            suppressed: percent.min(100),
+            second: recipients.div_ceil(10),
+        }
     }
 }
 
@@ -63,7 +70,12 @@ pub async fn run(stack: &Stack, size: Size) -> Story {
 
     let domain = tenant.recipients_domain.clone();
     let plan = |first: usize, good: usize| Plan { domain: domain.clone(), first, good, ..Plan::default() };
-    let main_plan = Plan { bad: size.bad, duplicates: size.duplicates, unknown: size.unknown, ..plan(0, size.recipients) };
+    let main_plan = Plan {
+        bad: size.bad,
+        duplicates: size.duplicates,
+        unknown: size.unknown,
+        ..plan(0, size.recipients)
+    };
     // The second file's first half repeats the end of the main one.
     let overlap = size.second / 2;
     let second_plan = plan(size.recipients - overlap, size.second);
@@ -79,7 +91,12 @@ async fn welcome(story: &Story) -> i64 {
     let (tenant, size) = (&story.tenant, &story.size);
     step(&format!("an earlier campaign: {} of its recipients unsubscribe by one click", size.suppressed));
     // Behind those that bounce.
-    let plan = Plan { domain: story.main_plan.domain.clone(), first: size.unknown, good: size.suppressed, ..Plan::default() };
+    let plan = Plan {
+        domain: story.main_plan.domain.clone(),
+        first: size.unknown,
+        good: size.suppressed,
+        ..Plan::default()
+    };
     let campaign = tenant.campaign("welcome").await;
     put_by_sftp(tenant, "welcome.csv", plan.write().as_bytes(), "welcome").await;
     tenant.mailed(campaign, plan.rows() as u64).await;
@@ -119,7 +136,11 @@ async fn upload_encrypted(story: &Story) -> i64 {
     let (tenant, plan) = (&story.tenant, &story.main_plan);
     let campaign = tenant.campaign("spring").await;
     let csv = plan.write();
-    step(&format!("a CSV of {} rows ({} KiB), encrypted by gpg, uploaded by sftp, then its control file", plan.rows(), csv.len() / 1024));
+    step(&format!(
+        "a CSV of {} rows ({} KiB), encrypted by gpg, uploaded by sftp, then its control file",
+        plan.rows(),
+        csv.len() / 1024
+    ));
     let file = tenant.folder.path().join("spring.csv");
     std::fs::write(&file, csv).unwrap();
     let encrypted = story.gpg.encrypt(&file, &tenant.slug);

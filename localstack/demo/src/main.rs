@@ -2,7 +2,12 @@
 //!
 //! Everything is done as people do it: `gpg` encrypts, OpenSSH's `sftp` uploads, an integrator calls the API, recipients follow links.
 //! It ends with the accounting, and fails when the sums do not agree.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a demo: what fails stops it and is shown")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "a demo: what fails stops it and is shown"
+)]
 
 mod after;
 mod answers;

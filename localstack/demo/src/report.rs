@@ -54,10 +54,16 @@ impl Totals {
             receipts: remains.receipts,
             balanced: false,
         };
-        let responses = totals.bounced + totals.opened + totals.clicked + totals.unsubscribed + number("responses.delivered") + number("responses.complained");
+        let responses = totals.bounced
+            + totals.opened
+            + totals.clicked
+            + totals.unsubscribed
+            + number("responses.delivered")
+            + number("responses.complained");
         totals.balanced = accounting.balanced()
             && totals.rows == totals.imported + totals.rejected
-            && totals.imported == totals.duplicates + totals.suppressed + totals.sent + totals.refused + totals.unknown
+            && totals.imported
+                == totals.duplicates + totals.suppressed + totals.sent + totals.refused + totals.unknown
             && totals.sent == totals.delivered + totals.bounced
             && totals.exported_rows == responses
             && totals.objects_left == 0
@@ -89,9 +95,17 @@ pub fn table(stack: &Stack, story: &Story, totals: &Totals, answers: &Answers, t
     line("schemas left", totals.schemas_left, "");
     line("receipts", totals.receipts, "one chain, GET /v1/receipts");
     println!("\n  {}", if totals.balanced { "All sums agree." } else { "THE SUMS DO NOT AGREE." });
-    println!("\n  API      {}/v1/campaigns/{}/accounting (the key: Authorization: Bearer ...)", stack.api_url, story.main);
+    println!(
+        "\n  API      {}/v1/campaigns/{}/accounting (the key: Authorization: Bearer ...)",
+        stack.api_url, story.main
+    );
     println!("  folders  sftp -P {} {}@{}", stack.sftp.port, story.tenant.slug, stack.sftp.host);
-    println!("  mails    {}/{} ({} of them)", stack.sink_dir.display(), story.tenant.recipients_domain, answers.mails);
+    println!(
+        "  mails    {}/{} ({} of them)",
+        stack.sink_dir.display(),
+        story.tenant.recipients_domain,
+        answers.mails
+    );
     println!("  console  comes with a later version");
     println!("  took     {:.1} s\n", took.as_secs_f64());
 }

@@ -19,12 +19,19 @@ async fn the_report_names_the_line() {
     invalids.sort();
     assert_eq!(invalids, ["bad.csv", "bad.csv.errors.csv"]);
     assert_eq!(tenant.aws.get(&tenant.bucket, "Invalids/bad.csv").await.unwrap(), csv.as_bytes());
-    let report = String::from_utf8(tenant.aws.get(&tenant.bucket, "Invalids/bad.csv.errors.csv").await.unwrap()).unwrap();
+    let report =
+        String::from_utf8(tenant.aws.get(&tenant.bucket, "Invalids/bad.csv.errors.csv").await.unwrap())
+            .unwrap();
     // The quoted line break counts: the second record begins in line 4.
-    for expected in ["4,", "5,", "6,", "address_no_at", "row_ragged", "address_missing", "file_too_many_bad_rows"] {
+    for expected in
+        ["4,", "5,", "6,", "address_no_at", "row_ragged", "address_missing", "file_too_many_bad_rows"]
+    {
         assert!(report.contains(expected), "{expected} in:\n{report}");
     }
-    assert!(!report.contains("good.example") && !report.contains("not an address"), "no value in the report:\n{report}");
+    assert!(
+        !report.contains("good.example") && !report.contains("not an address"),
+        "no value in the report:\n{report}"
+    );
     let accounting = tenant.accounting(campaign).await;
     assert_eq!((accounting.number("imported"), tenant.mails().len()), (0, 0));
     assert_eq!(tenant.sftp().list("Incoming").await, Vec::<String>::new());

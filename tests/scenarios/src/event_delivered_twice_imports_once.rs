@@ -22,7 +22,10 @@ async fn one_import_one_mail() {
     for _ in 0..2 {
         tenant.aws.send(&import.url, &event.to_string()).await;
     }
-    wait::until("the import queue to be empty", async || (tenant.aws.depth(&import.url).await == (0, 0)).then_some(())).await;
+    wait::until("the import queue to be empty", async || {
+        (tenant.aws.depth(&import.url).await == (0, 0)).then_some(())
+    })
+    .await;
     assert_eq!(tenant.imports(campaign).await.len(), 1);
     let accounting = tenant.accounting(campaign).await;
     assert_eq!((accounting.number("rows"), accounting.number("ledger.sent")), (25, 25));

@@ -19,13 +19,19 @@ async fn postfix_bounces_are_counted_once() {
     .await;
     assert_eq!(accounting.number("responses.bounced"), 12);
     assert_eq!(accounting.number("delivered"), 28);
-    let rows: Vec<(String, String, Option<String>)> =
-        sqlx::query_as(sqlx::AssertSqlSafe(format!("SELECT kind, class, diagnostic FROM campaign_{campaign}.responses")))
-            .fetch_all(&mut tenant.superuser().await)
-            .await
-            .unwrap();
+    let rows: Vec<(String, String, Option<String>)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT kind, class, diagnostic FROM campaign_{campaign}.responses"
+    )))
+    .fetch_all(&mut tenant.superuser().await)
+    .await
+    .unwrap();
     assert!(rows.iter().all(|(kind, class, _)| kind == "bounced" && class == "hard"), "{rows:?}");
-    assert!(rows.iter().all(|(_, _, diagnostic)| diagnostic.as_ref().is_some_and(|text| text.contains("550") && !text.contains(&plan.domain))), "{rows:?}");
+    assert!(
+        rows.iter().all(|(_, _, diagnostic)| diagnostic
+            .as_ref()
+            .is_some_and(|text| text.contains("550") && !text.contains(&plan.domain))),
+        "{rows:?}"
+    );
 
     // A second campaign with the same file: the hard bounces are suppressed.
     let second = tenant.campaign("summer").await;

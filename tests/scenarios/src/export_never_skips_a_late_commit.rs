@@ -32,9 +32,14 @@ async fn every_row_is_in_exactly_one_file() {
     assert!(low < high);
     tenant.api("POST", "/v1/exports", None).await.ok();
     // The export has to wait for the late one: nothing is written while it is open.
-    let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid::bigint = $1";
+    let waiting =
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid::bigint = $1";
     wait::until("the export to wait for the writer", async || {
-        let count: i64 = sqlx::query_scalar(waiting).bind(campaign).fetch_one(&mut tenant.superuser().await).await.unwrap();
+        let count: i64 = sqlx::query_scalar(waiting)
+            .bind(campaign)
+            .fetch_one(&mut tenant.superuser().await)
+            .await
+            .unwrap();
         (count > 0).then_some(())
     })
     .await;
@@ -42,7 +47,9 @@ async fn every_row_is_in_exactly_one_file() {
     late.commit().await.unwrap();
     let rows = async || {
         let mut rows = 0;
-        for key in tenant.aws.keys(&tenant.bucket, "Exports/").await.into_iter().filter(|key| key.contains("opened")) {
+        for key in
+            tenant.aws.keys(&tenant.bucket, "Exports/").await.into_iter().filter(|key| key.contains("opened"))
+        {
             let csv = String::from_utf8(tenant.aws.get(&tenant.bucket, &key).await.unwrap()).unwrap();
             rows += csv.lines().count() - 1;
         }

@@ -7,7 +7,8 @@ async fn upload_to_export() {
     let stack = Stack::from_env().unwrap();
     let tenant = Tenant::new(&stack, "happy").await;
     let campaign = tenant.campaign("spring").await;
-    let plan = Plan { domain: tenant.recipients_domain.clone(), good: 60, bad: 3, duplicates: 4, ..Plan::default() };
+    let plan =
+        Plan { domain: tenant.recipients_domain.clone(), good: 60, bad: 3, duplicates: 4, ..Plan::default() };
     let file = tenant.folder.path().join("list.csv");
     let control = tenant.folder.path().join("list.csv.ctl");
     std::fs::write(&file, plan.write()).unwrap();
@@ -22,14 +23,18 @@ async fn upload_to_export() {
     assert_eq!(accounting.number("ledger.sent"), 60);
     assert!(accounting.balanced(), "{accounting:?}");
 
-    let mails = wait::until("60 mails", async || Some(tenant.mails()).filter(|mails| mails.len() == 60)).await;
+    let mails =
+        wait::until("60 mails", async || Some(tenant.mails()).filter(|mails| mails.len() == 60)).await;
     let mail = mails.iter().find(|mail| mail.recipient.starts_with("Kunde.10@")).unwrap();
     assert!(mail.text().contains("Hello"), "{}", mail.text());
     assert!(mail.header("DKIM-Signature").is_some());
     assert_eq!(mail.header("List-Unsubscribe-Post").as_deref(), Some("List-Unsubscribe=One-Click"));
 
     let click = mail.url_with("/c/").unwrap();
-    let answer = tenant.http.get(&click, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0").await;
+    let answer = tenant
+        .http
+        .get(&click, "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+        .await;
     assert!(answer.headers["location"].to_str().unwrap().starts_with("https://shop.example/"));
     wait::until("the click to be stored", async || {
         (tenant.accounting(campaign).await.number("responses.clicked") == 1).then_some(())

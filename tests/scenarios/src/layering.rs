@@ -45,7 +45,11 @@ fn packages() -> BTreeMap<String, (String, BTreeSet<String>)> {
     let packages = metadata["packages"].as_array().unwrap().iter().map(|package| {
         let manifest = Path::new(package["manifest_path"].as_str().unwrap());
         let folder = manifest.parent().unwrap().strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
-        let normal = package["dependencies"].as_array().unwrap().iter().filter(|dependency| dependency["kind"].is_null());
+        let normal = package["dependencies"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter(|dependency| dependency["kind"].is_null());
         let dependencies = normal.map(|dependency| dependency["name"].as_str().unwrap().to_owned()).collect();
         (package["name"].as_str().unwrap().to_owned(), (folder, dependencies))
     });
@@ -64,13 +68,18 @@ fn dependencies_go_one_way() {
     let functions = functions();
     let shared: BTreeMap<&str, &[&str]> = SHARED.into_iter().collect();
     for (name, (folder, dependencies)) in &packages {
-        assert!(folder.ends_with(name.as_str()), "the crate {name} stands in {folder}: folder and crate have one name");
+        assert!(
+            folder.ends_with(name.as_str()),
+            "the crate {name} stands in {folder}: folder and crate have one name"
+        );
         if folder.starts_with("functions/") {
             let others: Vec<_> = dependencies.intersection(&functions).collect();
             assert!(others.is_empty(), "the function {name} imports the functions {others:?}");
         }
         if folder.starts_with("shared/") {
-            let allowed = shared.get(name.as_str()).unwrap_or_else(|| panic!("shared/{name} has no place in the order yet"));
+            let allowed = shared
+                .get(name.as_str())
+                .unwrap_or_else(|| panic!("shared/{name} has no place in the order yet"));
             let ours = dependencies.iter().filter(|dependency| packages.contains_key(*dependency));
             for dependency in ours {
                 assert!(allowed.contains(&dependency.as_str()), "shared/{name} must not use {dependency}");
@@ -78,14 +87,20 @@ fn dependencies_go_one_way() {
         }
     }
     let contract = &packages["contract"].1;
-    assert!(NOT_IN_CONTRACT.iter().all(|name| !contract.contains(*name)), "contract is formats alone: {contract:?}");
+    assert!(
+        NOT_IN_CONTRACT.iter().all(|name| !contract.contains(*name)),
+        "contract is formats alone: {contract:?}"
+    );
 }
 
 #[test]
 fn a_shared_crate_serves_at_least_two() {
     let packages = packages();
     for (name, _) in SHARED {
-        let users = packages.values().filter(|(folder, uses)| !folder.starts_with("tests/") && uses.contains(name)).count();
+        let users = packages
+            .values()
+            .filter(|(folder, uses)| !folder.starts_with("tests/") && uses.contains(name))
+            .count();
         assert!(users >= 2, "shared/{name} serves {users}");
     }
 }
@@ -93,7 +108,16 @@ fn a_shared_crate_serves_at_least_two() {
 #[test]
 fn there_is_one_tls_stack() {
     // `cargo tree` names what is really built; the lock file and `cargo metadata` also name what unused features would bring.
-    let tree = cargo(&["tree", "--workspace", "--edges", "normal,build", "--prefix", "none", "--locked", "--offline"]);
+    let tree = cargo(&[
+        "tree",
+        "--workspace",
+        "--edges",
+        "normal,build",
+        "--prefix",
+        "none",
+        "--locked",
+        "--offline",
+    ]);
     let used: BTreeSet<&str> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
     assert!(used.contains("rustls"), "the check reads the tree rightly");
     for name in OTHER_TLS {

@@ -1,5 +1,10 @@
 //! Scenarios: real binaries, real servers, one fact per module. `cargo local test` starts the stack and runs them.
-#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "tests: a broken expectation panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    missing_docs,
+    reason = "tests: a broken expectation panics"
+)]
 
 mod bad_file_ends_in_invalids;
 mod customer_sees_four_folders;
@@ -8,6 +13,7 @@ mod every_bounce_becomes_one_response;
 mod export_never_skips_a_late_commit;
 mod happy_path_by_api;
 mod happy_path_by_control_file;
+mod killed_send_loses_and_doubles_nothing;
 mod layering;
 mod pgp_in_and_out;
 mod poison_message_reaches_the_dead_letter_queue_alone;

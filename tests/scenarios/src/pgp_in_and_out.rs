@@ -20,10 +20,14 @@ async fn encrypted_upload_and_export() {
     tenant.control("list.csv.pgp", "spring", true).await;
     tenant.mailed(campaign, 30).await;
 
-    let mails = wait::until("30 mails", async || Some(tenant.mails()).filter(|mails| mails.len() == 30)).await;
+    let mails =
+        wait::until("30 mails", async || Some(tenant.mails()).filter(|mails| mails.len() == 30)).await;
     let answer = tenant.http.get(&mails[0].url_with("/o/").unwrap(), "Mozilla/5.0 Firefox/140.0").await;
     assert_eq!(answer.headers["content-type"], "image/gif");
-    wait::until("the open", async || (tenant.accounting(campaign).await.number("responses.opened") == 1).then_some(())).await;
+    wait::until("the open", async || {
+        (tenant.accounting(campaign).await.number("responses.opened") == 1).then_some(())
+    })
+    .await;
     tenant.api("POST", "/v1/exports", None).await.ok();
     let name = wait::until("the encrypted export", async || {
         tenant.sftp().list("Exports").await.into_iter().find(|name| name.contains("opened"))

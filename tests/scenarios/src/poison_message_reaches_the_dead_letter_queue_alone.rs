@@ -15,11 +15,13 @@ async fn only_the_poison_is_dead() {
 
     let track = &stack.deployment.queues["track"];
     let mark = unique("poison");
-    let mut mails = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!("SELECT id FROM campaign_{campaign}.ledger ORDER BY id")))
-        .fetch_all(&mut tenant.superuser().await)
-        .await
-        .unwrap()
-        .into_iter();
+    let mut mails = sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(format!(
+        "SELECT id FROM campaign_{campaign}.ledger ORDER BY id"
+    )))
+    .fetch_all(&mut tenant.superuser().await)
+    .await
+    .unwrap()
+    .into_iter();
     for n in 0..10 {
         if n == 5 {
             tenant.aws.send(&track.url, &format!("{{\"type\":\"{mark}\"}}")).await;

@@ -22,14 +22,28 @@ async fn roles_and_rows_are_closed() {
     assert_eq!(error.sqlstate().as_deref(), Some("42501"), "{error}");
     drop(tx);
 
-    for table in ["campaigns", "templates", "files", "imports", "launches", "exports", "receipts", "pgp_keys", "ssh_keys", "api_keys"] {
+    for table in [
+        "campaigns",
+        "templates",
+        "files",
+        "imports",
+        "launches",
+        "exports",
+        "receipts",
+        "pgp_keys",
+        "ssh_keys",
+        "api_keys",
+    ] {
         let mut tx = store.tenant(TenantId(b.id)).await.unwrap();
         let foreign = format!("SELECT count(*) FROM broadcast.{table} WHERE tenant_id <> {}", b.id);
         let count: i64 = sqlx::query_scalar(AssertSqlSafe(foreign)).fetch_one(&mut *tx).await.unwrap();
         assert_eq!(count, 0, "{table} shows foreign rows");
     }
     let mut tx = store.tenant(TenantId(b.id)).await.unwrap();
-    let stolen = sqlx::query("INSERT INTO broadcast.campaigns (tenant_id, name) VALUES ($1, 'x')").bind(a.id).execute(&mut *tx).await;
+    let stolen = sqlx::query("INSERT INTO broadcast.campaigns (tenant_id, name) VALUES ($1, 'x')")
+        .bind(a.id)
+        .execute(&mut *tx)
+        .await;
     assert!(stolen.is_err(), "a row for another tenant is taken");
 
     // The login itself, without a tenant's role, sees no campaign at all.

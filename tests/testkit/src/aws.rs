@@ -56,7 +56,9 @@ impl Aws {
         let mut pages = self.s3.list_objects_v2().bucket(bucket).prefix(prefix).into_paginator().send();
         let mut keys = Vec::new();
         while let Some(page) = pages.next().await {
-            keys.extend(page.unwrap().contents.unwrap_or_default().into_iter().filter_map(|object| object.key));
+            keys.extend(
+                page.unwrap().contents.unwrap_or_default().into_iter().filter_map(|object| object.key),
+            );
         }
         keys
     }
@@ -77,8 +79,12 @@ impl Aws {
             .send()
             .await
             .unwrap();
-        let attributes: BTreeMap<String, String> =
-            answer.attributes.unwrap_or_default().into_iter().map(|(name, value)| (name.as_str().to_owned(), value)).collect();
+        let attributes: BTreeMap<String, String> = answer
+            .attributes
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(name, value)| (name.as_str().to_owned(), value))
+            .collect();
         let number = |name: &str| attributes.get(name).and_then(|value| value.parse().ok()).unwrap_or(0);
         (number("ApproximateNumberOfMessages"), number("ApproximateNumberOfMessagesNotVisible"))
     }

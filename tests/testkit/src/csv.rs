@@ -17,14 +17,25 @@ pub struct Plan {
     pub unknown: usize,
 }
 
-const NAMES: [(&str, &str); 6] =
-    [("Jürgen", "Müller"), ("Zoë", "O'Neill"), ("Анна", "Иванова"), ("José", "García \"Pepe\""), ("李", "雷"), ("Maja", "Søndergård; Jr.")];
-const BAD: [&str; 5] = ["no-at-sign.example", "two@@signs.example", "space in@local.example", "", "dot.@end..example"];
+const NAMES: [(&str, &str); 6] = [
+    ("Jürgen", "Müller"),
+    ("Zoë", "O'Neill"),
+    ("Анна", "Иванова"),
+    ("José", "García \"Pepe\""),
+    ("李", "雷"),
+    ("Maja", "Søndergård; Jr."),
+];
+const BAD: [&str; 5] =
+    ["no-at-sign.example", "two@@signs.example", "space in@local.example", "", "dot.@end..example"];
 
 impl Plan {
     /// The address of recipient number `n`.
     pub fn address(&self, n: usize) -> String {
-        if n < self.first + self.unknown { format!("unknown-user-{n}@{}", self.domain) } else { format!("Kunde.{n}@{}", self.domain) }
+        if n < self.first + self.unknown {
+            format!("unknown-user-{n}@{}", self.domain)
+        } else {
+            format!("Kunde.{n}@{}", self.domain)
+        }
     }
 
     /// Rows that the file has, header aside.
@@ -35,7 +46,8 @@ impl Plan {
     /// The whole file.
     pub fn write(&self) -> String {
         let mut csv = String::from("\u{feff}Kundennummer;E-Mail;Vorname;Nachname;Notiz\r\n");
-        let mut rows: Vec<(usize, String)> = (self.first..self.first + self.good).map(|n| (n, self.address(n))).collect();
+        let mut rows: Vec<(usize, String)> =
+            (self.first..self.first + self.good).map(|n| (n, self.address(n))).collect();
         for n in 0..self.duplicates {
             // From the end, where nobody bounces; as another person typed it.
             let n = self.first + self.good - 1 - n;

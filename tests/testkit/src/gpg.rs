@@ -20,7 +20,9 @@ impl Gpg {
 
     fn command(&self) -> Command {
         let mut command = Command::new("gpg");
-        command.args(["--batch", "--quiet", "--no-tty", "--yes", "--trust-model", "always", "--homedir"]).arg(self.home.path());
+        command
+            .args(["--batch", "--quiet", "--no-tty", "--yes", "--trust-model", "always", "--homedir"])
+            .arg(self.home.path());
         command.stdin(Stdio::null());
         command
     }
@@ -46,7 +48,14 @@ impl Gpg {
     /// Encrypts to the user whose key was imported; returns `<file>.pgp`.
     pub fn encrypt(&self, file: &Path, user: &str) -> PathBuf {
         let out = PathBuf::from(format!("{}.pgp", file.display()));
-        self.run(&["--recipient", user, "--output", out.to_str().unwrap(), "--encrypt", file.to_str().unwrap()]);
+        self.run(&[
+            "--recipient",
+            user,
+            "--output",
+            out.to_str().unwrap(),
+            "--encrypt",
+            file.to_str().unwrap(),
+        ]);
         out
     }
 

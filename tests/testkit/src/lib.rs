@@ -3,7 +3,13 @@
 //!
 //! Never starts the stack: `cargo local test` and `cargo local demo` do. Waits are conditions with a deadline, see [`wait`].
 #![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::missing_panics_doc, missing_docs, reason = "tests: a broken expectation panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    missing_docs,
+    reason = "tests: a broken expectation panics"
+)]
 
 pub mod aws;
 pub mod csv;
@@ -21,6 +27,7 @@ pub use tenant::Tenant;
 pub fn unique(prefix: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() % 10_000_000_000_000;
+    let nanos = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos()
+        % 10_000_000_000_000;
     format!("{prefix}-{nanos}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
 }

@@ -20,7 +20,8 @@ impl Mail {
         let mut envelope = |name: &str| {
             let (line, tail) = rest.split_once('\n').expect("an envelope line");
             rest = tail;
-            let value = line.trim_end().strip_prefix(name).unwrap_or_else(|| panic!("{name} in {}", path.display()));
+            let value =
+                line.trim_end().strip_prefix(name).unwrap_or_else(|| panic!("{name} in {}", path.display()));
             value.trim().trim_matches(['<', '>']).to_owned()
         };
         let return_path = envelope("X-Envelope-From:");
@@ -39,7 +40,8 @@ impl Mail {
 
     /// The decoded body parts, one after the other: quoted-printable and base64 undone.
     pub fn text(&self) -> String {
-        let message = mail_parser::MessageParser::default().parse(self.message.as_bytes()).expect("a MIME message");
+        let message =
+            mail_parser::MessageParser::default().parse(self.message.as_bytes()).expect("a MIME message");
         let text = (0..message.text_body_count()).filter_map(|part| message.body_text(part));
         let html = (0..message.html_body_count()).filter_map(|part| message.body_html(part));
         text.chain(html).collect::<Vec<_>>().join("\n")
@@ -55,7 +57,8 @@ impl Mail {
         let text = self.text();
         let mut urls = Vec::new();
         for (at, _) in text.match_indices("http") {
-            let end = text[at..].find(['"', '\'', '<', '>', ' ', '\r', '\n']).map_or(text.len(), |end| at + end);
+            let end =
+                text[at..].find(['"', '\'', '<', '>', ' ', '\r', '\n']).map_or(text.len(), |end| at + end);
             urls.push(text[at..end].replace("&amp;", "&").replace("&#x2f;", "/").replace("&#x3D;", "="));
         }
         urls
@@ -84,5 +87,8 @@ pub fn count(stack: &Stack, domain: &str) -> usize {
 pub fn read(stack: &Stack, domain: &str) -> Vec<Mail> {
     let Ok(entries) = std::fs::read_dir(folder(stack, domain)) else { return Vec::new() };
     let paths = entries.flatten().map(|entry| entry.path());
-    paths.filter(|path| path.extension().is_some_and(|end| end == "eml")).map(|path| Mail::read(&path)).collect()
+    paths
+        .filter(|path| path.extension().is_some_and(|end| end == "eml"))
+        .map(|path| Mail::read(&path))
+        .collect()
 }

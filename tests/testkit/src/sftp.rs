@@ -64,18 +64,40 @@ impl Sftp {
         let file = self.home.path().join(crate::unique("batch"));
         std::fs::write(&file, batch).unwrap();
         let mut sftp = Command::new("sftp");
-        sftp.args(["-q", "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]);
+        sftp.args([
+            "-q",
+            "-o",
+            "StrictHostKeyChecking=no",
+            "-o",
+            "UserKnownHostsFile=/dev/null",
+            "-o",
+            "LogLevel=ERROR",
+        ]);
         match &self.login {
             Login::Key(path) => {
-                sftp.args(["-o", "IdentitiesOnly=yes", "-o", "PreferredAuthentications=publickey", "-i"]).arg(path);
+                sftp.args(["-o", "IdentitiesOnly=yes", "-o", "PreferredAuthentications=publickey", "-i"])
+                    .arg(path);
                 sftp.args(["-o", "BatchMode=yes"]);
             }
             Login::Password(_) => {
-                sftp.args(["-o", "PreferredAuthentications=password", "-o", "NumberOfPasswordPrompts=1", "-o", "BatchMode=no"]);
-                sftp.env("SSH_ASKPASS", self.home.path().join("askpass")).env("SSH_ASKPASS_REQUIRE", "force").env("DISPLAY", "none");
+                sftp.args([
+                    "-o",
+                    "PreferredAuthentications=password",
+                    "-o",
+                    "NumberOfPasswordPrompts=1",
+                    "-o",
+                    "BatchMode=no",
+                ]);
+                sftp.env("SSH_ASKPASS", self.home.path().join("askpass"))
+                    .env("SSH_ASKPASS_REQUIRE", "force")
+                    .env("DISPLAY", "none");
             }
         }
-        sftp.arg("-P").arg(self.port.to_string()).arg("-b").arg(&file).arg(format!("{}@{}", self.user, self.host));
+        sftp.arg("-P")
+            .arg(self.port.to_string())
+            .arg("-b")
+            .arg(&file)
+            .arg(format!("{}@{}", self.user, self.host));
         let output = sftp.stdin(Stdio::null()).output().await.expect("sftp is installed");
         Outcome {
             ok: output.status.success(),

@@ -41,7 +41,15 @@ pub struct Tenant {
 
 /// Invokes `admin`, as an operator does; panics when it refuses.
 pub async fn admin(stack: &Stack, command: Value) -> Value {
-    localstack::invoke(stack, "admin", &command).await.unwrap_or_else(|error| panic!("admin {command}: {error}"))
+    serde_json::from_str(&invoke(stack, "admin", &command).await).unwrap()
+}
+
+/// Invokes a function; panics when it fails.
+pub async fn invoke(stack: &Stack, function: &str, event: &Value) -> String {
+    let answer = localstack::invoke(stack, function, &event.to_string()).await;
+    let answer = answer.unwrap_or_else(|error| panic!("{function} {event}: {error}"));
+    assert!(!answer.failed, "{function} {event}: {}", answer.payload);
+    answer.payload
 }
 
 impl Tenant {
@@ -55,14 +63,16 @@ impl Tenant {
         let slug = unique(&name.chars().take(8).collect::<String>());
         let folder = tempfile::tempdir().unwrap();
         let (ssh_key, public) = sftp::keygen(folder.path());
-        let mut command = json!({"command": "create_tenant", "slug": slug, "name": name, "ssh_keys": [public]});
+        let mut command =
+            json!({"command": "create_tenant", "slug": slug, "name": name, "ssh_keys": [public]});
         command.as_object_mut().unwrap().extend(settings.as_object().unwrap().clone());
         let made = admin(stack, command).await;
         let domain = format!("{slug}.sender.example");
         admin(stack, json!({"command": "add_sender_domain", "slug": slug, "domain": domain})).await;
         admin(stack, json!({"command": "confirm_sender_domain", "domain": domain, "by": "testkit"})).await;
         let aws = Aws::new(stack).await;
-        let text = |field: &str| made[field].as_str().unwrap_or_else(|| panic!("{field} in {made}")).to_owned();
+        let text =
+            |field: &str| made[field].as_str().unwrap_or_else(|| panic!("{field} in {made}")).to_owned();
         Self {
             id: made["id"].as_i64().expect("the tenant's id"),
             bucket: text("bucket"),
@@ -129,13 +139,17 @@ impl Tenant {
     pub async fn stack_schemas(&self, campaigns: &[i64]) -> u64 {
         let names: Vec<String> = campaigns.iter().map(|id| format!("campaign_{id}")).collect();
         let mut database = self.superuser().await;
-        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_namespace WHERE nspname = ANY($1)").bind(names).fetch_one(&mut database).await.unwrap();
+        let count: i64 = sqlx::query_scalar("SELECT count(*) FROM pg_namespace WHERE nspname = ANY($1)")
+            .bind(names)
+            .fetch_one(&mut database)
+            .await
+            .unwrap();
         u64::try_from(count).unwrap()
     }
 
     /// A connection that sees everything: for looking, not for working.
     pub async fn superuser(&self) -> sqlx::PgConnection {
-        sqlx::Connection::connect(&self.stack.superuser_database_url).await.unwrap()
+        <sqlx::PgConnection as sqlx::Connection>::connect(&self.stack.superuser_database_url).await.unwrap()
     }
 
     pub fn sftp(&self) -> Sftp {
@@ -174,8 +188,12 @@ impl Accounting {
 
     /// Whether every address of the campaign has come to an end, and there are some.
     pub fn settled(&self) -> bool {
-        let open: u64 = ["pending", "spooled", "sending", "deferred"].iter().map(|state| self.number(&format!("ledger.{state}"))).sum();
-        let all: u64 = self.0["ledger"].as_object().map_or(0, |states| states.values().filter_map(Value::as_u64).sum());
+        let open: u64 = ["pending", "spooled", "sending", "deferred"]
+            .iter()
+            .map(|state| self.number(&format!("ledger.{state}")))
+            .sum();
+        let all: u64 =
+            self.0["ledger"].as_object().map_or(0, |states| states.values().filter_map(Value::as_u64).sum());
         open == 0 && all > 0 && all + self.number("duplicates") == self.number("imported")
     }
 

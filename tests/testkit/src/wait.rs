@@ -10,7 +10,7 @@ const POLL: Duration = Duration::from_millis(100);
 ///
 /// # Panics
 /// When there is none within [`DEADLINE`].
-pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut() -> F) -> T {
+pub async fn until<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
     until_within(DEADLINE, what, ask).await
 }
 
@@ -18,7 +18,7 @@ pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, ask: impl FnMut
 ///
 /// # Panics
 /// When there is none within it.
-pub async fn until_within<T, F: Future<Output = Option<T>>>(deadline: Duration, what: &str, mut ask: impl FnMut() -> F) -> T {
+pub async fn until_within<T>(deadline: Duration, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let begun = Instant::now();
     loop {
         if let Some(answer) = ask().await {

@@ -1,0 +1,82 @@
+//! kill -9 of every running `send`, five times within one launch: nobody gets a mail twice, nobody is lost, and at most one mail per open
+//! connection is in doubt each time.
+
+use std::{collections::BTreeMap, process::Command};
+
+use localstack::{Deploy, deploy, processes_of, undeploy};
+use testkit::{Stack, Tenant, csv::Plan, unique, wait};
+
+const RECIPIENTS: usize = 2000;
+const KILLS: usize = 5;
+/// Connections of one `send`: see `send::CONNECTIONS_MAX`.
+const CONNECTIONS: usize = 10;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn five_kills_in_one_launch() {
+    // Queues and functions of its own, so that nobody else's `send` is killed; keys and spool are shared.
+    let main = Stack::from_env().unwrap();
+    let prefix = unique("kill");
+    let shared = ["MASTER_KEY_SECRET", "SPOOL_BUCKET", "REPORTS_BUCKET"];
+    let environment =
+        shared.iter().map(|name| ((*name).to_owned(), main.deployment.environment[*name].clone())).collect();
+    let only = ["admin", "import", "generate", "send"].map(str::to_owned).to_vec();
+    let deployment = deploy(&main, &prefix, &Deploy { environment, only, schedules: false }).unwrap();
+    let stack = Stack { deployment, ..main.clone() };
+    let send = stack.deployment.functions["send"].clone();
+
+    let tenant = Tenant::new(&stack, "kill").await;
+    let campaign = tenant.campaign("spring").await;
+    let plan = Plan { domain: tenant.recipients_domain.clone(), good: RECIPIENTS, ..Plan::default() };
+    tenant.put("list.csv", plan.write()).await;
+    tenant.control("list.csv", "spring", true).await;
+
+    let mut instances = 0;
+    for kill in 0..KILLS {
+        let threshold = RECIPIENTS * kill / KILLS + 50;
+        let killed = wait::until(&format!("{threshold} mails, and a running send to kill"), async || {
+            let arrived = testkit::mailbox::count(&stack, &tenant.recipients_domain);
+            let running = processes_of(&send);
+            (arrived >= threshold && !running.is_empty()).then_some(running)
+        })
+        .await;
+        instances += killed.len();
+        let pids: Vec<String> = killed.iter().map(ToString::to_string).collect();
+        Command::new("kill").arg("-9").args(&pids).status().unwrap();
+    }
+
+    let accounting = wait::until("every mail to come to its end", async || {
+        let accounting = tenant.accounting(campaign).await;
+        (accounting.number("rows") == RECIPIENTS as u64 && accounting.settled()).then_some(accounting)
+    })
+    .await;
+    let (sent, unknown) =
+        (accounting.number("ledger.sent") as usize, accounting.number("ledger.unknown") as usize);
+    assert_eq!(sent + unknown, RECIPIENTS, "{accounting:?}");
+    assert!(unknown <= instances * CONNECTIONS, "{unknown} unknown after the end of {instances} instances");
+    assert!(accounting.balanced());
+
+    let mails = wait::until("the last mail to arrive", async || {
+        Some(tenant.mails()).filter(|mails| mails.len() >= sent)
+    })
+    .await;
+    let mut by_recipient = BTreeMap::new();
+    for mail in &mails {
+        *by_recipient.entry(mail.recipient.clone()).or_insert(0) += 1;
+    }
+    let doubled: Vec<_> = by_recipient.iter().filter(|(_, count)| **count > 1).collect();
+    assert!(doubled.is_empty(), "mailed twice: {doubled:?}");
+    // Every row that says `sent` arrived; each further mail is one of those in doubt.
+    let states: Vec<(String, String)> = sqlx::query_as(sqlx::AssertSqlSafe(format!(
+        "SELECT r.address, l.state FROM campaign_{campaign}.ledger l JOIN campaign_{campaign}.recipients_{import} r USING (line)",
+        import = tenant.imports(campaign).await[0]["id"]
+    )))
+    .fetch_all(&mut tenant.superuser().await)
+    .await
+    .unwrap();
+    let lost: Vec<_> = states
+        .iter()
+        .filter(|(address, state)| state == "sent" && !by_recipient.contains_key(address))
+        .collect();
+    assert!(lost.is_empty(), "{} lost", lost.len());
+    undeploy(&stack, &prefix).unwrap();
+}
