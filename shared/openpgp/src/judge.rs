@@ -1,0 +1,207 @@
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::SystemTime,
+};
+
+use sequoia_openpgp::{
+    Cert, KeyHandle, Result,
+    cert::amalgamation::{ValidAmalgamation, ValidateAmalgamation},
+    crypto::SessionKey,
+    packet::{
+        Key, PKESK, SKESK, Tag,
+        key::{SecretParts, UnspecifiedRole},
+    },
+    parse::{
+        PacketParser,
+        stream::{
+            DecryptionHelper, GoodChecksum, MessageLayer, MessageStructure, VerificationError,
+            VerificationHelper,
+        },
+    },
+    types::{PublicKeyAlgorithm, RevocationStatus, SymmetricAlgorithm},
+};
+
+use crate::{Error, PublicKey, TenantKey, key::POLICY, source::lock};
+
+/// Most packets in a message, its recipients included. The parser holds up to 1 MiB of each, so this bounds its memory.
+const PACKETS_MAX: usize = 64;
+
+/// How far a message got. The parser's own errors are not looked at: what they tell is what a forger wants to know.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// No key of ours is meant.
+    not_for_us: bool,
+    /// A session key was tried: from here on everything is [`Error::Damaged`].
+    session_key_tried: bool,
+    /// The integrity holds and the signature does not.
+    signature_refused: bool,
+    /// The registered certificate that signed.
+    pub(crate) signer: Option<String>,
+}
+
+impl Progress {
+    pub(crate) fn verdict(&self) -> Error {
+        match self {
+            Self { signature_refused: true, .. } => Error::Signature,
+            Self { session_key_tried: true, .. } => Error::Damaged,
+            Self { not_for_us: true, .. } => Error::NotForUs,
+            _ => Error::Unreadable,
+        }
+    }
+}
+
+/// [`Progress`] outlives the judge, which the parser owns and drops.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SharedProgress(Arc<Mutex<Progress>>);
+
+impl SharedProgress {
+    pub(crate) fn get(&self) -> MutexGuard<'_, Progress> {
+        lock(&self.0)
+    }
+}
+
+/// Decides for the parser which packets may stand where, which key opens, and which signatures count.
+pub(crate) struct Judge {
+    keys: Vec<(Cert, Vec<Key<SecretParts, UnspecifiedRole>>)>,
+    signers: Vec<Cert>,
+    signature_required: bool,
+    now: SystemTime,
+    packets: usize,
+    container_opened: bool,
+    compressed: bool,
+    progress: SharedProgress,
+}
+
+/// Stops the parser. The words go nowhere.
+fn refuse<T>() -> Result<T> {
+    Err(sequoia_openpgp::Error::MalformedMessage(String::new()).into())
+}
+
+impl Judge {
+    pub(crate) fn new(
+        keys: &[TenantKey],
+        signers: &[PublicKey],
+        signature_required: bool,
+        now: SystemTime,
+        progress: SharedProgress,
+    ) -> Self {
+        Self {
+            keys: keys.iter().map(|key| (key.cert().clone(), key.decryption_keys().collect())).collect(),
+            signers: signers.iter().map(|key| key.cert().clone()).collect(),
+            signature_required,
+            now,
+            packets: 0,
+            container_opened: false,
+            compressed: false,
+            progress,
+        }
+    }
+
+    /// The library judges a key as of the signature's date, which a thief chooses. It must be valid today as well.
+    fn valid_today(&self, good: &GoodChecksum<'_>) -> bool {
+        let Ok(cert) = good.ka.cert().with_policy(POLICY, self.now) else { return false };
+        let Ok(key) = good.ka.amalgamation().clone().with_policy(POLICY, self.now) else { return false };
+        cert.alive().is_ok()
+            && !matches!(cert.revocation_status(), RevocationStatus::Revoked(_))
+            && key.alive().is_ok()
+            && !matches!(key.revocation_status(), RevocationStatus::Revoked(_))
+    }
+}
+
+impl VerificationHelper for Judge {
+    fn inspect(&mut self, parser: &PacketParser<'_>) -> Result<()> {
+        self.packets += 1;
+        if self.packets > PACKETS_MAX {
+            return refuse();
+        }
+        let allowed = match parser.packet.tag() {
+            Tag::PKESK | Tag::SKESK | Tag::Marker => !self.container_opened,
+            // Integrity protection only (no Tag::SED), and once: nesting hides what is inside from the rules below.
+            Tag::SEIP => !std::mem::replace(&mut self.container_opened, true),
+            // Once, and never around the container: each layer multiplies what a bomb can do.
+            Tag::CompressedData => self.container_opened && !std::mem::replace(&mut self.compressed, true),
+            Tag::OnePassSig | Tag::Signature | Tag::Literal => self.container_opened,
+            #[allow(deprecated)]
+            Tag::MDC => self.container_opened && parser.recursion_depth() <= 1,
+            // Padding inside compression would be work that no limit on plaintext sees.
+            Tag::Padding => !self.compressed || parser.recursion_depth() <= 1,
+            _ => false,
+        };
+        if allowed { Ok(()) } else { refuse() }
+    }
+
+    fn get_certs(&mut self, _ids: &[KeyHandle]) -> Result<Vec<Cert>> {
+        Ok(self.signers.clone())
+    }
+
+    /// Called once the whole message was read and its integrity held.
+    fn check(&mut self, structure: MessageStructure<'_>) -> Result<()> {
+        let mut signer = None;
+        let mut forged = false;
+        for layer in structure {
+            let MessageLayer::SignatureGroup { results } = layer else { continue };
+            for result in results {
+                match result {
+                    Ok(good) if self.valid_today(&good) => {
+                        signer = Some(good.ka.cert().fingerprint().to_hex());
+                    }
+                    // By a registered key, and wrong. No customer sends that on purpose, so it is refused even where none is demanded.
+                    Err(VerificationError::BadSignature { .. }) => forged = true,
+                    _ => {}
+                }
+            }
+        }
+        let mut progress = self.progress.get();
+        if forged || (self.signature_required && signer.is_none()) {
+            progress.signature_refused = true;
+            drop(progress);
+            return refuse();
+        }
+        progress.signer = signer;
+        Ok(())
+    }
+}
+
+impl DecryptionHelper for Judge {
+    fn decrypt(
+        &mut self,
+        pkesks: &[PKESK],
+        _skesks: &[SKESK],
+        algorithm: Option<SymmetricAlgorithm>,
+        decrypt: &mut dyn FnMut(Option<SymmetricAlgorithm>, &SessionKey) -> bool,
+    ) -> Result<Option<Cert>> {
+        let mut meant = false;
+        for pkesk in pkesks {
+            let recipient = pkesk.recipient().filter(|handle| !is_wildcard(handle));
+            for (cert, keys) in &self.keys {
+                for key in keys {
+                    match &recipient {
+                        Some(handle) if !handle.aliases(key.key_handle()) => continue,
+                        Some(_) => meant = true,
+                        // A hidden recipient (gpg --throw-keyids). Trying an RSA key here would tell a forger whether the padding was right.
+                        None if key.pk_algo() == PublicKeyAlgorithm::RSAEncryptSign => continue,
+                        None => {}
+                    }
+                    if key.pk_algo() != pkesk.pk_algo() {
+                        continue;
+                    }
+                    let Ok(mut pair) = key.clone().into_keypair() else { continue };
+                    let Some((found, session_key)) = pkesk.decrypt(&mut pair, algorithm) else { continue };
+                    if decrypt(found, &session_key) {
+                        self.progress.get().session_key_tried = true;
+                        return Ok(Some(cert.clone()));
+                    }
+                }
+            }
+        }
+        let mut progress = self.progress.get();
+        progress.session_key_tried = meant;
+        progress.not_for_us = !meant;
+        drop(progress);
+        refuse()
+    }
+}
+
+fn is_wildcard(handle: &KeyHandle) -> bool {
+    matches!(handle, KeyHandle::KeyID(id) if id.is_wildcard())
+}
