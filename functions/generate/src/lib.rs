@@ -1,0 +1,107 @@
+//! generate: from a launch to finished, signed messages in the spool.
+//!
+//! A launch writes one ledger row for each address over all published imports, in one transaction with its state; a slice renders its
+//! rows into one spool object. Both may be delivered twice, at once, or die at any instruction:
+//!
+//! - The rows of a launch appear together with the state `running`, or not at all. A later delivery finds `running` and only emits.
+//! - A spool object is written once. Whoever comes second reads which mails are in it and marks those: a row becomes `spooled` only for an
+//!   object that holds it. Rows that did not fit, or that another attempt left out, move to a new slice.
+//! - What is emitted comes after what is committed. A message that is lost between the two is sent again by the schedule, which looks for
+//!   rows whose `due_at` has passed.
+#![forbid(unsafe_code)]
+
+mod batch;
+mod due;
+mod error;
+mod keys;
+mod launch;
+mod slice;
+
+pub use due::tick;
+pub use error::Error;
+
+use std::sync::Arc;
+
+use access::MasterKey;
+use contract::{CampaignId, GenerateMessage, LaunchId, TenantId};
+use exchange::Exchange;
+use runtime::{Body, Clients, Config, Delivery};
+use store::{Store, StoreError};
+use time::Duration;
+
+/// Mails of one slice: rendered and signed in about a second, handed over in less, so that every invocation ends long before its
+/// deadline; and ten thousand slices, not more, are a launch of five million.
+const SLICE_MAILS: i64 = 500;
+/// How long a pending row waits for its slice's message before the schedule sends another one. Longer than a queue's visibility timeout,
+/// and pushed on with each, so that a long backlog is not multiplied.
+const NUDGE: Duration = Duration::minutes(5);
+/// The same for rows in the spool, whose message is send's. Only the start: send's own schedule goes on from there.
+const SPOOLED_NUDGE: Duration = Duration::minutes(5);
+
+/// What the function works with, made once per process.
+pub struct Generate {
+    store: Store,
+    clients: Clients,
+    exchange: Exchange,
+    master: MasterKey,
+    keys: keys::KeyCache,
+    generate_queue: String,
+    send_queue: String,
+    public_url: String,
+    bounce_domain: String,
+}
+
+/// One launch of one campaign of one tenant.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    tenant: TenantId,
+    campaign: CampaignId,
+    launch: LaunchId,
+}
+
+impl Place {
+    fn slice(self, slice: i32) -> GenerateMessage {
+        let Self { tenant, campaign, launch } = self;
+        GenerateMessage::Slice { tenant, campaign, launch, slice }
+    }
+}
+
+impl Generate {
+    /// From the environment. Reads the master key.
+    pub async fn new(config: &Config) -> Result<Self, runtime::Error> {
+        let clients = Clients::new(config).await;
+        Ok(Self {
+            store: Store::connect(config.database_url()?)?,
+            exchange: Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
+            master: clients.master_key(config.master_key_secret()?).await?,
+            keys: keys::KeyCache::default(),
+            generate_queue: config.generate_queue_url()?.to_owned(),
+            send_queue: config.send_queue_url()?.to_owned(),
+            public_url: config.public_url()?.to_owned(),
+            bounce_domain: config.bounce_domain()?.to_owned(),
+            clients,
+        })
+    }
+}
+
+/// Handles one message of the generate queue.
+pub async fn handle(generate: Arc<Generate>, delivery: Delivery<GenerateMessage>) -> Result<(), Error> {
+    let Body::Message(message) = delivery.body else { return Err(Error::NotOurs) };
+    let (place, done) = match message {
+        GenerateMessage::Launch { tenant, campaign, launch } => {
+            let place = Place { tenant, campaign, launch };
+            (place, Box::pin(launch::start(&generate, place, delivery.now)).await)
+        }
+        GenerateMessage::Slice { tenant, campaign, launch, slice } => {
+            let place = Place { tenant, campaign, launch };
+            (place, Box::pin(slice::generate(&generate, place, slice, delivery.now)).await)
+        }
+    };
+    match done {
+        Err(Error::Store(StoreError::NoCampaign)) => {
+            tracing::info!(campaign = place.campaign.0, "dropped: the campaign is deleted");
+            Ok(())
+        }
+        other => other,
+    }
+}

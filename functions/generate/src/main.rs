@@ -1,0 +1,17 @@
+//! The generate function.
+//!
+//! Trigger: the generate queue, and a schedule of one minute.
+//! Reads: launches, templates, imports, suppressions, the campaign's recipients and ledger; DKIM keys and the master key from Secrets Manager.
+//! Writes: ledger rows, links, the launch's state, spool objects.
+//! Emits: `GenerateMessage::Slice` per slice of a launch; `SendMessage::Slice` when a slice's messages stand in the spool.
+//! Idempotency key: the address within a campaign (`ledger.address_key`), and the name of a slice's spool object, written once.
+
+use generate::Generate;
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::telemetry::init();
+    let config = runtime::Config::from_env()?;
+    let generate = Generate::new(&config).await?;
+    runtime::serve_queue_and_schedule(generate, generate::handle, generate::tick).await
+}
