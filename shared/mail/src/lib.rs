@@ -1,0 +1,38 @@
+//! Everything about one mail: addresses and their digests, tokens and links, templates, MIME, DKIM, and what comes back.
+//!
+//! Owns the formats that outlive a release: the normalisation behind the digests, the tokens in links and return paths, the Message-ID.
+//! Never sees the network, the disk, a database, a clock of its own (DKIM's `t=` excepted) or the master key: derived keys come in as
+//! arguments. Types that hold personal data do not show it in `Debug`, and no error carries any.
+#![forbid(unsafe_code)]
+
+mod actor;
+mod address;
+mod dkim;
+mod field;
+mod html;
+mod link;
+mod message;
+mod redact;
+mod report;
+mod spool;
+mod status;
+mod template;
+mod token;
+
+pub use actor::judge;
+pub use address::{
+    ADDRESS_BYTES_MAX, Address, AddressError, AddressKey, LOCAL_PART_BYTES_MAX, NORMALISATION_VERSION,
+};
+pub use dkim::{DkimError, DkimKeys, DkimSigner, DnsRecord};
+pub use field::field_name;
+pub use link::{LINK_BYTES_MAX, LinkError, Links};
+pub use message::{MailRef, Outgoing, Sender};
+pub use redact::redact;
+pub use report::{Ignored, REPORT_BYTES_MAX, Report, Verdict, parse_report};
+pub use spool::{SPOOL_BYTES_MAX, SpoolError, SpoolWriter, Spooled, open_spool};
+pub use status::BounceClass;
+pub use template::{
+    Compiled, FUEL_MAX, OUTPUT_BYTES_MAX, Part, RenderError, Rendered, SOURCE_BYTES_MAX, SUBJECT_BYTES_MAX,
+    Template, TemplateError, TemplateLink,
+};
+pub use token::{Claim, Kind, TokenError, Unverified, peek, peek_return_path};

@@ -1,0 +1,222 @@
+//! The message that goes over the wire (RFC 5322, 2045, 2369, 8058).
+
+use std::fmt;
+
+use contract::{CampaignId, MailId, TenantId};
+use mail_builder::{
+    MessageBuilder,
+    headers::{
+        HeaderType, address::Address as Mailbox, content_type::ContentType, date::Date,
+        message_id::MessageId, raw::Raw, text::Text, url::URL,
+    },
+    mime::MimePart,
+};
+use time::OffsetDateTime;
+
+use crate::{Address, Rendered, template::one_line};
+
+/// Whom a mail is from. `Debug` shows the domain alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Sender {
+    /// Shown by mail programs; may be empty.
+    pub name: String,
+    /// Of a domain that the tenant has proved.
+    pub address: Address,
+    /// Where answers go, when not to the address.
+    pub reply_to: Option<Address>,
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sender").field("domain", &self.address.domain()).finish_non_exhaustive()
+    }
+}
+
+/// The ledger row that a message is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MailRef {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Of which campaign.
+    pub campaign: CampaignId,
+    /// The row.
+    pub mail: MailId,
+}
+
+impl MailRef {
+    /// The Message-ID without its angle brackets; the same each time the message is made.
+    pub fn message_id(&self, sender: &Sender) -> String {
+        format!("m{}.{}.{}@{}", self.mail, self.campaign, self.tenant, sender.address.domain())
+    }
+}
+
+/// What a message is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// For Message-ID and Feedback-ID.
+    pub mail: MailRef,
+    /// From, Reply-To.
+    pub sender: &'a Sender,
+    /// To.
+    pub recipient: &'a Address,
+    /// Subject and bodies.
+    pub rendered: &'a Rendered,
+    /// Date.
+    pub now: OffsetDateTime,
+}
+
+impl Outgoing<'_> {
+    /// The message with CRLF line ends, none longer than 998 octets, and none behind the last line: SMTP's own CRLF before the dot ends it.
+    /// Unsigned; see [`crate::DkimSigner::sign`].
+    pub fn build(&self) -> Vec<u8> {
+        let mut random = [0; 12];
+        // Without randomness the boundary is still one that no encoded body holds by chance.
+        let _ = aws_lc_rs::rand::fill(&mut random);
+        self.build_with(&format!("=_{}", data_encoding::HEXLOWER.encode(&random)))
+    }
+
+    /// The boundary must be a surprise, or a field's value could hold it.
+    fn build_with(&self, boundary: &str) -> Vec<u8> {
+        let Self { mail, sender, recipient, rendered, now } = *self;
+        let name = one_line(&sender.name);
+        let from =
+            Mailbox::new_address(Some(name).filter(|name| !name.is_empty()), sender.address.envelope());
+        let mut headers: Vec<(&str, HeaderType<'_>)> = vec![
+            ("From", from.into()),
+            ("To", Mailbox::new_address(None::<&str>, recipient.envelope()).into()),
+            ("Subject", Text::new(one_line(&rendered.subject)).into()),
+            ("Date", Date::new(now.unix_timestamp()).into()),
+            ("Message-ID", MessageId::new(mail.message_id(sender)).into()),
+        ];
+        if let Some(reply_to) = &sender.reply_to {
+            headers.push(("Reply-To", Mailbox::new_address(None::<&str>, reply_to.envelope()).into()));
+        }
+        headers.extend([
+            ("List-Unsubscribe", URL::new(rendered.unsubscribe_url.as_str()).into()),
+            ("List-Unsubscribe-Post", Raw::new("List-Unsubscribe=One-Click").into()),
+            ("Feedback-ID", Raw::new(format!("{}:{}:campaign:broadcast", mail.campaign, mail.tenant)).into()),
+            ("MIME-Version", Raw::new("1.0").into()),
+        ]);
+        let builder = headers
+            .into_iter()
+            .fold(MessageBuilder::new(), |builder, (name, value)| builder.header(name, value));
+        let body = MimePart::new(
+            ContentType::new("multipart/alternative").attribute("boundary", boundary),
+            vec![
+                MimePart::new("text/plain", rendered.text.as_str()),
+                MimePart::new("text/html", rendered.html.as_str()),
+            ],
+        );
+        let mut message = Vec::new();
+        builder.body(body).serialize(&mut message);
+        while message.ends_with(b"\r\n") {
+            message.truncate(message.len() - 2);
+        }
+        message
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mail_parser::{MessageParser, MimeHeaders};
+    use time::macros::datetime;
+
+    use super::*;
+
+    fn rendered() -> Rendered {
+        Rendered {
+            subject: "Grüße aus Köln".to_owned(),
+            html: format!("<p>ä</p>{}\n.\n--=_fixed\n", "long ".repeat(400)),
+            text: "Hello\nWorld \n".to_owned(),
+            unsubscribe_url: format!("https://m.example/u/{}", "x".repeat(80)),
+        }
+    }
+
+    fn sender(name: &str) -> Sender {
+        Sender {
+            name: name.to_owned(),
+            address: Address::parse("News@Müller.example").unwrap(),
+            reply_to: None,
+        }
+    }
+
+    fn build(sender: &Sender, rendered: &Rendered) -> Vec<u8> {
+        let recipient = Address::parse("Anna.Muster@example.com").unwrap();
+        let mail = MailRef { tenant: TenantId(1), campaign: CampaignId(2), mail: MailId(3) };
+        Outgoing { mail, sender, recipient: &recipient, rendered, now: datetime!(2026-11-23 18:00 UTC) }
+            .build_with("=_fixed")
+    }
+
+    #[test]
+    fn headers_are_as_the_receivers_want_them() {
+        let message = build(&sender("Müller, Köln"), &rendered());
+        let text = String::from_utf8(message).unwrap();
+        let (headers, _) = text.split_once("\r\n\r\n").unwrap();
+        let long_url = format!("List-Unsubscribe: <https://m.example/u/{}>", "x".repeat(80));
+        for line in [
+            "From: =?utf-8?B?TcO8bGxlciwgS8O2bG4=?= <News@xn--mller-kva.example>",
+            "To: <Anna.Muster@example.com>",
+            "Subject: =?utf-8?B?R3LDvMOfZSBhdXMgS8O2bG4=?=",
+            "Date: Mon, 23 Nov 2026 18:00:00 +0000",
+            "Message-ID: <m3.2.1@xn--mller-kva.example>",
+            "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
+            "Feedback-ID: 2:1:campaign:broadcast",
+            "MIME-Version: 1.0",
+            "Content-Type: multipart/alternative; boundary=\"=_fixed\"",
+        ] {
+            assert!(headers.lines().any(|found| found == line), "{line}\n{headers}");
+        }
+        assert!(headers.replace("\r\n ", " ").contains(&long_url), "{headers}");
+    }
+
+    #[test]
+    fn the_body_is_read_back_and_safe_for_smtp() {
+        let message = build(&sender(""), &rendered());
+        assert!(message.ends_with(b"--=_fixed--"));
+        for line in message.split(|byte| *byte == b'\n') {
+            assert!(line.len() <= 998, "{} octets", line.len());
+        }
+        let bare = message.windows(2).filter(|pair| (pair[0] == b'\r') != (pair[1] == b'\n')).count();
+        assert_eq!(bare, 0, "bare CR or LF");
+        assert!(message.is_ascii());
+        let parsed = MessageParser::new().parse(&message).unwrap();
+        assert_eq!(parsed.subject(), Some("Grüße aus Köln"));
+        assert_eq!(parsed.body_text(0).unwrap().replace("\r\n", "\n"), rendered().text);
+        assert_eq!(parsed.body_html(0).unwrap().replace("\r\n", "\n"), rendered().html);
+        assert_eq!(parsed.parts.len(), 3);
+        assert_eq!(parsed.parts[1].content_type().unwrap().attribute("charset"), Some("utf-8"));
+    }
+
+    #[test]
+    fn fields_cannot_add_headers() {
+        let mut rendered = rendered();
+        rendered.subject = "Hi\r\nBcc: evil@b.example\r\n\r\nbody\u{85}\u{2028}\u{0}x".to_owned();
+        let message = build(&sender("Evil\r\nBcc: evil@b.example\n"), &rendered);
+        let parsed = MessageParser::new().parse(&message).unwrap();
+        assert!(parsed.bcc().is_none());
+        assert_eq!(parsed.subject(), Some("Hi Bcc: evil@b.example body x"));
+        let names: Vec<&str> = parsed.headers().iter().map(mail_parser::Header::name).collect();
+        assert_eq!(names.len(), 10, "{names:?}");
+    }
+
+    #[test]
+    fn very_long_words_in_headers_are_folded() {
+        let mut rendered = rendered();
+        rendered.subject = "x".repeat(1000);
+        let name = "y".repeat(990);
+        for line in build(&sender(&name), &rendered).split(|byte| *byte == b'\n') {
+            assert!(line.len() <= 998, "{} octets", line.len());
+        }
+    }
+
+    #[test]
+    fn boundaries_differ() {
+        let (rendered, sender) = (rendered(), sender(""));
+        let recipient = Address::parse("a@example.com").unwrap();
+        let mail = MailRef { tenant: TenantId(1), campaign: CampaignId(2), mail: MailId(3) };
+        let now = datetime!(2026-11-23 18:00 UTC);
+        let outgoing = Outgoing { mail, sender: &sender, recipient: &recipient, rendered: &rendered, now };
+        assert_ne!(outgoing.build(), outgoing.build());
+        assert_eq!(format!("{outgoing:?}").matches("example.com").count(), 0);
+    }
+}

@@ -1,0 +1,137 @@
+//! One mail from a template.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use contract::MailId;
+use minijinja::{
+    Error, ErrorKind, State,
+    value::{Object, Value},
+};
+
+use super::{
+    Compiled, OUTPUT_BYTES_MAX, Part, RenderError, SUBJECT_BYTES_MAX,
+    error::render_error,
+    prepare::{MAIL, PIXEL, UNSUBSCRIBE},
+};
+use crate::{AddressKey, Links, html, link::encode_url};
+
+/// What one recipient gets. `Debug` hides it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// One line.
+    pub subject: String,
+    /// With sealed links, the unsubscribe link and the pixel.
+    pub html: String,
+    /// With the unsubscribe link.
+    pub text: String,
+    /// The unsubscribe link, for the header.
+    pub unsubscribe_url: String,
+}
+
+impl fmt::Debug for Rendered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Rendered(..)")
+    }
+}
+
+/// What the click filter needs of the mail. Shows nothing, whatever a template does with it.
+struct Sealer {
+    links: Links,
+    id: MailId,
+    origins: Arc<[String]>,
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealer(..)")
+    }
+}
+
+impl Object for Sealer {
+    fn render(self: &Arc<Self>, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
+}
+
+impl Compiled {
+    /// Renders all parts for one recipient. `fields` by [`crate::field_name`]; those that the template does not look at cost nothing.
+    pub fn render<'f>(
+        &self,
+        fields: impl IntoIterator<Item = (&'f str, &'f str)>,
+        links: &Links,
+        mail: MailId,
+        address_key: AddressKey,
+    ) -> Result<Rendered, RenderError> {
+        let unsubscribe_url = links.unsubscribe(mail, address_key);
+        let pixel = format!(
+            "<img src=\"{}\" width=\"1\" height=\"1\" alt=\"\" style=\"display:block;border:0\">",
+            links.open(mail)
+        );
+        let sealed = Sealer { links: links.clone(), id: mail, origins: self.origins.clone() };
+        let ours = [
+            // Our URLs have no character that HTML would have to escape.
+            (UNSUBSCRIBE, Value::from_safe_string(unsubscribe_url.clone())),
+            (PIXEL, Value::from_safe_string(pixel)),
+            (MAIL, Value::from_object(sealed)),
+        ];
+        let used = fields.into_iter().filter(|(name, _)| self.fields.contains(*name));
+        let context = Value::from_pairs(used.map(|(name, value)| (name, Value::from(value))).chain(ours));
+
+        let subject = one_line(&self.part(Part::Subject, &context)?);
+        let rendered = Rendered {
+            html: clean_body(self.part(Part::Html, &context)?),
+            text: clean_body(self.part(Part::Text, &context)?),
+            subject,
+            unsubscribe_url,
+        };
+        for (part, body) in [(Part::Html, &rendered.html), (Part::Text, &rendered.text)] {
+            if !body.contains(&rendered.unsubscribe_url) {
+                return Err(RenderError::Unsubscribe { part });
+            }
+        }
+        Ok(rendered)
+    }
+
+    fn part(&self, part: Part, context: &Value) -> Result<String, RenderError> {
+        let template =
+            self.environment.get_template(part.name()).map_err(|error| render_error(part, &error))?;
+        let output = template.render(context.clone()).map_err(|error| render_error(part, &error))?;
+        let limit = if part == Part::Subject { SUBJECT_BYTES_MAX } else { OUTPUT_BYTES_MAX };
+        if output.len() > limit { Err(RenderError::TooLong { part }) } else { Ok(output) }
+    }
+}
+
+/// The filter around each link: the rendered target, still escaped for HTML, becomes the signed URL.
+pub(super) fn click(state: &mut State, target: String, number: u32) -> Result<Value, Error> {
+    let Some(mail) = state.lookup(MAIL) else { return Ok(Value::from_safe_string(target)) };
+    let mail = mail.downcast_object_ref::<Sealer>().ok_or_else(bad_link)?;
+    let target = encode_url(html::unescape(&target).trim());
+    let origin = mail.origins.get(number as usize).ok_or_else(bad_link)?;
+    let rest = target.strip_prefix(origin.as_str()).ok_or_else(bad_link)?;
+    if !rest.is_empty() && !rest.starts_with(['/', '?', '#']) {
+        return Err(bad_link());
+    }
+    let url = mail.links.click(mail.id, number, &target).map_err(|_| bad_link())?;
+    Ok(Value::from_safe_string(url))
+}
+
+/// A kind that nothing else here makes: the renderer tells links by it.
+fn bad_link() -> Error {
+    Error::new(ErrorKind::WriteFailure, "link")
+}
+
+/// White space of any kind becomes one space; a header has no control characters.
+pub(crate) fn one_line(text: &str) -> String {
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Line ends become LF; other control characters, which no mail may carry (RFC 5322, 3.5), are dropped.
+fn clean_body(body: String) -> String {
+    let bad = |c: char| c.is_ascii_control() && !matches!(c, '\n' | '\t');
+    if !body.contains(bad) {
+        return body;
+    }
+    let body = Cow::Owned::<str>(body.replace("\r\n", "\n").replace('\r', "\n"));
+    body.chars().filter(|c| !bad(*c)).collect()
+}
