@@ -22,6 +22,9 @@ enum Command {
     Up {
         #[command(flatten)]
         instance: Name,
+        /// Run the binaries that are there
+        #[arg(long)]
+        without_build: bool,
         /// Do not start the gateway
         #[arg(long)]
         without_gateway: bool,
@@ -172,8 +175,10 @@ async fn execute(command: Command) -> Result<i32> {
 /// Commands for which everything is installed.
 async fn prepared(command: Command) -> Result<i32> {
     match command {
-        Command::Up { instance, without_gateway, without_migrations } => {
-            run::build().await?;
+        Command::Up { instance, without_build, without_gateway, without_migrations } => {
+            if !without_build {
+                run::build().await?;
+            }
             let without =
                 Without { gateway: without_gateway, migrations: without_migrations, ..Without::default() };
             let (stack, ran_already) = instance.instance()?.up(&without).await?;
