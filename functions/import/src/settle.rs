@@ -1,0 +1,160 @@
+//! The ends of an import: what happens after its rows are published, or after it is refused. Every step may be taken again.
+
+use contract::{CampaignId, Folder, GenerateMessage, LaunchId, control_file_of};
+use exchange::TenantFiles;
+use fault::{Code, Notice};
+use sqlx::Row;
+
+use crate::{Error, Import, claim::Job, fill, index, plan, report};
+
+/// Records why the import is refused. From here on it is refused, whatever happens.
+pub async fn refuse(function: &Import, job: &Job, notice: &Notice) -> Result<(), Error> {
+    if let Some(campaign) = job.campaign {
+        fill::drop_table(function, job, campaign).await?;
+    }
+    let mut tx = function.store.tenant(job.tenant).await?;
+    let refused = sqlx::query(
+        "UPDATE broadcast.imports SET state = 'refusing', reason_code = $3, reason = $4, rows = 0
+         WHERE id = $1 AND state = 'running' AND lease_until = $2",
+    )
+    .bind(job.import.0)
+    .bind(job.lease)
+    .bind(notice.code.slug())
+    .bind(notice.words())
+    .execute(&mut *tx)
+    .await?;
+    if refused.rows_affected() != 1 {
+        return Err(Error::LeaseLost);
+    }
+    Ok(tx.commit().await?)
+}
+
+/// Report, file to Invalids, control file gone: refused.
+pub async fn finish_refused(function: &Import, job: &Job) -> Result<(), Error> {
+    let mut tx = function.store.tenant(job.tenant).await?;
+    let row = sqlx::query("SELECT reason_code, reason FROM broadcast.imports WHERE id = $1")
+        .bind(job.import.0)
+        .fetch_one(&mut *tx)
+        .await?;
+    drop(tx);
+    let code: String = row.try_get("reason_code").map_err(|_| Error::Stored("reason"))?;
+    let words: String = row.try_get("reason").map_err(|_| Error::Stored("reason"))?;
+    let files = plan::files(function, job).await?;
+    let report = report::name(function, job).await?;
+    report::ensure(&files, &report, &code, &words).await?;
+    know(function, &files, Folder::Invalids, &report).await?;
+    move_file(function, job, &files, Folder::Invalids).await?;
+    // The file's new content is a new file, and the control file may be about that one.
+    if code != Code::FileChanged.slug() {
+        delete_control_file(function, job, &files).await?;
+    }
+    end(function, job, "refused", None).await
+}
+
+/// File to Finished, control file gone, mailing started: finished.
+pub async fn finish_published(function: &Import, job: &Job) -> Result<(), Error> {
+    let campaign = job.campaign.ok_or(Error::Stored("campaign"))?;
+    let files = plan::files(function, job).await?;
+    let mut tx = function.store.tenant(job.tenant).await?;
+    let rejected: i64 = sqlx::query_scalar("SELECT rejected FROM broadcast.imports WHERE id = $1")
+        .bind(job.import.0)
+        .fetch_one(&mut *tx)
+        .await?;
+    drop(tx);
+    if rejected > 0 {
+        know(function, &files, Folder::Invalids, &report::name(function, job).await?).await?;
+    }
+    move_file(function, job, &files, Folder::Finished).await?;
+    delete_control_file(function, job, &files).await?;
+    let not_launched = if job.call.launch { launch(function, job, campaign).await? } else { None };
+    end(function, job, "finished", not_launched.as_ref()).await
+}
+
+/// The file may have been overwritten or deleted since it was read: then nothing of it is left to be moved.
+async fn move_file(function: &Import, job: &Job, files: &TenantFiles, to: Folder) -> Result<(), Error> {
+    match files.move_file(Folder::Incoming, &job.file_name, &job.etag, to).await {
+        Ok(moved) => know(function, files, to, &moved.name).await?,
+        Err(exchange::Error::Missing | exchange::Error::Changed) => {}
+        Err(error) => return Err(error.into()),
+    }
+    forget(function, job, &job.file_name, &job.etag).await
+}
+
+async fn delete_control_file(function: &Import, job: &Job, files: &TenantFiles) -> Result<(), Error> {
+    let Some(etag) = &job.control_etag else { return Ok(()) };
+    let name = control_file_of(&job.file_name);
+    match files.delete(Folder::Incoming, &name, Some(etag)).await {
+        // Another content of it has an event of its own.
+        Ok(_) | Err(exchange::Error::Changed) => forget(function, job, &name, etag).await,
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Brings a file that was written into the index, if it is there.
+async fn know(function: &Import, files: &TenantFiles, folder: Folder, name: &str) -> Result<(), Error> {
+    let Some(meta) = files.head(folder, name).await? else { return Ok(()) };
+    let mut tx = function.store.tenant(files.tenant()).await?;
+    index::arrived(&mut tx, files.tenant(), folder, name, &meta).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Takes a file that left Incoming out of the index.
+async fn forget(function: &Import, job: &Job, name: &str, etag: &str) -> Result<(), Error> {
+    let mut tx = function.store.tenant(job.tenant).await?;
+    index::gone(&mut tx, job.tenant, name, etag).await?;
+    Ok(tx.commit().await?)
+}
+
+/// One launch for one import, however often this runs; why there is none, where the customer has to do something first.
+async fn launch(function: &Import, job: &Job, campaign: CampaignId) -> Result<Option<Notice>, Error> {
+    let mut tx = function.store.tenant(job.tenant).await?;
+    let open: Option<bool> =
+        sqlx::query_scalar("SELECT state = 'open' FROM broadcast.campaigns WHERE id = $1")
+            .bind(campaign.0)
+            .fetch_optional(&mut *tx)
+            .await?;
+    if open != Some(true) {
+        return Ok(Some(Code::CampaignEnded.into()));
+    }
+    sqlx::query(
+        "INSERT INTO broadcast.launches (tenant_id, campaign_id, template_id, import_id)
+         SELECT tenant_id, campaign_id, id, $3 FROM broadcast.templates WHERE tenant_id = $1 AND campaign_id = $2
+         ORDER BY version DESC LIMIT 1
+         ON CONFLICT (import_id) DO NOTHING",
+    )
+    .bind(job.tenant.0)
+    .bind(campaign.0)
+    .bind(job.import.0)
+    .execute(&mut *tx)
+    .await?;
+    let launch: Option<i64> = sqlx::query_scalar("SELECT id FROM broadcast.launches WHERE import_id = $1")
+        .bind(job.import.0)
+        .fetch_optional(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    let Some(launch) = launch else { return Ok(Some(Code::TemplateMissing.into())) };
+    let message = GenerateMessage::Launch { tenant: job.tenant, campaign, launch: LaunchId(launch) };
+    function.clients.send_json(&function.generate_queue, job.tenant, &message).await?;
+    Ok(None)
+}
+
+async fn end(function: &Import, job: &Job, state: &str, notice: Option<&Notice>) -> Result<(), Error> {
+    let mut tx = function.store.tenant(job.tenant).await?;
+    let ended = sqlx::query(
+        "UPDATE broadcast.imports
+         SET state = $3, reason_code = coalesce($4, reason_code), reason = coalesce($5, reason),
+             lease_until = NULL, ended_at = now()
+         WHERE id = $1 AND lease_until = $2",
+    )
+    .bind(job.import.0)
+    .bind(job.lease)
+    .bind(state)
+    .bind(notice.map(|notice| notice.code.slug()))
+    .bind(notice.map(Notice::words))
+    .execute(&mut *tx)
+    .await?;
+    if ended.rows_affected() != 1 {
+        return Err(Error::LeaseLost);
+    }
+    Ok(tx.commit().await?)
+}

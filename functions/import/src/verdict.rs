@@ -1,0 +1,84 @@
+//! What becomes of a file that was read whole.
+
+use contract::ImportCall;
+use fault::{Code, Notice};
+
+/// The share of bad rows that a file may have when its profile says nothing.
+const BAD_ROWS_MAX_PERCENT: u8 = 10;
+
+/// The largest file that is begun: in the fifteen minutes of one invocation, at a third of the speed measured for plain files.
+pub const FILE_BYTES_MAX: u64 = 10 << 30;
+
+/// Before the first row: the size alone.
+pub fn of_size(call: &ImportCall, bytes: u64) -> Option<Notice> {
+    if bytes > FILE_BYTES_MAX {
+        return Some(Notice::new(Code::FileTooLarge).with("max", format!("{} GiB", FILE_BYTES_MAX >> 30)));
+    }
+    let expected = call.size?;
+    let differs = u64::try_from(expected) != Ok(bytes);
+    differs.then(|| Notice::new(Code::FileSize).with("found", bytes).with("expected", expected))
+}
+
+/// After the last byte: whether it is the file that was announced.
+pub fn of_digest(call: &ImportCall, sha256: &str) -> Option<Notice> {
+    let differs = call.sha256.as_ref().is_some_and(|expected| !expected.trim().eq_ignore_ascii_case(sha256));
+    differs.then(|| Code::FileDigest.into())
+}
+
+/// After the last row: whether enough of them are good.
+pub fn of_rows(imported: u64, rejected: u64, max_percent: Option<u8>) -> Option<Notice> {
+    let rows = imported + rejected;
+    let max_percent = max_percent.unwrap_or(BAD_ROWS_MAX_PERCENT);
+    if u128::from(rejected) * 100 > u128::from(max_percent) * u128::from(rows) {
+        return Some(
+            Notice::new(Code::FileTooManyBadRows)
+                .with("rejected", rejected)
+                .with("rows", rows)
+                .with("max_percent", max_percent),
+        );
+    }
+    (imported == 0).then(|| Code::FileEmpty.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(size: Option<i64>, sha256: Option<&str>) -> ImportCall {
+        let sha256 = sha256.map(str::to_owned);
+        ImportCall { campaign: "c".to_owned(), profile: None, overrides: None, size, sha256, launch: false }
+    }
+
+    #[test]
+    fn the_share_of_bad_rows_decides() {
+        let table = [
+            (90, 10, None, None),
+            (89, 11, None, Some(Code::FileTooManyBadRows)),
+            (9, 1, None, None),
+            (8, 1, None, Some(Code::FileTooManyBadRows)),
+            (1, 0, Some(0), None),
+            (1_000_000, 1, Some(0), Some(Code::FileTooManyBadRows)),
+            (1, 99, Some(100), None),
+            (0, 1, Some(100), Some(Code::FileEmpty)),
+            (0, 1, None, Some(Code::FileTooManyBadRows)),
+            (0, 0, None, Some(Code::FileEmpty)),
+        ];
+        for (imported, rejected, percent, expected) in table {
+            let code = of_rows(imported, rejected, percent).map(|notice| notice.code);
+            assert_eq!(code, expected, "{imported} {rejected} {percent:?}");
+        }
+    }
+
+    #[test]
+    fn size_and_digest_must_be_the_announced_ones() {
+        let code = |notice: Option<Notice>| notice.map(|notice| notice.code);
+        assert_eq!(code(of_size(&call(None, None), 7)), None);
+        assert_eq!(code(of_size(&call(Some(7), None), 7)), None);
+        assert_eq!(code(of_size(&call(Some(8), None), 7)), Some(Code::FileSize));
+        assert_eq!(code(of_size(&call(Some(-1), None), 7)), Some(Code::FileSize));
+        assert_eq!(code(of_size(&call(None, None), FILE_BYTES_MAX + 1)), Some(Code::FileTooLarge));
+        assert_eq!(code(of_digest(&call(None, None), "ab")), None);
+        assert_eq!(code(of_digest(&call(None, Some(" AB")), "ab")), None);
+        assert_eq!(code(of_digest(&call(None, Some("ac")), "ab")), Some(Code::FileDigest));
+    }
+}
