@@ -1,0 +1,16 @@
+//! SFTP and SCP over tenants' buckets.
+//!
+//! Owns the SSH protocol, the jail and who may log in. Never sees what is in a file, a queue, or another tenant's credentials: S3 is
+//! reached with a session that is narrowed to the tenant. Names of files stand in the audit alone.
+#![forbid(unsafe_code)]
+
+mod audit;
+mod error;
+mod gateway;
+mod login;
+mod path;
+mod sftp;
+mod ssh;
+
+pub use error::Error;
+pub use gateway::{Gateway, host_keys};

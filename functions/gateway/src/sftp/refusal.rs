@@ -1,0 +1,93 @@
+//! What a client is told when a request cannot be done: a status of SFTP version 3, and words for the person before it.
+
+use exchange::Error;
+use russh_sftp::protocol::{Packet, StatusCode};
+
+use crate::path::PathError;
+
+/// An answer other than success.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Refusal {
+    /// The protocol's code.
+    pub code: StatusCode,
+    /// Shown by most clients.
+    pub words: &'static str,
+}
+
+impl Refusal {
+    pub const END: Self = Self::new(StatusCode::Eof, "End of file");
+    pub const NO_FILE: Self = Self::new(StatusCode::NoSuchFile, "There is no such file or folder.");
+    pub const IS_FOLDER: Self = Self::new(StatusCode::Failure, "This is a folder.");
+    pub const TAKEN: Self = Self::new(StatusCode::Failure, "A file or folder with this name exists.");
+    pub const NOT_HERE: Self =
+        Self::new(StatusCode::PermissionDenied, "Files and folders are put into Incoming alone.");
+    pub const FIXED: Self =
+        Self::new(StatusCode::PermissionDenied, "The four folders themselves cannot be changed.");
+    pub const IN_PLACE: Self = Self::new(
+        StatusCode::OpUnsupported,
+        "A file cannot be changed, resumed or appended to: upload it whole, from its start to its end.",
+    );
+    pub const ORDER: Self = Self::new(
+        StatusCode::OpUnsupported,
+        "Files are written from their start to their end. Turn off parallel writing and resuming in your client.",
+    );
+    pub const BROKEN: Self =
+        Self::new(StatusCode::Failure, "The upload had failed before: nothing of it was stored.");
+    pub const SIZE: Self = Self::new(StatusCode::OpUnsupported, "A file's size cannot be set.");
+    pub const NOT_EMPTY: Self = Self::new(StatusCode::Failure, "The folder is not empty.");
+    pub const FOLDER_RENAME: Self = Self::new(StatusCode::OpUnsupported, "Folders cannot be renamed.");
+    pub const UNKNOWN: Self = Self::new(StatusCode::OpUnsupported, "This is not supported here.");
+    pub const BAD_HANDLE: Self = Self::new(StatusCode::Failure, "There is no such open file.");
+    pub const BAD_MESSAGE: Self = Self::new(StatusCode::BadMessage, "This is no request of SFTP version 3.");
+    pub const TOO_MANY: Self =
+        Self::new(StatusCode::Failure, "Too many files are open. Close one, or try again a little later.");
+    pub const UNAVAILABLE: Self = Self::new(
+        StatusCode::Failure,
+        "The File Exchange is not available at the moment. Try again a little later.",
+    );
+    const TOO_LARGE: Self =
+        Self::new(StatusCode::Failure, "The file is larger than 256 GiB, the most that can be stored.");
+    const CHANGED: Self =
+        Self::new(StatusCode::Failure, "The file was overwritten meanwhile. Open it again.");
+
+    const fn new(code: StatusCode, words: &'static str) -> Self {
+        Self { code, words }
+    }
+
+    pub fn packet(self, id: u32) -> Packet {
+        Packet::status(id, self.code, self.words, "en")
+    }
+}
+
+impl From<PathError> for Refusal {
+    fn from(error: PathError) -> Self {
+        match error {
+            PathError::TooLong => Self::new(
+                StatusCode::Failure,
+                "The name is too long: 255 bytes for each part, 990 bytes in all.",
+            ),
+            PathError::Character => Self::new(StatusCode::Failure, "The name has a control character."),
+            PathError::Elsewhere => Self::new(
+                StatusCode::NoSuchFile,
+                "There are four folders: Exports, Finished, Incoming and Invalids.",
+            ),
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Missing => Self::NO_FILE,
+            Error::Changed => Self::CHANGED,
+            Error::Exists => Self::TAKEN,
+            Error::TooLarge { .. } => Self::TOO_LARGE,
+            Error::Interrupted => Self::BROKEN,
+            Error::BucketName | Error::NamesTaken | Error::Refused { .. } | Error::Unavailable { .. } => {
+                // The client sees no reason, so the operator must.
+                tracing::warn!(%error, "S3 failed a client's request");
+                Self::UNAVAILABLE
+            }
+        }
+    }
+}
