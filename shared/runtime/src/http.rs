@@ -6,16 +6,17 @@ use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
-use fault::{Code, Notice};
+use fault::{Code, Disposition, Fault, Notice};
 use lambda_http::{RequestExt, service_fn};
+use serde_json::json;
 use time::OffsetDateTime;
 use tower::ServiceExt;
 
-use crate::schedule::{deadline, guarded};
+use crate::schedule::{deadline, guarded, name};
 
 /// The largest request body, unless a route sets its own. Lambda itself takes six megabytes, base64 included.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -45,10 +46,45 @@ async fn answer(router: Router, request: Request, deadline: OffsetDateTime) -> R
         Ok(Err(never)) => match never {},
         Err(broken) => {
             tracing::error!(reason = broken.words(), "request failed");
-            let headers = [(header::RETRY_AFTER, RETRY_AFTER_SECONDS)];
-            (StatusCode::SERVICE_UNAVAILABLE, headers, Notice::new(Code::Unavailable).words()).into_response()
+            document(&Code::Unavailable.into())
         }
     }
+}
+
+/// An error as a problem document (RFC 9457). What the client did wrong is told in the catalogue's words; everything else is logged here,
+/// once, and answered as 503.
+pub fn problem(error: &impl Fault) -> Response {
+    match error.disposition() {
+        Disposition::Customer(notice) => document(&notice),
+        disposition @ (Disposition::Retry { .. } | Disposition::Permanent) => {
+            tracing::error!(disposition = name(&disposition), %error, "request failed");
+            document(&Code::Unavailable.into())
+        }
+    }
+}
+
+fn document(notice: &Notice) -> Response {
+    let status = StatusCode::from_u16(notice.code.http_status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
+    let body = json!({
+        "type": format!("urn:problem:broadcast:{}", notice.code),
+        "title": status.canonical_reason().unwrap_or_default(),
+        "status": status.as_u16(),
+        "detail": notice.words(),
+        "code": notice.code.slug(),
+    });
+    let content = [(header::CONTENT_TYPE, "application/problem+json")];
+    let mut response = (status, content, body.to_string()).into_response();
+    let headers = response.headers_mut();
+    match status {
+        StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        }
+        StatusCode::UNAUTHORIZED => {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        _ => {}
+    }
+    response
 }
 
 /// One line a request: the route as it was written in the code, never the path, the query or a header, which hold tokens and names.
@@ -81,6 +117,37 @@ mod tests {
     async fn status(path: &str, body: Vec<u8>) -> StatusCode {
         let request = Request::post(path).body(Body::from(body)).unwrap();
         answer(router(), request, OffsetDateTime::now_utc() + time::Duration::seconds(30)).await.status()
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("on purpose")]
+    struct Wrong(Disposition);
+
+    impl Fault for Wrong {
+        fn disposition(&self) -> Disposition {
+            self.0.clone()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_reads_the_catalogue_and_nothing_else() {
+        let notice = Notice::new(Code::CampaignUnknown).with("campaign", "spring");
+        let response = problem(&Wrong(Disposition::Customer(notice)));
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+        assert_eq!(
+            serde_json::from_slice::<serde_json::Value>(&body).unwrap(),
+            json!({"type": "urn:problem:broadcast:campaign_unknown", "title": "Not Found", "status": 404,
+                   "detail": "There is no campaign \"spring\".", "code": "campaign_unknown"})
+        );
+        for disposition in [Disposition::RETRY, Disposition::Permanent] {
+            let response = problem(&Wrong(disposition));
+            assert_eq!(response.headers()[header::RETRY_AFTER], RETRY_AFTER_SECONDS);
+            let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
+            assert!(!String::from_utf8_lossy(&body).contains("purpose"));
+        }
+        let response = problem(&Wrong(Disposition::Customer(Code::KeyMissing.into())));
+        assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@
 //! statements over `ledger`, `responses`, `links` are constant text.
 #![forbid(unsafe_code)]
 
+mod accounting;
 mod campaign;
 mod error;
 mod launch;
@@ -16,6 +17,7 @@ pub mod roles;
 mod session;
 mod tx;
 
+pub use accounting::Accounting;
 pub use campaign::{CampaignState, CreateCampaignError, bucket_of, schema_exists};
 pub use error::StoreError;
 pub use launch::finish_launch;
