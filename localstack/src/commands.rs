@@ -16,10 +16,10 @@ const LOG_LINES: &str = "200";
 pub async fn status(instance: &Instance) -> Result<bool> {
     let parts = instance.parts().parts;
     if parts.is_empty() {
-        println!("The instance is not up.");
+        say("The instance is not up.");
         return Ok(false);
     }
-    println!("{:<12} {:>8} {:>6}  STATE", "PART", "PID", "PORT");
+    let mut lines = vec![format!("{:<12} {:>8} {:>6}  STATE", "PART", "PID", "PORT")];
     let mut whole = true;
     for (part, process) in &parts {
         let state = match (process.alive(), listening(process.port)) {
@@ -28,25 +28,48 @@ pub async fn status(instance: &Instance) -> Result<bool> {
             (false, _) => "gone",
         };
         whole &= state == "running";
-        println!("{part:<12} {:>8} {:>6}  {state}", process.pid, process.port);
+        lines.push(format!("{part:<12} {:>8} {:>6}  {state}", process.pid, process.port));
     }
-    let Ok(stack) = instance.stack() else {
-        println!("\nIt never finished starting: `cargo local up` clears it away and starts anew.");
-        return Ok(false);
-    };
-    println!("\n{:<12} {:>9} {:>11} {:>12}", "QUEUE", "WAITING", "IN FUNCTION", "DEAD LETTERS");
+    match instance.stack() {
+        Ok(stack) if whole && parts.contains_key("localstack") => {
+            lines.extend(queues(&stack).await?);
+            lines.extend(functions(&stack));
+            lines.push(format!("\n{}", where_to_look(&stack)));
+        }
+        Ok(_) if whole => {}
+        _ => {
+            whole = false;
+            lines.push("\nIt is not whole: `cargo local up` clears it away and starts anew.".to_owned());
+        }
+    }
+    say(&lines.join("\n"));
+    Ok(whole)
+}
+
+async fn queues(stack: &Stack) -> Result<Vec<String>> {
+    let mut lines =
+        vec![format!("\n{:<12} {:>9} {:>11} {:>12}", "QUEUE", "WAITING", "IN FUNCTION", "DEAD LETTERS")];
     for (name, queue) in &stack.deployment.queues {
-        let (waiting, taken) = aws::queue_depth(&stack, &queue.url).await?;
-        let (dead, dead_taken) = aws::queue_depth(&stack, &queue.dead_letter_url).await?;
-        println!("{name:<12} {waiting:>9} {taken:>11} {:>12}", dead + dead_taken);
+        let (waiting, taken) = aws::queue_depth(stack, &queue.url).await?;
+        let (dead, dead_taken) = aws::queue_depth(stack, &queue.dead_letter_url).await?;
+        lines.push(format!("{name:<12} {waiting:>9} {taken:>11} {:>12}", dead + dead_taken));
     }
-    println!("\n{:<12} PROCESSES", "FUNCTION");
+    Ok(lines)
+}
+
+fn functions(stack: &Stack) -> Vec<String> {
+    let mut lines = vec![format!("\n{:<12} PROCESSES", "FUNCTION")];
     for (name, full) in &stack.deployment.functions {
         let pids: Vec<String> = processes_of(full).iter().map(u32::to_string).collect();
-        println!("{name:<12} {}", if pids.is_empty() { "-".to_owned() } else { pids.join(" ") });
+        lines.push(format!("{name:<12} {}", if pids.is_empty() { "-".to_owned() } else { pids.join(" ") }));
     }
-    println!("\n{}", where_to_look(&stack));
-    Ok(whole)
+    lines
+}
+
+/// Prints to standard output. Whoever reads it may have seen enough and left.
+pub fn say(text: &str) {
+    use std::io::Write;
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// The addresses that a person or a program needs.
@@ -93,6 +116,6 @@ pub async fn invoke(instance: &Instance, function: &str, payload: &str) -> Resul
     serde_json::from_str::<serde_json::Value>(payload)
         .map_err(|source| Error::Json { what: "the payload is not JSON".to_owned(), source })?;
     let answer = aws::invoke(&instance.stack()?, function, payload).await?;
-    println!("{}", answer.payload);
+    say(&answer.payload);
     Ok(!answer.failed)
 }

@@ -116,13 +116,13 @@ enum Command {
 #[derive(clap::Args)]
 struct Name {
     /// Which stack: several run side by side
-    #[arg(long = "instance", default_value = "dev")]
-    name: String,
+    #[arg(long, default_value = "dev")]
+    instance: String,
 }
 
 impl Name {
     fn instance(&self) -> Result<Instance> {
-        Instance::named(&self.name)
+        Instance::named(&self.instance)
     }
 }
 
@@ -182,12 +182,9 @@ async fn prepared(command: Command) -> Result<i32> {
             let without =
                 Without { gateway: without_gateway, migrations: without_migrations, ..Without::default() };
             let (stack, ran_already) = instance.instance()?.up(&without).await?;
-            println!("{}\n", if ran_already { "The stack is up already." } else { "The stack is up." });
-            println!(
-                "{}\n\nFor tests in an editor: export {}",
-                commands::where_to_look(&stack),
-                run::export(&stack)
-            );
+            commands::say(if ran_already { "The stack is up already.\n" } else { "The stack is up.\n" });
+            commands::say(&commands::where_to_look(&stack));
+            commands::say(&format!("\nFor tests in an editor: export {}", run::export(&stack)));
             Ok(0)
         }
         Command::Invoke { function, payload, instance } => {
@@ -201,7 +198,7 @@ async fn prepared(command: Command) -> Result<i32> {
         }
         // Setup, which is done by now; the others never come here.
         _ => {
-            println!("Everything is installed.");
+            commands::say("Everything is installed.");
             Ok(0)
         }
     }
@@ -227,7 +224,7 @@ struct Started {
 
 fn instance_started_by(command: &Command) -> Option<Started> {
     let (name, unless_whole) = match command {
-        Command::Up { instance, .. } => (instance.name.as_str(), true),
+        Command::Up { instance, .. } => (instance.instance.as_str(), true),
         Command::Test { .. } => ("test", false),
         Command::Bench { .. } => ("bench", false),
         Command::Demo { .. } => ("demo", false),
@@ -255,5 +252,23 @@ async fn interrupted() {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
         _ = hangup.recv() => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_test_filter_may_come_before_or_after_all() {
+        for line in [&["x", "test", "--all", "crash"][..], &["x", "test", "crash"], &["x", "test"]] {
+            assert!(Arguments::try_parse_from(line).is_ok(), "{line:?}");
+        }
     }
 }
