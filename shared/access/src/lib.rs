@@ -3,11 +3,19 @@
 //! Owns the formats of those secrets and of what is stored of them. Never sees the database, the network or a clock: callers store the
 //! hashes and hand in `now`. Nothing here shows a secret in `Debug`, and no error holds one.
 
+mod api_key;
+mod limiter;
 mod master;
+pub mod password;
+mod random;
+mod ssh_key;
 
+pub use api_key::{ApiKey, NewApiKey};
+pub use limiter::{Attempt, LIMITER_KEYS_MAX, Limiter};
 pub use master::{KEY_BYTES, MasterKey, Purpose};
+pub use ssh_key::SshKey;
 
-use fault::{Disposition, Fault};
+use fault::{Code, Disposition, Fault};
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -18,13 +26,27 @@ pub enum Error {
     /// The system gave no random bytes.
     #[error("no random bytes")]
     Random,
+    /// A password could not be hashed; there was no memory for it.
+    #[error("the password could not be hashed")]
+    PasswordHash,
+    /// A new password is shorter or longer than allowed.
+    #[error("the password is shorter or longer than allowed")]
+    PasswordLength,
+    /// Not one line of an OpenSSH public key.
+    #[error("not an OpenSSH public key")]
+    SshKeyMalformed,
+    /// A public key too short, or of a kind that the gateway does not take.
+    #[error("an SSH key of a kind or size that is not taken")]
+    SshKeyWeak,
 }
 
 impl Fault for Error {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::MasterKey => Disposition::Permanent,
-            Self::Random => Disposition::RETRY,
+            Self::MasterKey | Self::PasswordLength => Disposition::Permanent,
+            Self::Random | Self::PasswordHash => Disposition::RETRY,
+            Self::SshKeyMalformed => Disposition::Customer(Code::SshKeyMalformed.into()),
+            Self::SshKeyWeak => Disposition::Customer(Code::SshKeyWeak.into()),
         }
     }
 }

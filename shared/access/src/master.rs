@@ -1,10 +1,10 @@
 use std::fmt;
 
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 use contract::TenantId;
 use data_encoding::BASE64;
 
-use crate::Error;
+use crate::{Error, random};
 
 /// Length of the master key and of every key derived from it.
 pub const KEY_BYTES: usize = 32;
@@ -55,9 +55,7 @@ impl MasterKey {
 
     /// A new secret in the form that [`MasterKey::from_base64`] reads.
     pub fn generate_base64() -> Result<String, Error> {
-        let mut secret = [0; KEY_BYTES];
-        rand::fill(&mut secret).map_err(|_| Error::Random)?;
-        Ok(BASE64.encode(&secret))
+        Ok(BASE64.encode(&random::bytes::<KEY_BYTES>()?))
     }
 
     /// The key of one tenant for one purpose: HKDF-SHA256 (RFC 5869) with the info
