@@ -1,0 +1,188 @@
+//! Everything deleted on time, with proof.
+//!
+//! The schedule names the time (`now`) and puts one message per tenant on the queue. A tenant's steps follow each other, and each one is
+//! done again from what it finds; a step that fails does not keep the later ones from their work:
+//! 1. `listing` and `lost`: the index of Incoming is repaired; files whose event was lost, imports and launches that stand still go on.
+//! 2. `listing`: once a day the index of the other folders.
+//! 3. `files`: what is past its folder's hours.
+//! 4. `files`: unfinished uploads.
+//! 5. `campaigns`: what is past its lifetime.
+//! 6. `lifecycle`: the bucket's own rules are what the settings say.
+//!
+//! An object is deleted before its row and its receipt are written, so a receipt never claims what did not happen. A crash between
+//! leaves the row, and the next run finds the object gone and says so.
+#![forbid(unsafe_code)]
+
+mod campaigns;
+mod error;
+mod files;
+mod lifecycle;
+mod lifetime;
+mod listing;
+mod lost;
+mod receipts;
+
+pub use error::Error;
+pub use receipts::{Broken, Head, Receipt, verify};
+
+use std::{sync::Arc, time::Duration};
+
+use contract::{Folder, SweepMessage, TenantId};
+use exchange::{Exchange, TenantFiles};
+use runtime::{Body, Clients, Delivery, Tick};
+use sqlx::Row;
+use store::{Store, TenantTx};
+use time::OffsetDateTime;
+use tokio::time::Instant;
+
+use lifetime::Settings;
+
+/// Work that may be long is not begun with less time left than this; the next run goes on.
+const BEGIN_SECONDS_MIN: Duration = Duration::from_secs(8);
+/// How far the schedule's clock may be ahead of this machine's.
+const CLOCK_AHEAD_MAX: time::Duration = time::Duration::minutes(2);
+/// First half of the advisory lock that a tenant's sweep holds.
+const SWEEP_LOCK: i32 = 0x5357_4550;
+
+/// What the function works with.
+#[derive(Clone)]
+pub struct Sweep {
+    /// The database.
+    pub store: Store,
+    /// The tenants' buckets and the spool.
+    pub exchange: Exchange,
+    /// Queues; with its own credentials the settings of buckets.
+    pub clients: Clients,
+    /// For lost control files and imports.
+    pub import_queue_url: String,
+    /// For final exports.
+    pub export_queue_url: String,
+    /// Where tenants are put.
+    pub sweep_queue_url: String,
+    /// Whether a time in the future is obeyed: on a local stack alone. On AWS it would delete what is not due.
+    pub clock_may_move: bool,
+}
+
+/// One tenant's sweep.
+struct Job<'a> {
+    sweep: &'a Sweep,
+    tenant: TenantId,
+    bucket: String,
+    settings: Settings,
+    listed_at: Option<OffsetDateTime>,
+    files: TenantFiles,
+    /// What retention is measured against.
+    now: OffsetDateTime,
+    /// The real clock: for what is recorded as having happened now.
+    real_now: OffsetDateTime,
+    deadline: Instant,
+}
+
+impl Job<'_> {
+    async fn tx(&self) -> Result<TenantTx, Error> {
+        Ok(self.sweep.store.tenant(self.tenant).await?)
+    }
+
+    /// Whether there is time to begin something.
+    fn has_time(&self) -> bool {
+        self.deadline.saturating_duration_since(Instant::now()) > BEGIN_SECONDS_MIN
+    }
+}
+
+/// Every five minutes: one message per tenant, the longest unswept first.
+pub async fn tick(sweep: Arc<Sweep>, tick: Tick) -> Result<(), Error> {
+    let tenants: Vec<i64> = sqlx::query_scalar("SELECT id FROM broadcast.tenants ORDER BY swept_at, id")
+        .fetch_all(sweep.store.pool())
+        .await?;
+    for tenant in tenants.into_iter().map(TenantId) {
+        let message = SweepMessage::Tenant { tenant, now: tick.now };
+        sweep.clients.send_json(&sweep.sweep_queue_url, tenant, &message).await?;
+    }
+    Ok(())
+}
+
+/// Sweeps one tenant.
+pub async fn handle(sweep: Arc<Sweep>, delivery: Delivery<SweepMessage>) -> Result<(), Error> {
+    let Body::Message(SweepMessage::Tenant { tenant, now }) = delivery.body else {
+        return Err(Error::Foreign);
+    };
+    if now > delivery.now + CLOCK_AHEAD_MAX && !sweep.clock_may_move {
+        return Err(Error::Clock);
+    }
+    // Held to the end, so that two sweeps of a tenant do not count each other's deletions as found gone.
+    let mut guard = sweep.store.tenant(tenant).await?;
+    let alone: bool = sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1, hashint8($2))")
+        .bind(SWEEP_LOCK)
+        .bind(tenant.0)
+        .fetch_one(&mut *guard)
+        .await?;
+    if !alone {
+        tracing::info!(%tenant, "another sweep of this tenant is under way");
+        return Ok(());
+    }
+    let left = Duration::try_from(delivery.deadline - delivery.now).unwrap_or_default();
+    let Some(job) = load(&sweep, &mut guard, tenant, (now, delivery.now), Instant::now() + left).await?
+    else {
+        return Ok(());
+    };
+    run(&job).await?;
+    sqlx::query("UPDATE broadcast.tenants SET swept_at = greatest(swept_at, $2) WHERE id = $1")
+        .bind(tenant.0)
+        .bind(job.real_now.min(now))
+        .execute(&mut *guard)
+        .await?;
+    Ok(guard.commit().await?)
+}
+
+async fn load<'a>(
+    sweep: &'a Sweep,
+    tx: &mut TenantTx,
+    tenant: TenantId,
+    (now, real_now): (OffsetDateTime, OffsetDateTime),
+    deadline: Instant,
+) -> Result<Option<Job<'a>>, Error> {
+    let row = sqlx::query(
+        "SELECT bucket, incoming_hours, finished_hours, invalids_hours, exports_hours, campaign_hours, campaign_hours_max,
+                nullif(listed_at, '-infinity') AS listed_at
+         FROM broadcast.tenants WHERE id = $1",
+    )
+    .bind(tenant.0)
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let settings = Settings {
+        retention: exchange::Retention {
+            incoming_hours: row.get("incoming_hours"),
+            finished_hours: row.get("finished_hours"),
+            invalids_hours: row.get("invalids_hours"),
+            exports_hours: row.get("exports_hours"),
+        },
+        campaign_hours: row.get("campaign_hours"),
+        campaign_hours_max: row.get("campaign_hours_max"),
+    };
+    let bucket: String = row.get("bucket");
+    let files = sweep.exchange.tenant(tenant, &bucket).await?;
+    let listed_at = row.get("listed_at");
+    Ok(Some(Job { sweep, tenant, bucket, settings, listed_at, files, now, real_now, deadline }))
+}
+
+/// All steps; the first error is returned, others are logged here.
+async fn run(job: &Job<'_>) -> Result<(), Error> {
+    let mut failed = None;
+    let mut step = |name: &'static str, result: Result<(), Error>| {
+        if let Err(error) = result {
+            if failed.is_some() {
+                tracing::warn!(tenant = %job.tenant, step = name, %error, "a further step failed");
+            }
+            failed.get_or_insert(error);
+        }
+    };
+    step("incoming", listing::repair(job, Folder::Incoming).await);
+    step("lost", lost::nudge(job).await);
+    step("listing", listing::repair_daily(job).await);
+    step("files", files::expire(job).await);
+    step("uploads", files::abort_unfinished(job).await);
+    step("campaigns", campaigns::end(job).await);
+    step("lifecycle", lifecycle::restore(job).await);
+    failed.map_or(Ok(()), Err)
+}

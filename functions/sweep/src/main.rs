@@ -1,0 +1,28 @@
+//! Trigger: a schedule every five minutes, which puts every tenant on the queue; the queue `sweep`.
+//! Reads:   the index of the File Exchange, listings, campaigns, imports, launches; the bucket's lifecycle rules.
+//! Writes:  deletes expired files, unfinished uploads, spool objects and campaign schemas; `broadcast.receipts`, `broadcast.files`,
+//!          `campaigns.totals`; lifecycle rules that drifted.
+//! Emits:   lost imports again; a campaign's final export.
+//! Idempotency key: none is needed. Each step looks at what is there, and a receipt is written with the rows that it is about.
+
+// The futures of the AWS clients nest deeper than the default of 128.
+#![recursion_limit = "256"]
+
+use sweep::Sweep;
+
+#[tokio::main]
+async fn main() -> Result<(), runtime::Error> {
+    runtime::telemetry::init();
+    let config = runtime::Config::from_env()?;
+    let clients = runtime::Clients::new(&config).await;
+    let sweep = Sweep {
+        store: store::Store::connect(config.database_url()?)?,
+        exchange: exchange::Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
+        import_queue_url: config.import_queue_url()?.to_owned(),
+        export_queue_url: config.export_queue_url()?.to_owned(),
+        sweep_queue_url: config.sweep_queue_url()?.to_owned(),
+        clock_may_move: config.endpoint_url().is_some(),
+        clients,
+    };
+    Box::pin(runtime::serve_queue_and_schedule(sweep, sweep::handle, sweep::tick)).await
+}

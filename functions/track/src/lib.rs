@@ -1,0 +1,161 @@
+//! Responses of recipients and of mail systems, stored once.
+//!
+//! load: each record of a batch becomes arrivals: collect's own messages as they are, report objects read, classified and verified.
+//! decide: what a response suppresses, and its event id (see [`Arrival`]). write: one transaction per campaign (see `write`).
+//! Then, only after the commit, the report object is deleted, for it names a person; a redelivered event finds none and is done.
+//!
+//! A report counts by our own return path token alone. What no token of ours proves is acknowledged, counted and left to the
+//! bucket's lifecycle. A response to a campaign that is over is acknowledged, counted and dropped; its unsubscribe still suppresses.
+#![forbid(unsafe_code)]
+
+mod arrival;
+mod error;
+mod report;
+mod write;
+
+pub use arrival::{Arrival, Suppression};
+pub use error::Error;
+pub use write::{Outcome, store_responses};
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use access::MasterKey;
+use contract::{CampaignId, TenantId, TrackMessage};
+use futures_util::{StreamExt, stream};
+use runtime::{Body, Delivery};
+use store::Store;
+use time::OffsetDateTime;
+use tokio::time::{Instant, timeout_at};
+
+/// Reports are read this many at once: they wait for S3, and one has a megabyte at most.
+const REPORTS_AT_ONCE: usize = 8;
+/// Reading stops this long before the deadline, so that what was read can be stored. The rest goes back to the queue.
+const STORE_TIME_MIN: Duration = Duration::from_secs(2);
+
+/// What the function works with.
+#[derive(Debug, Clone)]
+pub struct Track {
+    /// The database.
+    pub store: Store,
+    /// The function's own credentials: reports belong to no tenant before they are verified.
+    pub s3: aws_sdk_s3::Client,
+    /// The bucket of reports.
+    pub reports_bucket: String,
+    /// For the tokens in return paths.
+    pub master_key: MasterKey,
+}
+
+/// An arrival, and what waits for it.
+struct Pending {
+    arrival: Arrival,
+    /// The record that brought it.
+    message_id: String,
+    /// The report's key, to be deleted once this is stored.
+    object: Option<String>,
+}
+
+/// Handles a batch; returns the records that failed.
+pub async fn handle(track: Arc<Track>, deliveries: Vec<Delivery<TrackMessage>>) -> Vec<(String, Error)> {
+    let Some(first) = deliveries.first() else { return Vec::new() };
+    let now = first.now;
+    let left = Duration::try_from(first.deadline - now).unwrap_or_default();
+    let read_until = Instant::now() + left.saturating_sub(STORE_TIME_MIN);
+    let mut loading = stream::iter(deliveries)
+        .map(|delivery| {
+            let track = track.clone();
+            async move {
+                let loaded = timeout_at(read_until, load(&track, &delivery.message_id, delivery.body)).await;
+                (delivery.message_id, loaded.unwrap_or(Err(Error::OutOfTime)))
+            }
+        })
+        .buffer_unordered(REPORTS_AT_ONCE);
+    let (mut pending, mut failed) = (Vec::new(), Vec::new());
+    while let Some((message_id, loaded)) = loading.next().await {
+        match loaded {
+            Ok(arrivals) => pending.extend(arrivals),
+            Err(error) => failed.push((message_id, error)),
+        }
+    }
+    for ((tenant, campaign), group) in by_campaign(pending) {
+        failed.extend(settle(&track, tenant, campaign, group, now).await);
+    }
+    failed
+}
+
+async fn load(track: &Track, message_id: &str, body: Body<TrackMessage>) -> Result<Vec<Pending>, Error> {
+    let message_id = message_id.to_owned();
+    match body {
+        Body::Message(message) => {
+            Ok(vec![Pending { arrival: Arrival::from_message(message)?, message_id, object: None }])
+        }
+        Body::Objects(events) => {
+            let mut pending = Vec::new();
+            for event in events {
+                if let Some(arrival) = report::load(track, &event).await? {
+                    let (message_id, object) = (message_id.clone(), Some(event.key));
+                    pending.push(Pending { arrival, message_id, object });
+                }
+            }
+            Ok(pending)
+        }
+    }
+}
+
+fn by_campaign(pending: Vec<Pending>) -> BTreeMap<(TenantId, CampaignId), Vec<Pending>> {
+    let mut groups = BTreeMap::<_, Vec<Pending>>::new();
+    for one in pending {
+        groups.entry((one.arrival.tenant, one.arrival.campaign)).or_default().push(one);
+    }
+    groups
+}
+
+/// Stores a campaign's share of the batch. Data that the database refuses fails its own record alone.
+async fn settle(
+    track: &Track,
+    tenant: TenantId,
+    campaign: CampaignId,
+    group: Vec<Pending>,
+    now: OffsetDateTime,
+) -> Vec<(String, Error)> {
+    let arrivals: Vec<Arrival> = group.iter().map(|one| one.arrival.clone()).collect();
+    let error = match store_responses(&track.store, tenant, campaign, &arrivals, now).await {
+        Ok(outcome) => {
+            report_outcome(tenant, campaign, &outcome);
+            return forget_reports(track, group).await;
+        }
+        Err(error) => error,
+    };
+    let mut failed = Vec::new();
+    if group.len() > 1 && is_about_data(&error) {
+        for one in group {
+            failed.extend(Box::pin(settle(track, tenant, campaign, vec![one], now)).await);
+        }
+    } else {
+        let reason = error.to_string();
+        let records = group.into_iter().map(|one| (one.message_id, Error::Group(reason.clone())));
+        failed.extend(records);
+    }
+    failed
+}
+
+/// SQLSTATE classes 22 and 23: a value, not the server, is the reason.
+fn is_about_data(error: &store::StoreError) -> bool {
+    error.sqlstate().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+}
+
+fn report_outcome(tenant: TenantId, campaign: CampaignId, outcome: &Outcome) {
+    let Outcome { stored, repeated, dropped, suppressed, settled } = *outcome;
+    tracing::info!(%tenant, %campaign, stored, repeated, dropped, suppressed, settled, "responses");
+}
+
+/// What stood in the reports is stored: the objects, which name people, go.
+async fn forget_reports(track: &Track, group: Vec<Pending>) -> Vec<(String, Error)> {
+    let mut failed = Vec::new();
+    for one in group {
+        let Some(key) = one.object else { continue };
+        if let Err(error) = report::delete(track, &key).await {
+            failed.push((one.message_id, error));
+        }
+    }
+    failed
+}

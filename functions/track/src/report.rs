@@ -1,0 +1,92 @@
+//! One object of the reports bucket: a bounce, a complaint, a delivery notice, or something that is none of them.
+
+use access::Purpose;
+use aws_sdk_s3::{error::SdkError, operation::get_object::GetObjectError};
+use contract::{ObjectEvent, ResponseKind};
+use mail::{Claim, Report, Verdict};
+use runtime::AwsError;
+use time::OffsetDateTime;
+
+use crate::{Arrival, Error, Track};
+
+/// The arrival that a report is, if it is one and ours. `None`: acknowledged, with the reason in the log.
+pub async fn load(track: &Track, event: &ObjectEvent) -> Result<Option<Arrival>, Error> {
+    if event.bucket != track.reports_bucket {
+        return Err(Error::ForeignBucket);
+    }
+    let Some((bytes, arrived)) = fetch(track, &event.key).await? else { return Ok(None) };
+    let report = mail::parse_report(&bytes);
+    let Some(claim) = verify(track, &report) else {
+        // Left where it is: perhaps our own keys are wrong, and a person has to look. The bucket's lifecycle deletes it.
+        tracing::warn!("a report without a valid token of ours was dropped");
+        return Ok(None);
+    };
+    let Some(arrival) = arrival(&claim, report, arrived) else {
+        tracing::info!(tenant = %claim.tenant, campaign = %claim.campaign, mail = %claim.mail, "a report tells no response");
+        delete(track, &event.key).await?;
+        return Ok(None);
+    };
+    Ok(Some(arrival))
+}
+
+/// The arrival that the report's words make of a verified claim.
+fn arrival(claim: &Claim, report: Report, at: OffsetDateTime) -> Option<Arrival> {
+    let (kind, class) = match report.verdict {
+        Verdict::Bounced { class, .. } => (ResponseKind::Bounced, Some(class)),
+        Verdict::Delivered => (ResponseKind::Delivered, None),
+        Verdict::Complained => (ResponseKind::Complained, None),
+        Verdict::Ignored(_) => return None,
+    };
+    // Postgres takes no NUL in text.
+    let diagnostic = report.diagnostic.filter(|_| class.is_some()).map(|words| words.replace('\0', ""));
+    Some(Arrival {
+        event: Arrival::report_event(claim.campaign, claim.mail, kind),
+        at,
+        tenant: claim.tenant,
+        campaign: claim.campaign,
+        mail: claim.mail,
+        kind,
+        class,
+        link: None,
+        diagnostic,
+        actor: None,
+        address_key: None,
+    })
+}
+
+/// The claim of the report's token, if it is one of ours.
+fn verify(track: &Track, report: &Report) -> Option<Claim> {
+    let token = report.token.as_ref()?;
+    let key = track.master_key.derive(token.tenant(), Purpose::Reports, token.key_id());
+    token.verify(&key).ok()
+}
+
+/// The object's beginning, as much as is looked at, and when it came; `None` when it is gone: handled before.
+async fn fetch(track: &Track, key: &str) -> Result<Option<(Vec<u8>, OffsetDateTime)>, Error> {
+    let mut object = match track.s3.get_object().bucket(&track.reports_bucket).key(key).send().await {
+        Ok(object) => object,
+        Err(error) if is_missing(&error) => return Ok(None),
+        Err(error) => return Err(AwsError::of("GetObject", &error).into()),
+    };
+    // The object's own time, so that a report read twice has the same.
+    let arrived = object.last_modified().and_then(|at| OffsetDateTime::from_unix_timestamp(at.secs()).ok());
+    let mut bytes = Vec::new();
+    while let Some(chunk) = object.body.next().await {
+        bytes.extend_from_slice(&chunk.map_err(|_| Error::Body)?);
+        if bytes.len() >= mail::REPORT_BYTES_MAX {
+            break;
+        }
+    }
+    Ok(Some((bytes, arrived.unwrap_or(OffsetDateTime::UNIX_EPOCH))))
+}
+
+fn is_missing<R>(error: &SdkError<GetObjectError, R>) -> bool {
+    error.as_service_error().is_some_and(GetObjectError::is_no_such_key)
+}
+
+/// Deletes a report; one that is gone is fine.
+pub async fn delete(track: &Track, key: &str) -> Result<(), Error> {
+    let deleted = track.s3.delete_object().bucket(&track.reports_bucket).key(key).send().await;
+    deleted.map_err(|error| AwsError::of("DeleteObject", &error))?;
+    Ok(())
+}
