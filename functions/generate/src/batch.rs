@@ -2,7 +2,8 @@
 
 use contract::{CampaignId, MailId, TenantId};
 use mail::{
-    Address, AddressKey, Compiled, DkimError, DkimSigner, Links, MailRef, Outgoing, Sender, SpoolError, SpoolWriter,
+    Address, AddressKey, Compiled, DkimError, DkimSigner, Links, MailRef, Outgoing, Sender, SpoolError,
+    SpoolWriter,
 };
 use time::OffsetDateTime;
 
@@ -70,7 +71,8 @@ impl Batch {
     }
 
     fn message(&self, recipient: &Recipient) -> Result<(Address, Vec<u8>), String> {
-        let address = Address::parse(&recipient.address).map_err(|_| "the address is not valid".to_owned())?;
+        let address =
+            Address::parse(&recipient.address).map_err(|_| "the address is not valid".to_owned())?;
         let names = self.columns.get(recipient.import).map(Vec::as_slice).unwrap_or_default();
         let fields = names.iter().zip(&recipient.fields);
         let fields = fields.filter_map(|(name, value)| Some((name.as_deref()?, value.as_str())));
@@ -120,7 +122,8 @@ mod tests {
                 address: Address::parse("news@example.com").unwrap(),
                 reply_to: None,
             },
-            links: Links::new("https://m.example.com", "bounces.example.com", tenant, campaign, 1, &KEY).unwrap(),
+            links: Links::new("https://m.example.com", "bounces.example.com", tenant, campaign, 1, &KEY)
+                .unwrap(),
             columns: vec![columns(&["Email".to_owned(), "Name".to_owned(), "NAME".to_owned()])],
             recipients,
             now: datetime!(2026-11-23 18:00 UTC),
@@ -139,7 +142,8 @@ mod tests {
 
     #[test]
     fn a_recipient_that_cannot_be_rendered_fails_alone() {
-        let html = "{% if name == 'bad' %}{{ email|round }}{% endif %}<a href=\"{{ unsubscribe_url }}\">no more</a>";
+        let html =
+            "{% if name == 'bad' %}{{ email|round }}{% endif %}<a href=\"{{ unsubscribe_url }}\">no more</a>";
         let recipients = vec![
             recipient(1, "a@example.org", "Anna"),
             recipient(2, "b@example.org", "bad"),
@@ -162,7 +166,8 @@ mod tests {
 
     #[test]
     fn the_first_of_two_columns_with_one_name_counts() {
-        let made = make(&batch("{{ name }} {{ unsubscribe_url }}", vec![recipient(1, "a@example.org", "first")]));
+        let made =
+            make(&batch("{{ name }} {{ unsubscribe_url }}", vec![recipient(1, "a@example.org", "first")]));
         let object = made.writer.seal(&KEY, 1, "x").unwrap();
         let text = open_spool(object, "x", |_| KEY).unwrap()[0].message.to_vec();
         assert!(String::from_utf8(text).unwrap().contains("Subject: Hi first"));
@@ -171,7 +176,8 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_left() {
         let html = format!("{{{{ unsubscribe_url }}}}{}", "x".repeat(400_000));
-        let recipients = (1..=100).map(|mail| recipient(mail, &format!("r{mail}@example.org"), "N")).collect();
+        let recipients =
+            (1..=100).map(|mail| recipient(mail, &format!("r{mail}@example.org"), "N")).collect();
         let made = make(&batch(&html, recipients));
         assert!((10..100).contains(&made.spooled.len()), "{}", made.spooled.len());
         assert_eq!(made.writer.len(), made.spooled.len());

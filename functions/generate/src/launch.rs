@@ -73,12 +73,13 @@ async fn lock(tx: &mut CampaignTx, place: Place) -> Result<Option<Launch>, Error
         .fetch_optional(&mut **tx)
         .await?;
     if launch.is_none() {
-        let exists: bool =
-            sqlx::query_scalar("SELECT EXISTS (SELECT FROM broadcast.launches WHERE id = $1 AND campaign_id = $2)")
-                .bind(place.launch.0)
-                .bind(place.campaign.0)
-                .fetch_one(&mut **tx)
-                .await?;
+        let exists: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM broadcast.launches WHERE id = $1 AND campaign_id = $2)",
+        )
+        .bind(place.launch.0)
+        .bind(place.campaign.0)
+        .fetch_one(&mut **tx)
+        .await?;
         return if exists { Ok(None) } else { Err(Error::NoLaunch) };
     }
     Ok(launch)
@@ -92,11 +93,12 @@ async fn prepare(
     now: OffsetDateTime,
 ) -> Result<Result<Vec<i32>, Notice>, Error> {
     // Other launches and the publication of imports of this campaign wait; new launches and imports may be made meanwhile.
-    let open: Option<i32> =
-        sqlx::query_scalar("SELECT 1 FROM broadcast.campaigns WHERE id = $1 AND state = 'open' FOR NO KEY UPDATE")
-            .bind(place.campaign.0)
-            .fetch_optional(&mut **tx)
-            .await?;
+    let open: Option<i32> = sqlx::query_scalar(
+        "SELECT 1 FROM broadcast.campaigns WHERE id = $1 AND state = 'open' FOR NO KEY UPDATE",
+    )
+    .bind(place.campaign.0)
+    .fetch_optional(&mut **tx)
+    .await?;
     if open.is_none() {
         return Ok(Err(Code::CampaignEnded.into()));
     }
@@ -118,6 +120,8 @@ async fn prepare(
     for import in &imports {
         write_rows(tx, place, ImportId(import.id), now).await?;
     }
+    // A new table has no statistics yet, and every slice is looked up by them.
+    sqlx::raw_sql("ANALYZE ledger").execute(&mut **tx).await?;
     let slices = next_slice(tx, place).await?;
     sqlx::query("UPDATE broadcast.launches SET state = 'running', slices = $2 WHERE id = $1")
         .bind(place.launch.0)
@@ -144,7 +148,8 @@ fn check(launch: &Launch, imports: &[Import], domain_confirmed: bool) -> Result<
     };
     let template = launch.compile().map_err(notice)?;
     for import in imports {
-        let names: Vec<String> = import.header.iter().flatten().map(|column| mail::field_name(column)).collect();
+        let names: Vec<String> =
+            import.header.iter().flatten().map(|column| mail::field_name(column)).collect();
         template.check_columns(names.iter().map(String::as_str)).map_err(notice)?;
     }
     Ok(template)
@@ -178,12 +183,19 @@ async fn write_links(tx: &mut CampaignTx, template_id: i64, template: &Compiled)
 }
 
 /// One row for each address of an import that the campaign has not mailed yet, in the order of the file; an address's first line counts.
-async fn write_rows(tx: &mut CampaignTx, place: Place, import: ImportId, now: OffsetDateTime) -> Result<(), Error> {
+async fn write_rows(
+    tx: &mut CampaignTx,
+    place: Place,
+    import: ImportId,
+    now: OffsetDateTime,
+) -> Result<(), Error> {
     let table = import.table();
     // Slices are joined with the table by line.
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE INDEX IF NOT EXISTS {table}_line ON {table} (line); ANALYZE {table}")))
-        .execute(&mut **tx)
-        .await?;
+    sqlx::raw_sql(AssertSqlSafe(format!(
+        "CREATE INDEX IF NOT EXISTS {table}_line ON {table} (line); ANALYZE {table}"
+    )))
+    .execute(&mut **tx)
+    .await?;
     let base = next_slice(tx, place).await?;
     // Suppressed rows are numbered apart, so that every slice is full of mails to make.
     let statement = format!(
@@ -220,10 +232,12 @@ pub(crate) async fn next_slice(tx: &mut CampaignTx, place: Place) -> Result<i32,
 }
 
 async fn pending_slices(tx: &mut CampaignTx, place: Place) -> Result<Vec<i32>, Error> {
-    Ok(sqlx::query_scalar("SELECT DISTINCT slice FROM ledger WHERE launch_id = $1 AND state = 'pending' ORDER BY slice")
-        .bind(place.launch.0)
-        .fetch_all(&mut **tx)
-        .await?)
+    Ok(sqlx::query_scalar(
+        "SELECT DISTINCT slice FROM ledger WHERE launch_id = $1 AND state = 'pending' ORDER BY slice",
+    )
+    .bind(place.launch.0)
+    .fetch_all(&mut **tx)
+    .await?)
 }
 
 async fn fail(tx: &mut CampaignTx, place: Place, notice: &Notice, now: OffsetDateTime) -> Result<(), Error> {

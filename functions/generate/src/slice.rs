@@ -100,7 +100,10 @@ async fn load(
         sender: Sender { name: launch.from_name, address: from, reply_to: None },
         dkim_secret,
         bucket: store::bucket_of(tx, place.tenant).await?,
-        template_columns: imports.iter().map(|(_, header)| columns(header.as_deref().unwrap_or_default())).collect(),
+        template_columns: imports
+            .iter()
+            .map(|(_, header)| columns(header.as_deref().unwrap_or_default()))
+            .collect(),
         recipients,
     }))
 }
@@ -141,7 +144,13 @@ async fn rows(
         .await?;
     let recipient = |row: Row| {
         let address_key = AddressKey(row.address_key);
-        Recipient { mail: MailId(row.id), address: row.address, address_key, fields: row.fields, import: number }
+        Recipient {
+            mail: MailId(row.id),
+            address: row.address,
+            address_key,
+            fields: row.fields,
+            import: number,
+        }
     };
     Ok(rows.into_iter().map(recipient).collect())
 }
@@ -250,12 +259,13 @@ async fn move_rest(
     slice: i32,
     now: OffsetDateTime,
 ) -> Result<Option<i32>, Error> {
-    let some: Option<i32> =
-        sqlx::query_scalar("SELECT 1 FROM ledger WHERE launch_id = $1 AND slice = $2 AND state = 'pending' LIMIT 1")
-            .bind(place.launch.0)
-            .bind(slice)
-            .fetch_optional(&mut **tx)
-            .await?;
+    let some: Option<i32> = sqlx::query_scalar(
+        "SELECT 1 FROM ledger WHERE launch_id = $1 AND slice = $2 AND state = 'pending' LIMIT 1",
+    )
+    .bind(place.launch.0)
+    .bind(slice)
+    .fetch_optional(&mut **tx)
+    .await?;
     if some.is_none() {
         return Ok(None);
     }
@@ -288,12 +298,13 @@ async fn move_rest(
 async fn emit(generate: &Generate, place: Place, slice: i32, now: OffsetDateTime) -> Result<(), Error> {
     let Place { tenant, campaign, launch } = place;
     let mut tx = generate.store.campaign(tenant, campaign).await?;
-    let spooled: Option<i32> =
-        sqlx::query_scalar("SELECT 1 FROM ledger WHERE launch_id = $1 AND slice = $2 AND state = 'spooled' LIMIT 1")
-            .bind(launch.0)
-            .bind(slice)
-            .fetch_optional(&mut *tx)
-            .await?;
+    let spooled: Option<i32> = sqlx::query_scalar(
+        "SELECT 1 FROM ledger WHERE launch_id = $1 AND slice = $2 AND state = 'spooled' LIMIT 1",
+    )
+    .bind(launch.0)
+    .bind(slice)
+    .fetch_optional(&mut *tx)
+    .await?;
     if spooled.is_some() {
         drop(tx);
         let message = SendMessage::Slice { tenant, campaign, launch, slice };

@@ -1,0 +1,196 @@
+//! The SMTP dialogue (RFC 5321) of one connection, with PIPELINING (RFC 2920) where the relay has it.
+
+use std::{error::Error as _, fmt, time::Duration};
+
+use lettre::transport::smtp::{
+    Error as SmtpError,
+    authentication::Mechanism,
+    client::AsyncSmtpConnection,
+    commands::{Ehlo, Quit},
+};
+use mail::Spooled;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout, timeout_at},
+};
+
+use crate::{
+    outcome::{Answer, Phase},
+    relay::Relay,
+};
+
+/// From the first packet to the end of EHLO (and TLS, and login). A relay that takes longer is down or overloaded.
+const CONNECT_SECONDS_MAX: u64 = 10;
+/// A courtesy (RFC 5321, 4.1.1.10), not worth waiting for.
+const QUIT_SECONDS_MAX: u64 = 1;
+
+/// An open connection, greeted, encrypted and logged in as the relay's URL says.
+pub(crate) struct Connection {
+    smtp: AsyncSmtpConnection,
+    pipelining: bool,
+}
+
+/// What came out of one mail's dialogue.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    pub phase: Phase,
+    pub answer: Answer,
+    /// Whether the connection can take another mail.
+    pub reusable: bool,
+}
+
+/// Why there is no connection. For the log: nothing of a mail was said yet.
+#[derive(Debug)]
+pub(crate) struct Unreachable(pub String);
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Connection {
+    /// Connects, at the latest by `until`.
+    pub async fn open(relay: &Relay, until: Instant) -> Result<Self, Unreachable> {
+        let until = until.min(Instant::now() + Duration::from_secs(CONNECT_SECONDS_MAX));
+        match timeout_at(until, Self::greet(relay)).await {
+            Ok(result) => result,
+            Err(_) => Err(Unreachable("no greeting in time".to_owned())),
+        }
+    }
+
+    async fn greet(relay: &Relay) -> Result<Self, Unreachable> {
+        let smtp = |error: SmtpError| Unreachable(words(&error));
+        let stream = TcpStream::connect((relay.host.as_str(), relay.port))
+            .await
+            .map_err(|error| Unreachable(format!("not connected: {}", error.kind())))?;
+        // Without it the last piece of a mail waits for the delayed acknowledgement of the one before: 45 ms a mail.
+        stream.set_nodelay(true).map_err(|error| Unreachable(format!("no socket: {}", error.kind())))?;
+        let mut connection = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &relay.hello)
+            .await
+            .map_err(smtp)?;
+        if let Some(tls) = &relay.tls {
+            connection.starttls(tls.clone(), &relay.hello).await.map_err(smtp)?;
+        }
+        if let Some(credentials) = &relay.credentials {
+            connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await.map_err(smtp)?;
+        }
+        // The library keeps the extensions that it uses; PIPELINING is not among them.
+        let extensions = connection.command(Ehlo::new(relay.hello.clone())).await.map_err(smtp)?;
+        let pipelining = extensions.message().any(|line| line.trim().eq_ignore_ascii_case("PIPELINING"));
+        Ok(Self { smtp: connection, pipelining })
+    }
+
+    /// Hands over one mail. Waits for the relay until `until`, and no longer.
+    pub async fn deliver(&mut self, mail: &Spooled, until: Instant) -> Heard {
+        match timeout_at(until, self.offer(mail)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                let answer = answer(&error, "the connection was lost before the mail was handed over");
+                let reusable = stays_open(&answer) && self.reset(until).await;
+                return Heard { phase: Phase::Offer, answer, reusable };
+            }
+            Err(_) => {
+                let answer = Answer::Silence("the relay did not answer before the mail was handed over");
+                return Heard { phase: Phase::Offer, answer, reusable: false };
+            }
+        }
+        let answer = match timeout_at(until, self.content(&mail.message)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => answer(&error, "the connection was lost after the mail was handed over"),
+            Err(_) => Answer::Silence("the relay did not answer after the mail was handed over"),
+        };
+        Heard { phase: Phase::Content, reusable: stays_open(&answer), answer }
+    }
+
+    /// MAIL, RCPT, DATA. The addresses have no character that ends a line or a bracket: the spool refuses those.
+    async fn offer(&mut self, mail: &Spooled) -> Result<(), SmtpError> {
+        let from = format!("MAIL FROM:<{}>\r\n", mail.from);
+        let to = format!("RCPT TO:<{}>\r\n", mail.to);
+        if !self.pipelining {
+            self.smtp.command(from).await?;
+            self.smtp.command(to).await?;
+            self.smtp.command("DATA\r\n").await?;
+            return Ok(());
+        }
+        let from = self.smtp.command(format!("{from}{to}DATA\r\n")).await;
+        if from.as_ref().is_err_and(|error| error.status().is_none()) {
+            return from.map(|_| ());
+        }
+        // Each command has its reply, whatever the one before was.
+        let to = self.smtp.read_response().await;
+        if to.as_ref().is_err_and(|error| error.status().is_none()) {
+            return from.and(to).map(|_| ());
+        }
+        let data = self.smtp.read_response().await;
+        let refused = from.and(to);
+        if refused.is_err() && data.is_ok() {
+            // RFC 2920, 3.1: a relay that wants content without a recipient gets none.
+            let _ = self.smtp.command(".\r\n").await;
+        }
+        refused.and(data).map(|_| ())
+    }
+
+    /// The content and the final dot in one piece, then the reply.
+    async fn content(&mut self, message: &[u8]) -> Result<Answer, SmtpError> {
+        let reply = match String::from_utf8(stuffed(message)) {
+            Ok(content) => self.smtp.command(content).await?,
+            // Not our own messages, which are ASCII.
+            Err(_) => self.smtp.message(message).await?,
+        };
+        let text = reply.message().collect::<Vec<_>>().join(" ");
+        Ok(Answer::Reply { code: u16::from(reply.code()), text })
+    }
+
+    /// Ends a transaction that was refused half way.
+    async fn reset(&mut self, until: Instant) -> bool {
+        matches!(timeout_at(until, self.smtp.command("RSET\r\n")).await, Ok(Ok(_)))
+    }
+
+    /// Says goodbye.
+    pub async fn quit(mut self) {
+        let _ = timeout(Duration::from_secs(QUIT_SECONDS_MAX), self.smtp.command(Quit)).await;
+    }
+}
+
+/// RFC 5321, 4.5.2: a dot before each line that begins with one, and the end of the content.
+fn stuffed(message: &[u8]) -> Vec<u8> {
+    let mut content = Vec::with_capacity(message.len() + 64);
+    for (number, line) in message.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        // A bare LF does not begin a line; our messages have none.
+        let begins = number == 0 || content.ends_with(b"\r\n");
+        if begins && line.starts_with(b".") {
+            content.push(b'.');
+        }
+        content.extend_from_slice(line);
+    }
+    if !content.ends_with(b"\r\n") {
+        content.extend_from_slice(b"\r\n");
+    }
+    content.extend_from_slice(b".\r\n");
+    content
+}
+
+/// A negative reply, or the silence that `lost` describes.
+fn answer(error: &SmtpError, lost: &'static str) -> Answer {
+    match error.status() {
+        Some(code) => {
+            let text = error.source().map(ToString::to_string).unwrap_or_default();
+            Answer::Reply { code: u16::from(code), text }
+        }
+        None => Answer::Silence(lost),
+    }
+}
+
+/// After 421 the relay closes (RFC 5321, 3.8); after silence nobody knows what the next reply would answer.
+fn stays_open(answer: &Answer) -> bool {
+    matches!(answer, Answer::Reply { code, .. } if *code != 421)
+}
+
+/// A greeting's or a login's refusal for the log; the texts of I/O and TLS errors name no recipient.
+fn words(error: &SmtpError) -> String {
+    mail::redact(&error.to_string(), &[])
+}
+
+#[cfg(test)]
+mod tests;

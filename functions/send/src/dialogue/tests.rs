@@ -1,0 +1,213 @@
+//! The dialogue against a scripted relay on the loopback interface.
+
+use bytes::Bytes;
+use contract::MailId;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpListener,
+    task::JoinHandle,
+};
+
+use super::*;
+
+/// What the relay does at one point of the script.
+enum Act {
+    /// Reads a line that begins so and answers.
+    Line(&'static str, &'static str),
+    /// Answers a line that was read before: pipelined commands come together.
+    Say(&'static str),
+    /// Reads to the final dot and answers.
+    Content(&'static str),
+    /// Reads to the final dot and closes without an answer.
+    ContentThenClose,
+    /// Reads a line that begins so and closes.
+    LineThenClose(&'static str),
+    /// Keeps the connection and says nothing more.
+    Stall,
+}
+use Act::{Content, ContentThenClose, Line, LineThenClose, Say, Stall};
+
+const PLAIN: &str = "250 relay.example\r\n";
+const PIPELINING: &str = "250-relay.example\r\n250-SIZE 1000\r\n250 PIPELINING\r\n";
+
+/// A relay that greets, and then follows the script; returns what it received as content.
+async fn relay(extensions: &'static str, script: Vec<Act>) -> (Relay, JoinHandle<Vec<u8>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let task = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut stream = BufReader::new(stream);
+        let mut content = Vec::new();
+        stream.write_all(b"220 relay.example ESMTP\r\n").await.unwrap();
+        let greeting = [Line("EHLO b.example", extensions), Line("EHLO b.example", extensions)];
+        for act in greeting.into_iter().chain(script) {
+            let (expected, answer) = match act {
+                Line(expected, answer) => (expected, Some(answer)),
+                LineThenClose(expected) => (expected, None),
+                Say(answer) => ("", Some(answer)),
+                Content(answer) => (".", Some(answer)),
+                ContentThenClose => (".", None),
+                Stall => {
+                    let _ = stream.read_to_end(&mut Vec::new()).await;
+                    break;
+                }
+            };
+            while !expected.is_empty() {
+                let mut line = Vec::new();
+                stream.read_until(b'\n', &mut line).await.unwrap();
+                if expected != "." {
+                    let line = String::from_utf8(line).unwrap();
+                    assert!(
+                        line.starts_with(expected) && line.ends_with("\r\n"),
+                        "{line:?} is not {expected}"
+                    );
+                    break;
+                }
+                content.extend_from_slice(&line);
+                if line == b".\r\n" {
+                    break;
+                }
+            }
+            let Some(answer) = answer else { break };
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+        content
+    });
+    (Relay::parse(&format!("smtp://127.0.0.1:{port}"), "b.example").unwrap(), task)
+}
+
+fn mail(message: &'static [u8]) -> Spooled {
+    Spooled {
+        mail: MailId(1),
+        from: "b-x@b.example".to_owned(),
+        to: "anna@example.org".to_owned(),
+        message: Bytes::from_static(message),
+    }
+}
+
+fn soon() -> Instant {
+    Instant::now() + Duration::from_secs(30)
+}
+
+/// One mail through a scripted relay.
+async fn heard(extensions: &'static str, script: Vec<Act>) -> (Phase, Result<u16, &'static str>, bool) {
+    let (relay, task) = relay(extensions, script).await;
+    let mut connection = Connection::open(&relay, soon()).await.unwrap();
+    let heard = connection.deliver(&mail(b"Subject: x\r\n\r\nbody"), soon()).await;
+    drop(connection);
+    task.await.unwrap();
+    let answer = match heard.answer {
+        Answer::Reply { code, .. } => Ok(code),
+        Answer::Silence(what) => Err(what),
+    };
+    (heard.phase, answer, heard.reusable)
+}
+
+const BEFORE: Result<u16, &str> = Err("the connection was lost before the mail was handed over");
+const AFTER: Result<u16, &str> = Err("the connection was lost after the mail was handed over");
+const OK: &str = "250 2.0.0 ok\r\n";
+const GO: &str = "354 go\r\n";
+
+#[tokio::test]
+async fn every_step_of_the_plain_dialogue() {
+    let mail_from = || Line("MAIL FROM:<b-x@b.example>", OK);
+    let rcpt = || Line("RCPT TO:<anna@example.org>", OK);
+    let data = || Line("DATA", GO);
+    let reset = || Line("RSET", OK);
+    let table = vec![
+        (vec![mail_from(), rcpt(), data(), Content(OK)], (Phase::Content, Ok(250), true)),
+        (vec![mail_from(), rcpt(), data(), Content("451 later\r\n")], (Phase::Content, Ok(451), true)),
+        (vec![mail_from(), rcpt(), data(), Content("554 spam\r\n")], (Phase::Content, Ok(554), true)),
+        (vec![mail_from(), rcpt(), data(), Content("421 bye\r\n")], (Phase::Content, Ok(421), false)),
+        (vec![mail_from(), rcpt(), data(), ContentThenClose], (Phase::Content, AFTER, false)),
+        (vec![mail_from(), rcpt(), LineThenClose("DATA")], (Phase::Offer, BEFORE, false)),
+        (vec![mail_from(), LineThenClose("RCPT")], (Phase::Offer, BEFORE, false)),
+        (vec![LineThenClose("MAIL")], (Phase::Offer, BEFORE, false)),
+        (vec![Line("MAIL", "452 full\r\n"), reset()], (Phase::Offer, Ok(452), true)),
+        (vec![mail_from(), Line("RCPT", "550 unknown\r\n"), reset()], (Phase::Offer, Ok(550), true)),
+        (vec![mail_from(), rcpt(), Line("DATA", "451 no\r\n"), reset()], (Phase::Offer, Ok(451), true)),
+        (
+            vec![mail_from(), Line("RCPT", "550 unknown\r\n"), LineThenClose("RSET")],
+            (Phase::Offer, Ok(550), false),
+        ),
+        (vec![Line("MAIL", "421 bye\r\n")], (Phase::Offer, Ok(421), false)),
+        (vec![mail_from(), rcpt(), data(), Content("nonsense\r\n")], (Phase::Content, AFTER, false)),
+    ];
+    for (number, (script, expected)) in table.into_iter().enumerate() {
+        assert_eq!(heard(PLAIN, script).await, expected, "script {number}");
+    }
+}
+
+#[tokio::test]
+async fn every_step_of_the_pipelined_dialogue() {
+    // The three commands come together: the first line is read, the two others too, and then all replies are given.
+    let group = |from, to, data| {
+        vec![Line("MAIL", ""), Line("RCPT", ""), Line("DATA", ""), Say(from), Say(to), Say(data)]
+    };
+    let with = |mut script: Vec<Act>, more: Vec<Act>| {
+        script.extend(more);
+        script
+    };
+    let reset = || Line("RSET", OK);
+    let no = "503 no\r\n";
+    let table = vec![
+        (with(group(OK, OK, GO), vec![Content(OK)]), (Phase::Content, Ok(250), true)),
+        (with(group(OK, OK, GO), vec![ContentThenClose]), (Phase::Content, AFTER, false)),
+        (with(group(OK, "550 unknown\r\n", "554 none\r\n"), vec![reset()]), (Phase::Offer, Ok(550), true)),
+        (with(group("451 later\r\n", no, no), vec![reset()]), (Phase::Offer, Ok(451), true)),
+        (with(group(OK, OK, "452 full\r\n"), vec![reset()]), (Phase::Offer, Ok(452), true)),
+        // RFC 2920, 3.1: content is asked for although there is no recipient.
+        (
+            with(group(OK, "550 unknown\r\n", GO), vec![Content("554 none\r\n"), reset()]),
+            (Phase::Offer, Ok(550), true),
+        ),
+        (vec![Line("MAIL", OK), LineThenClose("RCPT")], (Phase::Offer, BEFORE, false)),
+        (
+            vec![Line("MAIL", ""), Line("RCPT", "550 bye\r\n"), LineThenClose("DATA")],
+            (Phase::Offer, Ok(550), false),
+        ),
+        (with(group("421 bye\r\n", "", ""), vec![]), (Phase::Offer, Ok(421), false)),
+    ];
+    for (number, (script, expected)) in table.into_iter().enumerate() {
+        assert_eq!(heard(PIPELINING, script).await, expected, "script {number}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_carries_many_mails_and_their_content_unchanged() {
+    let round = || [Line("MAIL", OK), Line("RCPT", OK), Line("DATA", GO), Content(OK)];
+    let script = (0..3).flat_map(|_| round()).chain([Line("QUIT", "221 bye\r\n")]).collect();
+    let (relay, task) = relay(PLAIN, script).await;
+    let mut connection = Connection::open(&relay, soon()).await.unwrap();
+    for message in [&b"a: b\r\n\r\n.\r\n..x\r\nend"[..], b"c: d\r\n\r\nwith end\r\n", b""] {
+        assert!(connection.deliver(&mail(message), soon()).await.reusable);
+    }
+    connection.quit().await;
+    let expected = "a: b\r\n\r\n..\r\n...x\r\nend\r\n.\r\nc: d\r\n\r\nwith end\r\n.\r\n\r\n.\r\n";
+    assert_eq!(String::from_utf8(task.await.unwrap()).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_relay_that_says_nothing_is_not_waited_for() {
+    for (script, phase) in [
+        (vec![Line("MAIL", OK), Stall], Phase::Offer),
+        (vec![Line("MAIL", OK), Line("RCPT", OK), Line("DATA", GO), Stall], Phase::Content),
+    ] {
+        let (relay, task) = relay(PLAIN, script).await;
+        let mut connection = Connection::open(&relay, soon()).await.unwrap();
+        let heard = connection.deliver(&mail(b"x"), Instant::now() + Duration::from_millis(300)).await;
+        assert!(matches!(heard.answer, Answer::Silence(_)) && heard.phase == phase && !heard.reusable);
+        drop(connection);
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_is_away_is_unreachable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    drop(listener);
+    let relay = Relay::parse(&format!("smtp://127.0.0.1:{port}"), "b.example").unwrap();
+    let error = Connection::open(&relay, soon()).await.err().unwrap();
+    assert_eq!(error.to_string(), "not connected: connection refused");
+}

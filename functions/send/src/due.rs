@@ -1,0 +1,50 @@
+//! The schedule: retries whose time has come, slices whose message is lost, rows whose invocation died, launches that are over.
+
+use std::sync::Arc;
+
+use contract::{CampaignId, LaunchId, TenantId};
+use runtime::Tick;
+use store::StoreError;
+use time::OffsetDateTime;
+
+use crate::{Error, Place, Send, ledger};
+
+/// Of one launch in one minute. What is more comes with the next.
+const ROWS_MAX: i64 = 100_000;
+
+/// Looks at every running launch. One that fails does not hold up the others.
+pub async fn tick(send: Arc<Send>, tick: Tick) -> Result<(), Error> {
+    let launches: Vec<(i64, i64, i64)> = sqlx::query_as(
+        "SELECT tenant_id, campaign_id, id FROM broadcast.launches WHERE state = 'running' ORDER BY id",
+    )
+    .fetch_all(send.store.pool())
+    .await?;
+    let mut first = Ok(());
+    for (tenant, campaign, launch) in launches {
+        let place =
+            Place { tenant: TenantId(tenant), campaign: CampaignId(campaign), launch: LaunchId(launch) };
+        let done = look(&send, place, tick.now).await;
+        if !matches!(done, Err(Error::Store(StoreError::NoCampaign))) {
+            first = first.and(done);
+        }
+    }
+    first
+}
+
+async fn look(send: &Send, place: Place, now: OffsetDateTime) -> Result<(), Error> {
+    let mut tx = send.store.campaign(place.tenant, place.campaign).await?;
+    let Some(launch) = ledger::launch(&mut tx, place).await? else { return Ok(()) };
+    let lost = ledger::settle_lost(&mut tx, place, now).await?;
+    let (expired, slices) = if now >= launch.expires_at() {
+        (ledger::expire(&mut tx, place, now).await?, Vec::new())
+    } else {
+        (0, ledger::wake(&mut tx, place, now, ROWS_MAX).await?)
+    };
+    store::finish_launch(&mut tx, place.launch, now).await?;
+    tx.commit().await?;
+    if lost + expired > 0 {
+        tracing::warn!(launch = place.launch.0, lost, expired, "mails were given up");
+    }
+    let messages: Vec<_> = slices.into_iter().map(|slice| place.slice(slice)).collect();
+    Ok(send.clients.send_batch(&send.queue, place.tenant, &messages).await?)
+}

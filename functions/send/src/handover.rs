@@ -1,0 +1,242 @@
+//! The connections: each takes a row, hands its mail over, and brings the outcome with its request for the next row.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use mail::Spooled;
+use store::Store;
+use time::OffsetDateTime;
+use tokio::{task::JoinSet, time::Instant};
+
+use crate::{
+    Error, Place,
+    dialogue::{Connection, Unreachable},
+    outcome::{Outcome, State, decide},
+    relay::Relay,
+    writer::{Steps, Writer},
+};
+
+/// SMTP connections of one invocation, and so the most mails that a crash leaves in doubt. Ten keep a relay on the same network busy, and
+/// make groups that one commit carries.
+pub const CONNECTIONS: usize = 10;
+/// A connection that breaks this often, without a mail between, is left.
+const RECONNECTS_MAX: u32 = 3;
+
+/// A clock that starts at a given time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Clock {
+    started: Instant,
+    now: OffsetDateTime,
+}
+
+impl Clock {
+    pub fn starting(now: OffsetDateTime) -> Self {
+        Self { started: Instant::now(), now }
+    }
+
+    pub fn now(&self) -> OffsetDateTime {
+        self.now + self.started.elapsed()
+    }
+}
+
+/// The times of one invocation.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// When it began.
+    pub now: OffsetDateTime,
+    /// For how long new mails are begun.
+    pub begin: Duration,
+    /// For how long replies are waited for.
+    pub wait: Duration,
+    /// Until when a row in `sending` counts as alive: after the end of the invocation.
+    pub due_at: OffsetDateTime,
+    /// The end of all retries.
+    pub expires_at: OffsetDateTime,
+}
+
+/// What became of a slice's mails in one invocation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Handed {
+    /// Accepted by the relay.
+    pub sent: usize,
+    /// To be tried again later.
+    pub deferred: usize,
+    /// Refused for good.
+    pub refused: usize,
+    /// Refused for now, and the launch has no time left.
+    pub expired: usize,
+    /// The relay did not say whether it took them.
+    pub unknown: usize,
+    /// Taken by another invocation.
+    pub skipped: usize,
+    /// Not begun.
+    pub left: usize,
+    /// Connections that could not be opened, or broke too often.
+    pub broken: usize,
+}
+
+impl Handed {
+    fn count(&mut self, state: State) {
+        *match state {
+            State::Sent => &mut self.sent,
+            State::Deferred => &mut self.deferred,
+            State::Refused => &mut self.refused,
+            State::Expired => &mut self.expired,
+            State::Unknown => &mut self.unknown,
+        } += 1;
+    }
+
+    fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.deferred += other.deferred;
+        self.refused += other.refused;
+        self.expired += other.expired;
+        self.unknown += other.unknown;
+        self.skipped += other.skipped;
+        self.broken += other.broken;
+    }
+}
+
+/// What all connections share.
+struct Shared {
+    relay: Arc<Relay>,
+    mails: Vec<Spooled>,
+    next: AtomicUsize,
+    clock: Clock,
+    begin: Instant,
+    until: Instant,
+    expires_at: OffsetDateTime,
+}
+
+impl Shared {
+    fn has_more(&self) -> bool {
+        self.next.load(Ordering::Relaxed) < self.mails.len() && Instant::now() < self.begin
+    }
+
+    fn take(&self) -> Option<&Spooled> {
+        if Instant::now() >= self.begin {
+            return None;
+        }
+        self.mails.get(self.next.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn left(&self) -> usize {
+        self.mails.len().saturating_sub(self.next.load(Ordering::Relaxed))
+    }
+}
+
+/// Hands over mails whose rows are `spooled`, over [`CONNECTIONS`] connections at most.
+pub async fn hand_over(
+    store: &Store,
+    relay: &Arc<Relay>,
+    place: Place,
+    mails: Vec<Spooled>,
+    limits: Limits,
+) -> Result<Handed, Error> {
+    let clock = Clock::starting(limits.now);
+    let connections = mails.len().min(CONNECTIONS);
+    let until = Instant::now() + limits.wait;
+    let shared = Arc::new(Shared {
+        relay: relay.clone(),
+        mails,
+        next: AtomicUsize::new(0),
+        clock,
+        begin: Instant::now() + limits.begin,
+        until,
+        expires_at: limits.expires_at,
+    });
+    let (steps, receiver) = Writer::channel();
+    let writer = Writer { store: store.clone(), place, clock, due_at: limits.due_at, until };
+    let mut workers = JoinSet::new();
+    for _ in 0..connections {
+        workers.spawn(work(shared.clone(), steps.clone()));
+    }
+    drop(steps);
+    // In this task, so that an invocation that is cut off cuts the writer off too.
+    let written = writer.run(receiver).await;
+    let mut handed = Handed::default();
+    while let Some(done) = workers.join_next().await {
+        handed.add(done.map_err(|_| Error::CutOff)?);
+    }
+    written?;
+    handed.left = shared.left();
+    Ok(handed)
+}
+
+/// One connection's life.
+async fn work(shared: Arc<Shared>, steps: Steps) -> Handed {
+    let mut handed = Handed::default();
+    let mut open: Option<Connection> = None;
+    let mut outcome: Option<Outcome> = None;
+    let mut breaks = 0;
+    while shared.has_more() {
+        // First the connection, then the row: a relay that is away takes no row into doubt.
+        let mut connection = match open.take() {
+            Some(connection) => connection,
+            None => match connect(&shared).await {
+                Some(connection) => connection,
+                None => {
+                    handed.broken += 1;
+                    break;
+                }
+            },
+        };
+        let Some(mail) = shared.take() else {
+            open = Some(connection);
+            break;
+        };
+        let attempt = match steps.step(outcome.take(), Some(mail.mail)).await {
+            Ok(Some(attempt)) => attempt,
+            Ok(None) => {
+                handed.skipped += 1;
+                open = Some(connection);
+                continue;
+            }
+            Err(_) => break,
+        };
+        let heard = connection.deliver(mail, shared.until).await;
+        let said = (heard.phase, &heard.answer);
+        let addresses = [mail.to.as_str(), mail.from.as_str()];
+        let done = decide(mail.mail, attempt, said, &addresses, shared.clock.now(), shared.expires_at);
+        handed.count(done.state);
+        if heard.reusable {
+            (open, outcome, breaks) = (Some(connection), Some(done), 0);
+            continue;
+        }
+        // Reconnecting may take long: what is known is recorded first. Where a connection broke with a mail in doubt, another one would
+        // put another mail in doubt.
+        let in_doubt = done.state == State::Unknown;
+        if steps.step(Some(done), None).await.is_err() {
+            break;
+        }
+        breaks += 1;
+        if in_doubt || breaks == RECONNECTS_MAX {
+            handed.broken += 1;
+            break;
+        }
+    }
+    if outcome.is_some() {
+        // Whether it was saved or not, this connection is at its end.
+        let _ = steps.step(outcome, None).await;
+    }
+    drop(steps);
+    if let Some(connection) = open {
+        connection.quit().await;
+    }
+    handed
+}
+
+async fn connect(shared: &Shared) -> Option<Connection> {
+    match Connection::open(&shared.relay, shared.begin).await {
+        Ok(connection) => Some(connection),
+        Err(Unreachable(reason)) => {
+            tracing::warn!(reason, "no connection to the relay");
+            None
+        }
+    }
+}

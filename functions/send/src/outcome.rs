@@ -1,0 +1,187 @@
+//! What a dialogue means for its mail. Pure.
+
+use contract::MailId;
+use time::{Duration, OffsetDateTime};
+
+/// How far a mail's dialogue had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// MAIL, RCPT, DATA: the relay does not have the mail.
+    Offer,
+    /// The content was handed over, at least in part: only a reply tells whether the relay has it.
+    Content,
+}
+
+/// What was heard in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// A reply. The text may quote addresses.
+    Reply {
+        /// Three digits.
+        code: u16,
+        /// In one line.
+        text: String,
+    },
+    /// None: the connection broke, the time was over, or the reply was none.
+    Silence(&'static str),
+}
+
+/// The state in which a dialogue leaves a row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Sent,
+    Deferred,
+    Refused,
+    Expired,
+    Unknown,
+}
+
+impl State {
+    /// As the ledger spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Deferred => "deferred",
+            Self::Refused => "refused",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+/// What is written to a row after its attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub mail: MailId,
+    pub attempt: i16,
+    pub state: State,
+    pub reply: String,
+    pub due_at: Option<OffsetDateTime>,
+}
+
+/// How long a mail waits after its first, second, ... attempt; the last value goes on. The relay is ours or the provider's, and what it
+/// refuses for now is its own load or a rate, so the first retries come soon. Greylisting elsewhere is the relay's work.
+const RETRY_MINUTES: [i64; 7] = [1, 5, 15, 30, 60, 120, 240];
+
+/// Replies about us and not about the mail: the relay closes (RFC 5321, 3.8), wants TLS or another login (RFC 4954, 3207). A person mends
+/// that, and no mail is lost over it.
+const ABOUT_US: [u16; 5] = [421, 530, 534, 535, 538];
+
+/// Of what a relay says; the rest is cut off.
+const REPLY_CHARS_MAX: usize = 500;
+
+/// The state after one attempt, before the clock is asked.
+fn judge(phase: Phase, answer: &Answer) -> State {
+    match (phase, answer) {
+        (Phase::Content, Answer::Reply { code: 200..=299, .. }) => State::Sent,
+        (_, Answer::Reply { code, .. }) if ABOUT_US.contains(code) => State::Deferred,
+        (_, Answer::Reply { code: 400..=499, .. }) => State::Deferred,
+        (_, Answer::Reply { code: 500..=599, .. }) => State::Refused,
+        (Phase::Offer, _) => State::Deferred,
+        (Phase::Content, _) => State::Unknown,
+    }
+}
+
+/// The outcome of an attempt that ended at `now`. `addresses` are taken out of the reply; `expires_at` is the end of all retries.
+pub(crate) fn decide(
+    mail: MailId,
+    attempt: i16,
+    (phase, answer): (Phase, &Answer),
+    addresses: &[&str],
+    now: OffsetDateTime,
+    expires_at: OffsetDateTime,
+) -> Outcome {
+    let reply = match answer {
+        Answer::Reply { code, text } => format!("{code} {text}"),
+        Answer::Silence(what) => (*what).to_owned(),
+    };
+    let reply: String = mail::redact(&reply, addresses).chars().take(REPLY_CHARS_MAX).collect();
+    let retry_at = now + wait_after(attempt);
+    let (state, due_at) = match judge(phase, answer) {
+        State::Deferred if retry_at >= expires_at => (State::Expired, None),
+        State::Deferred => (State::Deferred, Some(retry_at)),
+        other => (other, None),
+    };
+    Outcome { mail, attempt, state, reply, due_at }
+}
+
+fn wait_after(attempt: i16) -> Duration {
+    let attempt = usize::try_from(attempt).unwrap_or_default().clamp(1, RETRY_MINUTES.len());
+    Duration::minutes(RETRY_MINUTES[attempt - 1])
+}
+
+#[cfg(test)]
+mod tests {
+    use time::macros::datetime;
+
+    use super::*;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-23 12:00 UTC);
+    const END: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
+
+    fn reply(code: u16) -> Answer {
+        Answer::Reply { code, text: "text".to_owned() }
+    }
+
+    #[test]
+    fn every_answer_has_its_state() {
+        let lost = || Answer::Silence("lost");
+        let table = [
+            (Phase::Content, reply(250), State::Sent),
+            (Phase::Content, reply(251), State::Sent),
+            (Phase::Content, reply(451), State::Deferred),
+            (Phase::Content, reply(421), State::Deferred),
+            (Phase::Content, reply(554), State::Refused),
+            (Phase::Content, lost(), State::Unknown),
+            (Phase::Content, reply(354), State::Unknown),
+            (Phase::Offer, reply(450), State::Deferred),
+            (Phase::Offer, reply(452), State::Deferred),
+            (Phase::Offer, reply(421), State::Deferred),
+            (Phase::Offer, reply(530), State::Deferred),
+            (Phase::Offer, reply(550), State::Refused),
+            (Phase::Offer, reply(552), State::Refused),
+            (Phase::Offer, lost(), State::Deferred),
+            // No mail is sent by a positive reply to anything but its content.
+            (Phase::Offer, reply(250), State::Deferred),
+        ];
+        for (phase, answer, state) in table {
+            assert_eq!(judge(phase, &answer), state, "{phase:?} {answer:?}");
+        }
+    }
+
+    fn at(attempt: i16, now: OffsetDateTime) -> Outcome {
+        decide(MailId(1), attempt, (Phase::Offer, &reply(451)), &[], now, END)
+    }
+
+    #[test]
+    fn waits_grow_and_end() {
+        let minutes = [(1, 1), (2, 5), (3, 15), (7, 240), (8, 240), (i16::MAX, 240), (0, 1), (-1, 1)];
+        for (attempt, wait) in minutes {
+            assert_eq!(at(attempt, NOW).due_at, Some(NOW + Duration::minutes(wait)), "{attempt}");
+        }
+        let late = at(1, END - Duration::seconds(60));
+        assert_eq!((late.state, late.due_at), (State::Expired, None));
+        let in_time = at(1, END - Duration::seconds(61));
+        assert_eq!(in_time.state, State::Deferred);
+    }
+
+    #[test]
+    fn a_due_time_means_that_the_row_is_open() {
+        for (phase, answer) in [
+            (Phase::Content, reply(250)),
+            (Phase::Content, reply(550)),
+            (Phase::Content, Answer::Silence("lost")),
+        ] {
+            assert_eq!(decide(MailId(1), 1, (phase, &answer), &[], NOW, END).due_at, None, "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn replies_hide_addresses_and_end() {
+        let text = format!("5.1.1 <anna@example.org>: unknown {}", "x".repeat(1000));
+        let answer = Answer::Reply { code: 550, text };
+        let outcome = decide(MailId(1), 1, (Phase::Offer, &answer), &["anna@example.org"], NOW, END);
+        assert!(outcome.reply.starts_with("550 5.1.1 <address>: unknown xxx"), "{}", outcome.reply);
+        assert_eq!(outcome.reply.chars().count(), REPLY_CHARS_MAX);
+    }
+}

@@ -1,0 +1,148 @@
+//! Group commit: one task writes for all connections, and whatever they ask for while it writes goes into its next statement.
+
+use std::{collections::HashMap, time::Duration};
+
+use contract::MailId;
+use store::{CampaignSession, Store, StoreError};
+use time::OffsetDateTime;
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
+
+use crate::{
+    Place,
+    handover::{CONNECTIONS, Clock},
+    ledger,
+    outcome::Outcome,
+};
+
+/// How often a group is tried again that the database rolled back by itself (a deadlock with another invocation's group).
+const ROLLBACKS_MAX: u32 = 3;
+/// Between attempts to save outcomes while the database is away.
+const RESCUE_PAUSE: Duration = Duration::from_millis(250);
+
+/// What a connection asks for: its last mail's outcome recorded, its next mail's row taken, or both at once.
+pub(crate) struct Step {
+    pub outcome: Option<Outcome>,
+    pub intent: Option<MailId>,
+    answer: oneshot::Sender<Option<i16>>,
+}
+
+/// The connections' end of the writer.
+#[derive(Clone)]
+pub(crate) struct Steps(mpsc::Sender<Step>);
+
+/// The writer can take no more rows: the connection ends. What it handed in is saved as far as possible.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stopped;
+
+impl Steps {
+    /// Records an outcome and takes a row. `Some`: the row is ours, durably, and this is the number of its attempt. `None`: it was not to
+    /// be had, or none was asked for.
+    pub async fn step(
+        &self,
+        outcome: Option<Outcome>,
+        intent: Option<MailId>,
+    ) -> Result<Option<i16>, Stopped> {
+        let (answer, answered) = oneshot::channel();
+        self.0.send(Step { outcome, intent, answer }).await.map_err(|_| Stopped)?;
+        answered.await.map_err(|_| Stopped)
+    }
+}
+
+/// Writes steps until all connections are gone.
+pub(crate) struct Writer {
+    pub store: Store,
+    pub place: Place,
+    pub clock: Clock,
+    /// Until when a row that is taken counts as alive.
+    pub due_at: OffsetDateTime,
+    /// Until when outcomes are saved from a database that is away.
+    pub until: Instant,
+}
+
+impl Writer {
+    /// The channel between connections and writer. A connection has one step under way at most.
+    pub fn channel() -> (Steps, mpsc::Receiver<Step>) {
+        let (sender, receiver) = mpsc::channel(CONNECTIONS);
+        (Steps(sender), receiver)
+    }
+
+    /// Runs to the end. After an error it grants nothing more and only saves outcomes.
+    pub async fn run(self, mut steps: mpsc::Receiver<Step>) -> Result<(), StoreError> {
+        let mut session = self.store.campaign_session(self.place.tenant, self.place.campaign).await?;
+        while let Some(group) = next_group(&mut steps).await {
+            match self.write(&mut session, &group).await {
+                Ok(granted) => answer(group, &granted),
+                Err(error) => {
+                    drop(session);
+                    self.rescue(group, steps).await;
+                    return Err(error);
+                }
+            }
+        }
+        session.end().await
+    }
+
+    async fn write(
+        &self,
+        session: &mut CampaignSession,
+        group: &[Step],
+    ) -> Result<HashMap<MailId, i16>, StoreError> {
+        let outcomes: Vec<&Outcome> = group.iter().filter_map(|step| step.outcome.as_ref()).collect();
+        let mut intents: Vec<MailId> = group.iter().filter_map(|step| step.intent).collect();
+        // Rows are locked in one order by everyone.
+        intents.sort_unstable();
+        let mut rollbacks = 0;
+        loop {
+            match ledger::step(session, &outcomes, &intents, self.due_at, self.clock.now()).await {
+                Ok(granted) => return Ok(granted.into_iter().collect()),
+                Err(error) if is_rollback(&error) && rollbacks < ROLLBACKS_MAX => rollbacks += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The database is away. Whether the last group was written is not known: outcomes may be written twice, rows are not taken again, and
+    /// those that were taken without our knowing become `unknown` in time. Connections end, each at its next step.
+    async fn rescue(&self, group: Vec<Step>, mut steps: mpsc::Receiver<Step>) {
+        let mut outcomes: Vec<Outcome> = group.into_iter().filter_map(|step| step.outcome).collect();
+        while let Some(group) = next_group(&mut steps).await {
+            outcomes.extend(group.into_iter().filter_map(|step| step.outcome));
+        }
+        while !outcomes.is_empty() && self.save(&outcomes).await.is_err() {
+            if Instant::now() + RESCUE_PAUSE >= self.until {
+                tracing::error!(outcomes = outcomes.len(), "outcomes are lost: the database is away");
+                return;
+            }
+            tokio::time::sleep(RESCUE_PAUSE).await;
+        }
+    }
+
+    async fn save(&self, outcomes: &[Outcome]) -> Result<(), StoreError> {
+        let mut session = self.store.campaign_session(self.place.tenant, self.place.campaign).await?;
+        let outcomes: Vec<&Outcome> = outcomes.iter().collect();
+        ledger::step(&mut session, &outcomes, &[], self.due_at, self.clock.now()).await?;
+        session.end().await
+    }
+}
+
+/// One step, and all others that are waiting. No delay: those that come later are the next group.
+async fn next_group(steps: &mut mpsc::Receiver<Step>) -> Option<Vec<Step>> {
+    let mut group = Vec::with_capacity(CONNECTIONS);
+    (steps.recv_many(&mut group, CONNECTIONS).await > 0).then_some(group)
+}
+
+fn answer(group: Vec<Step>, granted: &HashMap<MailId, i16>) {
+    for step in group {
+        let attempt = step.intent.and_then(|mail| granted.get(&mail).copied());
+        // Whoever no longer waits was cut off; its row is settled when its time is over.
+        let _ = step.answer.send(attempt);
+    }
+}
+
+/// Class 40: the server rolled the statement back as a whole, and says so.
+fn is_rollback(error: &StoreError) -> bool {
+    error.sqlstate().is_some_and(|code| code.starts_with("40"))
+}
