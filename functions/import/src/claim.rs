@@ -7,7 +7,7 @@ use sqlx::{Row, types::Json};
 use store::Store;
 use time::OffsetDateTime;
 
-use crate::{Error, index};
+use crate::{Error, Turn, index};
 
 /// A lease outlives its invocation by this much: the platform kills at the deadline, and a statement that is under way then is over
 /// within this. Queues give a message back later, so a redelivery never meets the lease of the invocation before it.
@@ -48,21 +48,20 @@ pub struct Job {
     pub now: OffsetDateTime,
 }
 
-/// Takes the lease; `None` when the import is over.
+/// Takes the lease; `None` when the import is over, or another message's delivery is at it: that one comes back if it fails.
 pub async fn claim(
     store: &Store,
     tenant: TenantId,
     import: ImportId,
-    now: OffsetDateTime,
-    deadline: OffsetDateTime,
+    turn: &Turn,
 ) -> Result<Option<Job>, Error> {
     // Postgres keeps microseconds, and the lease is compared.
-    let lease = deadline + LEASE_SLACK;
+    let lease = turn.deadline + LEASE_SLACK;
     let lease = lease.replace_microsecond(lease.microsecond()).unwrap_or(lease);
     let mut tx = store.tenant(tenant).await?;
     let row = sqlx::query(
         "UPDATE broadcast.imports
-         SET lease_until = $3, state = CASE state WHEN 'waiting' THEN 'running' ELSE state END
+         SET lease_until = $3, lease_by = $5, state = CASE state WHEN 'waiting' THEN 'running' ELSE state END
          WHERE tenant_id = $1 AND id = $2 AND state NOT IN ('finished', 'refused')
            AND (lease_until IS NULL OR lease_until < $4)
          RETURNING campaign_id, call, file_name, etag, control_etag, state",
@@ -70,19 +69,19 @@ pub async fn claim(
     .bind(tenant.0)
     .bind(import.0)
     .bind(lease)
-    .bind(now)
+    .bind(turn.now)
+    .bind(&turn.message_id)
     .fetch_optional(&mut *tx)
     .await?;
     let Some(row) = row else {
-        let row: Option<(String, Option<OffsetDateTime>)> = sqlx::query_as(
-            "SELECT state, lease_until FROM broadcast.imports WHERE tenant_id = $1 AND id = $2",
+        let held: Option<Held> = sqlx::query_as(
+            "SELECT state, lease_until, lease_by FROM broadcast.imports WHERE tenant_id = $1 AND id = $2",
         )
         .bind(tenant.0)
         .bind(import.0)
         .fetch_optional(&mut *tx)
         .await?;
-        let (state, lease_until) = row.ok_or(Error::UnknownImport)?;
-        return not_claimed(&state, lease_until, now);
+        return held.ok_or(Error::UnknownImport)?.by_another(turn).map(|()| None);
     };
     let job = Job {
         tenant,
@@ -94,7 +93,7 @@ pub async fn claim(
         control_etag: row.get("control_etag"),
         stage: stage(row.get("state"))?,
         lease,
-        now,
+        now: turn.now,
     };
     index::lease(&mut tx, tenant, &job.file_name, &job.etag, Some(lease)).await?;
     tx.commit().await?;
@@ -125,17 +124,28 @@ fn stage(state: &str) -> Result<Stage, Error> {
     }
 }
 
-fn not_claimed(
-    state: &str,
+/// An import that could not be claimed.
+#[derive(sqlx::FromRow)]
+struct Held {
+    state: String,
     lease_until: Option<OffsetDateTime>,
-    now: OffsetDateTime,
-) -> Result<Option<Job>, Error> {
-    if matches!(state, "finished" | "refused") {
-        return Ok(None);
+    lease_by: Option<String>,
+}
+
+impl Held {
+    /// Whether this delivery need not come back.
+    fn by_another(&self, turn: &Turn) -> Result<(), Error> {
+        let over = matches!(self.state.as_str(), "finished" | "refused");
+        match (self.lease_until, &self.lease_by) {
+            _ if over => Ok(()),
+            (Some(_), Some(message)) if *message != turn.message_id => Ok(()),
+            (Some(until), _) => {
+                Err(Error::Leased { after: (until - turn.now).try_into().unwrap_or_default() })
+            }
+            // Given back between the two statements.
+            (None, _) => Err(Error::Leased { after: Duration::ZERO }),
+        }
     }
-    // Without a lease by now, it was given back between the two statements.
-    let after = lease_until.map_or(Duration::ZERO, |until| (until - now).try_into().unwrap_or_default());
-    Err(Error::Leased { after })
 }
 
 #[cfg(test)]
@@ -143,19 +153,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_import_that_is_over_is_done_and_a_leased_one_waits() {
+    fn only_the_redelivery_of_the_holders_own_message_comes_back() {
         let now = OffsetDateTime::UNIX_EPOCH;
+        let turn = Turn { message_id: "mine".to_owned(), now, deadline: now };
         let until = Some(now + Duration::from_secs(7));
-        assert!(matches!(not_claimed("finished", None, now), Ok(None)));
-        assert!(matches!(not_claimed("refused", until, now), Ok(None)));
+        let held = |state: &str, lease_until, by: Option<&str>| {
+            let held = Held { state: state.to_owned(), lease_until, lease_by: by.map(str::to_owned) };
+            held.by_another(&turn)
+        };
+        assert!(held("finished", None, Some("mine")).is_ok());
+        assert!(held("refused", until, Some("mine")).is_ok());
         for state in ["running", "published", "refusing"] {
-            let waits = not_claimed(state, until, now);
+            assert!(held(state, until, Some("other")).is_ok());
+            let waits = held(state, until, Some("mine"));
             assert!(
                 matches!(waits, Err(Error::Leased { after }) if after == Duration::from_secs(7)),
                 "{state}"
             );
+            assert!(matches!(held(state, None, None), Err(Error::Leased { after: Duration::ZERO })));
         }
-        assert!(matches!(not_claimed("running", None, now), Err(Error::Leased { after: Duration::ZERO })));
     }
 
     #[test]

@@ -11,8 +11,8 @@ pub enum Error {
     /// The customer has to mend something: the import ends as refused, and this never reaches the queue.
     #[error("the import is refused: {}", .0.code)]
     Refused(Notice),
-    /// Another delivery is at this import.
-    #[error("another delivery has the lease of this import")]
+    /// An earlier delivery of the same message may still be at this import.
+    #[error("an earlier delivery has the lease of this import")]
     Leased {
         /// Until when, at the longest.
         after: Duration,

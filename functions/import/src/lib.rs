@@ -69,7 +69,8 @@ pub struct Import {
 
 /// One message: an import to run, or objects that arrived.
 pub async fn handle(function: Arc<Import>, delivery: Delivery<ImportMessage>) -> Result<(), Error> {
-    let Delivery { body, now, deadline, .. } = delivery;
+    let Delivery { body, message_id, now, deadline, .. } = delivery;
+    let turn = Turn { message_id, now, deadline };
     let imports = match body {
         Body::Message(ImportMessage::Import { tenant, import }) => vec![(tenant, import)],
         Body::Objects(events) => {
@@ -81,20 +82,25 @@ pub async fn handle(function: Arc<Import>, delivery: Delivery<ImportMessage>) ->
         }
     };
     for (tenant, import) in imports {
-        run(&function, tenant, import, now, deadline).await?;
+        run(&function, tenant, import, &turn).await?;
     }
     Ok(())
 }
 
-/// Brings one import to its end, from wherever it stands. `deadline` is when the platform ends this invocation.
-pub async fn run(
-    function: &Import,
-    tenant: TenantId,
-    import: ImportId,
-    now: OffsetDateTime,
-    deadline: OffsetDateTime,
-) -> Result<(), Error> {
-    let Some(mut job) = claim::claim(&function.store, tenant, import, now, deadline).await? else {
+/// One delivery of a message.
+#[derive(Debug, Clone)]
+pub struct Turn {
+    /// The same on every delivery of the message.
+    pub message_id: String,
+    /// When this delivery began.
+    pub now: OffsetDateTime,
+    /// When the platform ends this invocation.
+    pub deadline: OffsetDateTime,
+}
+
+/// Brings one import to its end, from wherever it stands. It is done with, too, when the delivery of another message is at it.
+pub async fn run(function: &Import, tenant: TenantId, import: ImportId, turn: &Turn) -> Result<(), Error> {
+    let Some(mut job) = claim::claim(&function.store, tenant, import, turn).await? else {
         return Ok(());
     };
     let ended = Box::pin(advance(function, &mut job)).await;
