@@ -8,6 +8,7 @@ macro_rules! catalogue {
     ($($variant:ident, $slug:literal, $status:literal, $text:literal;)*) => {
         /// One thing that can be wrong with what a customer sent.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[allow(clippy::doc_markdown, reason = "the words are for people, not for rustdoc")]
         pub enum Code {
             $(#[doc = $text] #[serde(rename = $slug)] $variant,)*
         }
@@ -85,7 +86,8 @@ catalogue! {
     BodyMalformed, "body_malformed", 400, "The request's body is not valid: {problem}.";
     BodyTooLarge, "body_too_large", 413, "The request's body is larger than {max}.";
     Unavailable, "unavailable", 503, "This is not available at the moment. Try again in a few seconds.";
-    // SSH keys.
+    // Keys.
+    PgpKey, "pgp_key", 422, "This is not a usable OpenPGP public key: {problem}.";
     SshKeyMalformed, "ssh_key_malformed", 422, "This is not an OpenSSH public key (one line, as in id_ed25519.pub).";
     SshKeyWeak, "ssh_key_weak", 422, "The SSH key is too weak: use ed25519, ECDSA, or RSA with 3072 bits or more.";
 }

@@ -107,7 +107,7 @@ impl Fault for Error {
             Self::TooLarge { bytes_max } => Disposition::Customer(
                 Notice::new(Code::FileTooLarge).with("max", format!("{bytes_max} bytes")),
             ),
-            Self::Key(_) => Disposition::Permanent,
+            Self::Key(problem) => Disposition::Customer(Notice::new(Code::PgpKey).with("problem", problem)),
             Self::Source(_) | Self::Sink(_) | Self::Internal => Disposition::RETRY,
         }
     }
