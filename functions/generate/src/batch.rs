@@ -24,7 +24,10 @@ pub(crate) struct Batch {
     pub campaign: CampaignId,
     pub template: Compiled,
     pub sender: Sender,
+    /// By the tenant's key for links.
     pub links: Links,
+    /// By the tenant's key for reports: makes the return paths.
+    pub return_paths: Links,
     /// Of each import: the name of each column, `None` where an earlier column has it.
     pub columns: Vec<Vec<Option<String>>>,
     pub recipients: Vec<Recipient>,
@@ -52,13 +55,13 @@ pub(crate) enum BatchError {
 
 impl Batch {
     /// Renders, builds and signs every message. Whatever is wrong with one recipient ends in `failed`.
-    pub fn make(&self, signer: &DkimSigner) -> Result<Made, BatchError> {
+    pub fn make(&self, dkim: &DkimSigner) -> Result<Made, BatchError> {
         let mut made = Made { writer: SpoolWriter::new()?, spooled: Vec::new(), failed: Vec::new() };
         for recipient in &self.recipients {
             match self.message(recipient) {
                 Ok((to, message)) => {
-                    let signed = signer.sign(&message)?;
-                    let from = self.links.return_path(recipient.mail);
+                    let signed = dkim.sign(&message)?;
+                    let from = self.return_paths.return_path(recipient.mail);
                     if !made.writer.push(recipient.mail, &from, to.envelope(), &signed)? {
                         break;
                     }
@@ -110,6 +113,12 @@ mod tests {
     use super::*;
 
     const KEY: [u8; 32] = [3; 32];
+    const REPORTS_KEY: [u8; 32] = [4; 32];
+
+    fn links(key: &[u8; 32]) -> Links {
+        Links::new("https://m.example.com", "bounces.example.com", TenantId(1), CampaignId(2), 1, key)
+            .unwrap()
+    }
 
     fn batch(html: &str, recipients: Vec<Recipient>) -> Batch {
         let (tenant, campaign) = (TenantId(1), CampaignId(2));
@@ -122,8 +131,8 @@ mod tests {
                 address: Address::parse("news@example.com").unwrap(),
                 reply_to: None,
             },
-            links: Links::new("https://m.example.com", "bounces.example.com", tenant, campaign, 1, &KEY)
-                .unwrap(),
+            links: links(&KEY),
+            return_paths: links(&REPORTS_KEY),
             columns: vec![columns(&["Email".to_owned(), "Name".to_owned(), "NAME".to_owned()])],
             recipients,
             now: datetime!(2026-11-23 18:00 UTC),
@@ -158,7 +167,10 @@ mod tests {
         let object = made.writer.seal(&KEY, 1, "x").unwrap();
         let spooled = open_spool(object, "x", |_| KEY).unwrap();
         assert_eq!(spooled[1].to, "d@example.org");
-        assert!(spooled[1].from.starts_with("b-") && spooled[1].from.ends_with("@bounces.example.com"));
+        assert!(spooled[1].from.ends_with("@bounces.example.com"));
+        let token = mail::peek_return_path(&spooled[1].from).unwrap();
+        assert_eq!(token.verify(&REPORTS_KEY).unwrap().mail, MailId(4));
+        assert!(token.verify(&KEY).is_err());
         let text = String::from_utf8(spooled[1].message.to_vec()).unwrap();
         assert!(text.starts_with("DKIM-Signature: ") && text.contains("\r\nSubject: Hi Dora\r\n"), "{text}");
         assert!(text.contains("\r\nMessage-ID: <m4.2.1@example.com>\r\n"), "{text}");

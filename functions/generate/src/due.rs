@@ -57,7 +57,7 @@ async fn nudge(generate: &Generate, open: &Open, now: OffsetDateTime) -> Result<
     } else {
         overdue(generate, place, now).await?.into_iter().map(|slice| place.slice(slice)).collect()
     };
-    Ok(generate.clients.send_batch(&generate.generate_queue, tenant, &messages).await?)
+    Ok(generate.clients.send_batch(&generate.queue, tenant, &messages).await?)
 }
 
 /// Slices with pending rows that have waited too long. Their next nudge is put off first: a message that is then lost comes again with it.

@@ -62,7 +62,7 @@ pub(crate) async fn start(generate: &Generate, place: Place, now: OffsetDateTime
     };
     tx.commit().await?;
     let messages: Vec<_> = slices.into_iter().map(|slice| place.slice(slice)).collect();
-    Ok(generate.clients.send_batch(&generate.generate_queue, place.tenant, &messages).await?)
+    Ok(generate.clients.send_batch(&generate.queue, place.tenant, &messages).await?)
 }
 
 /// Locks the launch; `None` when somebody else has it.

@@ -56,7 +56,7 @@ pub(crate) async fn generate(
         None => None,
     };
     if let Some(moved) = moved {
-        generate.clients.send_json(&generate.generate_queue, place.tenant, &place.slice(moved)).await?;
+        generate.clients.send_json(&generate.queue, place.tenant, &place.slice(moved)).await?;
     }
     emit(generate, place, slice, now).await
 }
@@ -165,21 +165,17 @@ async fn spool(
     now: OffsetDateTime,
 ) -> Result<(Vec<MailId>, Vec<(MailId, String)>), Error> {
     let signer = generate.keys.signer(&generate.clients, &loaded.dkim_secret).await?;
-    let links_key = generate.master.derive(place.tenant, Purpose::Links, KEY_ID);
-    let links = Links::new(
-        &generate.public_url,
-        &generate.bounce_domain,
-        place.tenant,
-        place.campaign,
-        KEY_ID,
-        &links_key,
-    )?;
+    let links = |purpose| {
+        let key = generate.master.derive(place.tenant, purpose, KEY_ID);
+        Links::new(&generate.public_url, &generate.bounce_domain, place.tenant, place.campaign, KEY_ID, &key)
+    };
     let batch = Batch {
         tenant: place.tenant,
         campaign: place.campaign,
         template: loaded.template,
         sender: loaded.sender,
-        links,
+        links: links(Purpose::Links)?,
+        return_paths: links(Purpose::Reports)?,
         columns: loaded.template_columns,
         recipients: loaded.recipients,
         now,

@@ -176,15 +176,10 @@ async fn work(shared: Arc<Shared>, steps: Steps) -> Handed {
     let mut breaks = 0;
     while shared.has_more() {
         // First the connection, then the row: a relay that is away takes no row into doubt.
-        let mut connection = match open.take() {
-            Some(connection) => connection,
-            None => match connect(&shared).await {
-                Some(connection) => connection,
-                None => {
-                    handed.broken += 1;
-                    break;
-                }
-            },
+        let connection = if open.is_some() { open.take() } else { connect(&shared).await };
+        let Some(mut connection) = connection else {
+            handed.broken += 1;
+            break;
         };
         let Some(mail) = shared.take() else {
             open = Some(connection);

@@ -63,9 +63,9 @@ pub(crate) struct Outcome {
 /// refuses for now is its own load or a rate, so the first retries come soon. Greylisting elsewhere is the relay's work.
 const RETRY_MINUTES: [i64; 7] = [1, 5, 15, 30, 60, 120, 240];
 
-/// Replies about us and not about the mail: the relay closes (RFC 5321, 3.8), wants TLS or another login (RFC 4954, 3207). A person mends
-/// that, and no mail is lost over it.
-const ABOUT_US: [u16; 5] = [421, 530, 534, 535, 538];
+/// Final replies about us and not about the mail: the relay wants TLS or another login (RFC 3207, 4954). A person mends that, and no mail
+/// is lost over it.
+const ABOUT_US: [u16; 4] = [530, 534, 535, 538];
 
 /// Of what a relay says; the rest is cut off.
 const REPLY_CHARS_MAX: usize = 500;
@@ -74,10 +74,8 @@ const REPLY_CHARS_MAX: usize = 500;
 fn judge(phase: Phase, answer: &Answer) -> State {
     match (phase, answer) {
         (Phase::Content, Answer::Reply { code: 200..=299, .. }) => State::Sent,
-        (_, Answer::Reply { code, .. }) if ABOUT_US.contains(code) => State::Deferred,
-        (_, Answer::Reply { code: 400..=499, .. }) => State::Deferred,
-        (_, Answer::Reply { code: 500..=599, .. }) => State::Refused,
-        (Phase::Offer, _) => State::Deferred,
+        (_, Answer::Reply { code: code @ 500..=599, .. }) if !ABOUT_US.contains(code) => State::Refused,
+        (_, Answer::Reply { code: 400..=599, .. }) | (Phase::Offer, _) => State::Deferred,
         (Phase::Content, _) => State::Unknown,
     }
 }
