@@ -1,0 +1,224 @@
+//! The commands, as an operator writes them: `{"command": "create_tenant", "slug": "acme", ...}`. An unknown field is refused by its name.
+
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+/// What to do.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// Bring the global schema and every campaign's schema up to date.
+    Migrate {},
+    /// Make a tenant with its role, bucket, secrets and keys, or finish one that was half made. Settings count for a new one only.
+    CreateTenant(TenantSpec),
+    /// Change the given settings of a tenant, its name or its status; add SSH keys.
+    SetTenant(TenantSpec),
+    /// Show a tenant.
+    Tenant {
+        /// Whose.
+        slug: String,
+    },
+    /// Let an SSH key log in to the File Exchange.
+    AddSshKey {
+        /// Whose.
+        slug: String,
+        /// One line, as in `id_ed25519.pub`.
+        public_key: String,
+        /// RFC 3339; never when absent. Given again, it replaces the earlier one.
+        #[serde(default, with = "time::serde::rfc3339::option")]
+        expires_at: Option<OffsetDateTime>,
+    },
+    /// Register an OpenPGP certificate of the customer.
+    AddPgpKey {
+        /// Whose.
+        slug: String,
+        /// What it is for.
+        purpose: KeyPurpose,
+        /// ASCII armor.
+        public_key: String,
+    },
+    /// Make the DKIM keys of a domain and tell which DNS records its owner has to publish.
+    AddSenderDomain {
+        /// Whose.
+        slug: String,
+        /// The domain of `From` addresses.
+        domain: String,
+    },
+    /// An operator attests that the tenant owns the domain: from then on it may send.
+    ConfirmSenderDomain {
+        /// The domain.
+        domain: String,
+        /// Who attests it.
+        by: String,
+    },
+}
+
+/// A tenant as an operator describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TenantSpec {
+    /// Its name for logins and buckets: 3 to 30 small letters, digits and hyphens, beginning with a letter.
+    pub slug: String,
+    /// Its name for people.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// SSH public keys that may log in.
+    #[serde(default)]
+    pub ssh_keys: Vec<String>,
+    /// Whether it may log in, import and send.
+    #[serde(default)]
+    pub status: Option<Status>,
+    /// How long files stay in Incoming.
+    #[serde(default)]
+    pub incoming_hours: Option<i32>,
+    /// How long files stay in Finished.
+    #[serde(default)]
+    pub finished_hours: Option<i32>,
+    /// How long files stay in Invalids.
+    #[serde(default)]
+    pub invalids_hours: Option<i32>,
+    /// How long files stay in Exports.
+    #[serde(default)]
+    pub exports_hours: Option<i32>,
+    /// How long a campaign's data stays after its last launch ended.
+    #[serde(default)]
+    pub campaign_hours: Option<i32>,
+    /// How long a campaign's data stays after its creation at most.
+    #[serde(default)]
+    pub campaign_hours_max: Option<i32>,
+    /// How often responses are exported.
+    #[serde(default)]
+    pub export_minutes: Option<i32>,
+    /// Whether exports are encrypted to the tenant's recipient keys.
+    #[serde(default)]
+    pub encrypt_exports: Option<bool>,
+}
+
+impl TenantSpec {
+    /// The part that is columns of `broadcast.tenants`.
+    pub fn settings(&self) -> Settings {
+        Settings {
+            status: self.status,
+            hours: [
+                self.incoming_hours,
+                self.finished_hours,
+                self.invalids_hours,
+                self.exports_hours,
+                self.campaign_hours,
+                self.campaign_hours_max,
+            ],
+            export_minutes: self.export_minutes,
+            encrypt_exports: self.encrypt_exports,
+        }
+    }
+}
+
+/// The settings that were given; the others stay as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Whether it may log in, import and send.
+    pub status: Option<Status>,
+    /// Incoming, Finished, Invalids, Exports, campaign, campaign at most.
+    pub hours: [Option<i32>; 6],
+    /// How often responses are exported.
+    pub export_minutes: Option<i32>,
+    /// Whether exports are encrypted.
+    pub encrypt_exports: Option<bool>,
+}
+
+/// Whether a tenant may do anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// It may.
+    Active,
+    /// It may not, and its data stays until its time is up.
+    Suspended,
+}
+
+impl Status {
+    /// As the database spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+/// What a customer's certificate is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyPurpose {
+    /// Exports are encrypted to it.
+    Recipient,
+    /// Uploads are signed with it.
+    Signer,
+}
+
+impl KeyPurpose {
+    /// As the database spells it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Recipient => "recipient",
+            Self::Signer => "signer",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn commands_parse() {
+        for (command, expected) in [
+            (json!({"command": "migrate"}), Command::Migrate {}),
+            (json!({"command": "tenant", "slug": "acme"}), Command::Tenant { slug: "acme".to_owned() }),
+            (
+                json!({"command": "create_tenant", "slug": "acme", "name": "Acme", "ssh_keys": ["k"], "incoming_hours": 1}),
+                Command::CreateTenant(TenantSpec {
+                    slug: "acme".to_owned(),
+                    name: Some("Acme".to_owned()),
+                    ssh_keys: vec!["k".to_owned()],
+                    incoming_hours: Some(1),
+                    ..TenantSpec::default()
+                }),
+            ),
+            (
+                json!({"command": "add_pgp_key", "slug": "acme", "purpose": "signer", "public_key": "p"}),
+                Command::AddPgpKey {
+                    slug: "acme".to_owned(),
+                    purpose: KeyPurpose::Signer,
+                    public_key: "p".to_owned(),
+                },
+            ),
+            (
+                json!({"command": "add_ssh_key", "slug": "acme", "public_key": "p", "expires_at": "2027-01-01T00:00:00Z"}),
+                Command::AddSshKey {
+                    slug: "acme".to_owned(),
+                    public_key: "p".to_owned(),
+                    expires_at: Some(time::macros::datetime!(2027-01-01 00:00 UTC)),
+                },
+            ),
+        ] {
+            assert_eq!(serde_json::from_value::<Command>(command.clone()).unwrap(), expected, "{command}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused_by_name() {
+        for (command, name) in [
+            (json!({"command": "drop_tenant"}), "drop_tenant"),
+            (json!({"command": "migrate", "force": true}), "force"),
+            (json!({"command": "create_tenant", "slug": "acme", "incoming_hour": 1}), "incoming_hour"),
+            (json!({"command": "add_ssh_key", "slug": "acme", "public_key": "p", "comment": "c"}), "comment"),
+            (json!({"command": "set_tenant", "slug": "acme", "status": "deleted"}), "deleted"),
+        ] {
+            let error = serde_json::from_value::<Command>(command.clone()).unwrap_err().to_string();
+            assert!(error.contains(name), "{command}: {error}");
+        }
+    }
+}

@@ -1,0 +1,89 @@
+use fault::{Disposition, Fault};
+use store::StoreError;
+
+/// Why a command was not done, or not to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum AdminError {
+    /// No tenant has this slug.
+    #[error("there is no tenant of this slug")]
+    UnknownTenant,
+    /// A new tenant needs a name.
+    #[error("a new tenant needs a name")]
+    NameMissing,
+    /// The database's own limits of a value, named by the constraint.
+    #[error("a value is not allowed: {constraint}")]
+    NotAllowed {
+        /// Such as `tenants_incoming_hours_check`.
+        constraint: String,
+    },
+    /// Another tenant has this domain.
+    #[error("the domain belongs to another tenant")]
+    DomainTaken,
+    /// No tenant has this domain.
+    #[error("the domain is not registered: add it first")]
+    UnknownDomain,
+    /// A domain is registered, and its keys are lost.
+    #[error("the domain's keys are not readable")]
+    DomainKeys,
+    /// The attestation names nobody.
+    #[error("an attestation needs the name of who gives it")]
+    ByMissing,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// AWS.
+    #[error(transparent)]
+    Aws(#[from] runtime::AwsError),
+    /// A request to AWS could not be built.
+    #[error("a request to AWS could not be built: {0}")]
+    Request(&'static str),
+    /// Secrets and keys.
+    #[error(transparent)]
+    Access(#[from] access::Error),
+    /// OpenPGP keys.
+    #[error(transparent)]
+    OpenPgp(#[from] openpgp::Error),
+    /// DKIM keys.
+    #[error(transparent)]
+    Dkim(#[from] mail::DkimError),
+    /// Lifecycle rules.
+    #[error(transparent)]
+    Exchange(#[from] exchange::Error),
+    /// A computation was cut off.
+    #[error("a computation was cut off")]
+    Cut,
+}
+
+impl From<sqlx::Error> for AdminError {
+    /// Broken checks are the operator's; the rest is the database's.
+    fn from(error: sqlx::Error) -> Self {
+        let check = matches!(&error, sqlx::Error::Database(inner) if inner.is_check_violation());
+        let error = StoreError::from(error);
+        match error.constraint().filter(|_| check) {
+            Some(constraint) => Self::NotAllowed { constraint: constraint.to_owned() },
+            None => Self::Store(error),
+        }
+    }
+}
+
+impl Fault for AdminError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::UnknownTenant
+            | Self::NameMissing
+            | Self::NotAllowed { .. }
+            | Self::DomainTaken
+            | Self::UnknownDomain
+            | Self::DomainKeys
+            | Self::ByMissing
+            | Self::Request(_) => Disposition::Permanent,
+            Self::Store(error) => error.disposition(),
+            Self::Aws(error) => error.disposition(),
+            Self::Access(error) => error.disposition(),
+            Self::OpenPgp(error) => error.disposition(),
+            Self::Dkim(error) => error.disposition(),
+            Self::Exchange(error) => error.disposition(),
+            Self::Cut => Disposition::RETRY,
+        }
+    }
+}

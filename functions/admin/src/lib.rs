@@ -1,0 +1,56 @@
+//! What an operator does: migrations, tenants, their keys and their sender domains.
+//!
+//! Logs in as the owner of the global schema, whom row-level security does not bind. No secret comes in or goes out: it makes secrets,
+//! puts them into Secrets Manager and answers their names. Every command may be given again, also after a crash in its middle.
+#![forbid(unsafe_code)]
+
+mod audit;
+mod bucket;
+mod command;
+mod domain;
+mod error;
+mod key;
+mod migrate;
+mod secret;
+mod show;
+mod tenant;
+
+pub use command::{Command, KeyPurpose, Settings, Status, TenantSpec};
+pub use error::AdminError;
+
+use std::sync::Arc;
+
+use runtime::Clients;
+use serde_json::Value;
+use store::Store;
+use time::OffsetDateTime;
+
+/// What the function works with.
+pub struct Admin {
+    /// As `broadcast_owner`.
+    pub store: Store,
+    /// With the operator's rights over buckets and secrets.
+    pub clients: Clients,
+    /// What names of buckets and secrets begin with.
+    pub deployment: String,
+    /// Where tenants' buckets send their notifications.
+    pub import_queue_arn: String,
+}
+
+/// Runs one command.
+pub async fn handle(admin: Arc<Admin>, command: Command, now: OffsetDateTime) -> Result<Value, AdminError> {
+    match command {
+        Command::Migrate {} => migrate::run(&admin).await,
+        Command::CreateTenant(spec) => tenant::create(&admin, &spec, now).await,
+        Command::SetTenant(spec) => tenant::set(&admin, &spec, now).await,
+        Command::Tenant { slug } => show::tenant(&admin, &slug).await,
+        Command::AddSshKey { slug, public_key, expires_at } => {
+            key::add_ssh(&admin, &slug, &public_key, expires_at).await
+        }
+        Command::AddPgpKey { slug, purpose, public_key } => {
+            key::add_pgp(&admin, &slug, purpose, &public_key, now).await
+        }
+        Command::AddSenderDomain { slug, domain } => domain::add(&admin, &slug, &domain, now).await,
+        Command::ConfirmSenderDomain { domain, by } => domain::confirm(&admin, &domain, &by, now).await,
+    }
+}

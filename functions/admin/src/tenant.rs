@@ -1,0 +1,145 @@
+//! Tenants: made step by step, each step looking at what is there, so that a half-made tenant is finished by the same command.
+
+use contract::TenantId;
+use exchange::Retention;
+use serde_json::Value;
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+
+use crate::{Admin, AdminError, Settings, TenantSpec, audit, bucket, key, show};
+
+/// What the steps need to know of a tenant.
+#[derive(sqlx::FromRow)]
+pub(crate) struct Tenant {
+    id: i64,
+    pub(crate) slug: String,
+    pub(crate) bucket: String,
+    incoming_hours: i32,
+    finished_hours: i32,
+    invalids_hours: i32,
+    exports_hours: i32,
+    pub(crate) has_password: bool,
+}
+
+impl Tenant {
+    /// Loads it by its slug.
+    pub(crate) async fn load(db: &mut PgConnection, slug: &str) -> Result<Self, AdminError> {
+        sqlx::query_as(
+            "SELECT id, slug, bucket, incoming_hours, finished_hours, invalids_hours, exports_hours,
+                    sftp_password_hash IS NOT NULL AS has_password
+             FROM broadcast.tenants WHERE slug = $1",
+        )
+        .bind(slug)
+        .fetch_optional(db)
+        .await?
+        .ok_or(AdminError::UnknownTenant)
+    }
+
+    pub(crate) fn id(&self) -> TenantId {
+        TenantId(self.id)
+    }
+
+    fn retention(&self) -> Retention {
+        Retention {
+            incoming_hours: self.incoming_hours,
+            finished_hours: self.finished_hours,
+            invalids_hours: self.invalids_hours,
+            exports_hours: self.exports_hours,
+        }
+    }
+}
+
+/// Makes a tenant, or finishes one. The row comes first and is what the other steps hang on; it has no role until the second step, and
+/// nobody can log in before the last ones.
+pub(crate) async fn create(
+    admin: &Admin,
+    spec: &TenantSpec,
+    now: OffsetDateTime,
+) -> Result<Value, AdminError> {
+    let mut db = admin.store.pool().acquire().await?;
+    insert(admin, &mut db, spec).await?;
+    let tenant = Tenant::load(&mut db, &spec.slug).await?;
+    store::roles::create(&mut db, tenant.id()).await?;
+    bucket::put(admin, &tenant.bucket, &tenant.retention()).await?;
+    key::ensure_openpgp(admin, &mut db, &tenant, now).await?;
+    key::ensure_api_key(admin, &mut db, &tenant).await?;
+    key::ensure_password(admin, &mut db, &tenant).await?;
+    for line in &spec.ssh_keys {
+        key::insert_ssh(&mut db, tenant.id(), line, None).await?;
+    }
+    drop(db);
+    show::tenant(admin, &spec.slug).await
+}
+
+async fn insert(admin: &Admin, db: &mut PgConnection, spec: &TenantSpec) -> Result<(), AdminError> {
+    let known: Option<i64> = sqlx::query_scalar("SELECT id FROM broadcast.tenants WHERE slug = $1")
+        .bind(&spec.slug)
+        .fetch_optional(&mut *db)
+        .await?;
+    if known.is_some() {
+        return Ok(());
+    }
+    let name = spec.name.as_deref().filter(|name| !name.is_empty()).ok_or(AdminError::NameMissing)?;
+    let mut tx = sqlx::Connection::begin(&mut *db).await?;
+    let id: i64 = sqlx::query_scalar(
+        "INSERT INTO broadcast.tenants (slug, name, bucket) VALUES ($1, $2, $3) RETURNING id",
+    )
+    .bind(&spec.slug)
+    .bind(name)
+    .bind(format!("{}-{}", admin.deployment, spec.slug))
+    .fetch_one(&mut *tx)
+    .await?;
+    update(&mut tx, TenantId(id), None, spec.settings()).await?;
+    audit::note(&mut tx, TenantId(id), "create_tenant", None).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Changes what is given.
+pub(crate) async fn set(admin: &Admin, spec: &TenantSpec, _now: OffsetDateTime) -> Result<Value, AdminError> {
+    let mut db = admin.store.pool().acquire().await?;
+    let before = Tenant::load(&mut db, &spec.slug).await?;
+    let mut tx = sqlx::Connection::begin(&mut *db).await?;
+    update(&mut tx, before.id(), spec.name.as_deref(), spec.settings()).await?;
+    for line in &spec.ssh_keys {
+        key::insert_ssh(&mut tx, before.id(), line, None).await?;
+    }
+    audit::note(&mut tx, before.id(), "set_tenant", None).await?;
+    tx.commit().await?;
+    let after = Tenant::load(&mut db, &spec.slug).await?;
+    bucket::put_lifecycle(admin, &after.bucket, &after.retention()).await?;
+    drop(db);
+    show::tenant(admin, &spec.slug).await
+}
+
+async fn update(
+    db: &mut PgConnection,
+    tenant: TenantId,
+    name: Option<&str>,
+    settings: Settings,
+) -> Result<(), AdminError> {
+    let [incoming, finished, invalids, exports, campaign, campaign_max] = settings.hours;
+    sqlx::query(
+        "UPDATE broadcast.tenants SET
+             name = coalesce($2, name), status = coalesce($3, status),
+             incoming_hours = coalesce($4, incoming_hours), finished_hours = coalesce($5, finished_hours),
+             invalids_hours = coalesce($6, invalids_hours), exports_hours = coalesce($7, exports_hours),
+             campaign_hours = coalesce($8, campaign_hours), campaign_hours_max = coalesce($9, campaign_hours_max),
+             export_minutes = coalesce($10, export_minutes), encrypt_exports = coalesce($11, encrypt_exports)
+         WHERE id = $1",
+    )
+    .bind(tenant.0)
+    .bind(name)
+    .bind(settings.status.map(crate::Status::name))
+    .bind(incoming)
+    .bind(finished)
+    .bind(invalids)
+    .bind(exports)
+    .bind(campaign)
+    .bind(campaign_max)
+    .bind(settings.export_minutes)
+    .bind(settings.encrypt_exports)
+    .execute(db)
+    .await?;
+    Ok(())
+}

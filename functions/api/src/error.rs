@@ -1,0 +1,63 @@
+use axum::response::{IntoResponse, Response};
+use fault::{Code, Disposition, Fault, Notice};
+use store::StoreError;
+
+/// Why a request was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum ApiError {
+    /// The client's doing. What it reads may quote the request, so the log has the code alone.
+    #[error("refused: {}", .0.code)]
+    Refused(Notice),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// S3.
+    #[error(transparent)]
+    Exchange(#[from] exchange::Error),
+    /// Queues.
+    #[error(transparent)]
+    Aws(#[from] runtime::AwsError),
+    /// The template.
+    #[error(transparent)]
+    Template(#[from] mail::TemplateError),
+    /// A computation was cut off.
+    #[error("a computation was cut off")]
+    Cut,
+}
+
+impl From<Code> for ApiError {
+    fn from(code: Code) -> Self {
+        Self::Refused(code.into())
+    }
+}
+
+impl From<Notice> for ApiError {
+    fn from(notice: Notice) -> Self {
+        Self::Refused(notice)
+    }
+}
+
+impl From<sqlx::Error> for ApiError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl Fault for ApiError {
+    fn disposition(&self) -> Disposition {
+        match self {
+            Self::Refused(notice) => Disposition::Customer(notice.clone()),
+            Self::Store(error) => error.disposition(),
+            Self::Exchange(error) => error.disposition(),
+            Self::Aws(error) => error.disposition(),
+            Self::Template(error) => error.disposition(),
+            Self::Cut => Disposition::RETRY,
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        runtime::problem(&self)
+    }
+}
