@@ -44,7 +44,8 @@ pub fn spawn(state: &Path, port: u16, log: &Path) -> Result<Process> {
     command.env("FILESYSTEM_ROOT", dir.join("root")).env("LOCALSTACK_VOLUME_DIR", dir.join("volume"));
     // As an IPv4 address it would listen on every one.
     command.env("GATEWAY_LISTEN", format!("[::ffff:127.0.0.1]:{port}"));
-    command.env("LOCALSTACK_HOST", format!("127.0.0.1:{port}"));
+    // Function URLs are subdomains of it, and a subdomain of an address is no host name.
+    command.env("LOCALSTACK_HOST", format!("localhost:{port}"));
     command.env("BROADCAST_LOG_DIR", state.join("logs"));
     process::spawn(command, port, log, false)
 }

@@ -12,7 +12,11 @@ async fn upload_to_export() {
     let file = tenant.folder.path().join("list.csv");
     let control = tenant.folder.path().join("list.csv.ctl");
     std::fs::write(&file, plan.write()).unwrap();
-    std::fs::write(&control, r#"{"campaign": "spring", "launch": true}"#).unwrap();
+    std::fs::write(
+        &control,
+        r#"{"campaign": "spring", "launch": true, "overrides": {"key_column": "Kundennummer"}}"#,
+    )
+    .unwrap();
     let put = [format!("put {} Incoming/", file.display()), format!("put {} Incoming/", control.display())];
     tenant.sftp().must(&put).await;
 

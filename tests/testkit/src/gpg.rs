@@ -35,7 +35,7 @@ impl Gpg {
 
     /// Makes a key pair without a passphrase and returns the armored public key.
     pub fn generate(&self, user: &str) -> String {
-        self.run(&["--passphrase", "", "--quick-generate-key", user, "rsa3072", "default", "never"]);
+        self.run(&["--passphrase", "", "--quick-generate-key", user, "default", "default", "never"]);
         String::from_utf8(self.run(&["--armor", "--export", user])).unwrap()
     }
 

@@ -1,0 +1,136 @@
+//! As much of S3 and STS as one import meets, from memory and as fast as a socket: what is measured is the function, not its cloud.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpListener;
+
+use crate::Result;
+
+const LAST_MODIFIED: &str = "Mon, 23 Nov 2026 12:00:00 GMT";
+const NO_SUCH_KEY: &str = "<Error><Code>NoSuchKey</Code></Error>";
+const ASSUMED_ROLE: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
+    <AssumedRoleUser><Arn>arn:aws:sts::000000000000:assumed-role/tenant/bench</Arn>\
+    <AssumedRoleId>bench:bench</AssumedRoleId></AssumedRoleUser><Credentials><AccessKeyId>bench</AccessKeyId>\
+    <SecretAccessKey>bench</SecretAccessKey><SessionToken>bench</SessionToken>\
+    <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
+
+/// Objects by path, `/bucket/key`.
+#[derive(Clone, Default)]
+pub struct Cloud {
+    objects: Arc<Mutex<HashMap<String, Object>>>,
+}
+
+#[derive(Clone)]
+struct Object {
+    content: Bytes,
+    source: Option<String>,
+}
+
+impl Object {
+    fn etag(&self) -> String {
+        format!("\"{:x}\"", self.content.len())
+    }
+}
+
+impl Cloud {
+    /// Serves on a loopback port until the process ends.
+    pub async fn start(&self) -> Result<SocketAddr> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let address = listener.local_addr()?;
+        let cloud = self.clone();
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let cloud = cloud.clone();
+                let service = service_fn(move |request| {
+                    let cloud = cloud.clone();
+                    async move { Ok::<_, Infallible>(cloud.answer(request).await) }
+                });
+                let _ = socket.set_nodelay(true);
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(socket), service),
+                );
+            }
+        });
+        Ok(address)
+    }
+
+    /// Puts an object; its `ETag`, without quotes.
+    pub fn put(&self, path: &str, content: Bytes) -> String {
+        let object = Object { content, source: None };
+        let etag = object.etag().trim_matches('"').to_owned();
+        self.with(|objects| objects.insert(path.to_owned(), object));
+        etag
+    }
+
+    /// Forgets everything.
+    pub fn clear(&self) {
+        self.with(HashMap::clear);
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<String, Object>) -> T) -> T {
+        work(&mut self.objects.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+        let path = request.uri().path().to_owned();
+        let text =
+            |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (copied, source) = (text("x-amz-copy-source"), text("x-amz-meta-broadcast-source"));
+        match (request.method().clone(), copied) {
+            (Method::GET | Method::HEAD, _) => self.get(&path),
+            (Method::PUT, Some(from)) => {
+                self.copy(&format!("/{}", from.trim_start_matches('/')), path, source)
+            }
+            (Method::PUT, None) => {
+                let content = request.into_body().collect().await.map(http_body_util::Collected::to_bytes);
+                let etag = self.put(&path, content.unwrap_or_default());
+                respond(Response::builder().header(header::ETAG, format!("\"{etag}\"")), Bytes::new())
+            }
+            (Method::DELETE, _) => {
+                self.with(|objects| objects.remove(&path));
+                respond(Response::builder().status(StatusCode::NO_CONTENT), Bytes::new())
+            }
+            (Method::POST, _) if path == "/" => {
+                respond(Response::builder().header(header::CONTENT_TYPE, "text/xml"), ASSUMED_ROLE.into())
+            }
+            _ => respond(Response::builder().status(StatusCode::NOT_IMPLEMENTED), Bytes::new()),
+        }
+    }
+
+    fn get(&self, path: &str) -> Response<Full<Bytes>> {
+        let Some(object) = self.with(|objects| objects.get(path).cloned()) else {
+            return respond(Response::builder().status(StatusCode::NOT_FOUND), NO_SUCH_KEY.into());
+        };
+        let mut answer = Response::builder()
+            .header(header::ETAG, object.etag())
+            .header(header::CONTENT_LENGTH, object.content.len())
+            .header(header::LAST_MODIFIED, LAST_MODIFIED);
+        if let Some(source) = object.source {
+            answer = answer.header("x-amz-meta-broadcast-source", source);
+        }
+        respond(answer, object.content)
+    }
+
+    fn copy(&self, from: &str, to: String, source: Option<String>) -> Response<Full<Bytes>> {
+        let Some(object) = self.with(|objects| objects.get(from).cloned()) else {
+            return respond(Response::builder().status(StatusCode::NOT_FOUND), NO_SUCH_KEY.into());
+        };
+        let xml = format!("<CopyObjectResult><ETag>{}</ETag></CopyObjectResult>", object.etag());
+        self.with(|objects| objects.insert(to, Object { source, ..object }));
+        respond(Response::builder(), xml.into())
+    }
+}
+
+fn respond(answer: hyper::http::response::Builder, body: Bytes) -> Response<Full<Bytes>> {
+    answer.body(Full::new(body)).unwrap_or_default()
+}
