@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::aws;
 use crate::error::{Error, IoContext, Result};
 use crate::instance::Instance;
-use crate::process::{listening, processes_of};
+use crate::process::{listening, with_environment};
 use crate::stack::Stack;
 
 /// How many lines `logs` shows of the past.
@@ -60,7 +60,12 @@ async fn queues(stack: &Stack) -> Result<Vec<String>> {
 fn functions(stack: &Stack) -> Vec<String> {
     let mut lines = vec![format!("\n{:<12} PROCESSES", "FUNCTION")];
     for (name, full) in &stack.deployment.functions {
-        let pids: Vec<String> = processes_of(full).iter().map(u32::to_string).collect();
+        // The endpoint is this instance's alone.
+        let running = with_environment(&[
+            format!("AWS_LAMBDA_FUNCTION_NAME={full}"),
+            format!("AWS_ENDPOINT_URL={}", stack.endpoint),
+        ]);
+        let pids: Vec<String> = running.iter().map(u32::to_string).collect();
         lines.push(format!("{name:<12} {}", if pids.is_empty() { "-".to_owned() } else { pids.join(" ") }));
     }
     lines

@@ -169,14 +169,21 @@ pub async fn run(what: &str, mut command: Command, input: &str) -> Result<Vec<u8
     task.await.unwrap_or_else(|_| Err(Error::failed("a task of the driver ended early", "")))
 }
 
-/// The pids of a function's running processes, by its full name (`broadcast-send`).
+/// The pids of a function's running processes, by its full name. Other instances have a `broadcast-send` too: ask for
+/// those of a deployment of your own, whose prefix is nobody else's.
 pub fn processes_of(function: &str) -> Vec<u32> {
-    let variable = format!("AWS_LAMBDA_FUNCTION_NAME={function}");
+    with_environment(&[format!("AWS_LAMBDA_FUNCTION_NAME={function}")])
+}
+
+/// The pids of processes that have all these variables.
+pub(crate) fn with_environment(variables: &[String]) -> Vec<u32> {
     let Ok(all) = std::fs::read_dir("/proc") else { return Vec::new() };
     all.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .filter(|pid: &u32| {
             let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|pair| pair == variable.as_bytes())
+            variables
+                .iter()
+                .all(|variable| environment.split(|byte| *byte == 0).any(|pair| pair == variable.as_bytes()))
         })
         .collect()
 }
