@@ -13,38 +13,32 @@ pub struct Comparison {
     pub peer_name: &'static str,
     /// Ours to the peer's: larger is better.
     pub ratio: f64,
-    pub peak_rss_mib: f64,
+    pub peak_rss_mib: u64,
 }
 
 impl Comparison {
-    /// From the rates of all runs.
-    pub fn of(names: [&'static str; 4], mut ours: Vec<f64>, mut peers: Vec<f64>, peak_rss_mib: f64) -> Self {
-        let [bench, case, unit, peer_name] = names;
-        let (ours, peer) = (median(&mut ours), median(&mut peers));
-        let ratio = (ours / peer * 1000.0).round() / 1000.0;
-        Self { bench, case, unit, ours: ours.round(), peer: peer.round(), peer_name, ratio, peak_rss_mib }
-    }
-
-    /// A line for people or for programs.
-    pub fn print(&self, json: bool) {
+    /// Prints a line for people or for programs.
+    pub fn print(&self, json: bool) -> serde_json::Result<()> {
         if json {
-            println!("{}", serde_json::to_string(self).unwrap());
-            return;
+            println!("{}", serde_json::to_string(self)?);
+            return Ok(());
         }
         let Self { bench, case, unit, ours, peer, peer_name, ratio, peak_rss_mib } = self;
-        println!("{bench} ({case}): {ours} {unit}; {peer_name}: {peer}; ratio {ratio}; peak {peak_rss_mib} MiB");
+        println!(
+            "{bench}, {case}: {ours} {unit}; {peer_name} {peer}; ratio {ratio}; peak {peak_rss_mib} MiB"
+        );
+        Ok(())
     }
 }
 
-fn median(values: &mut [f64]) -> f64 {
+/// The middle one of an odd number of values.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// The most memory that this process has had, in MiB.
-pub fn peak_rss_mib() -> f64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap();
-    (kib / 102.4).round() / 10.0
+/// To so many digits behind the point.
+pub fn rounded(value: f64, digits: i32) -> f64 {
+    let scale = 10_f64.powi(digits);
+    (value * scale).round() / scale
 }

@@ -1,15 +1,22 @@
 //! `cargo local bench`: what is fast enough only beside its peer, each on this machine and in this run, several times, by the median.
 //!
-//! Runs on an instance of the local stack that has the database alone. Add a benchmark to [`Bench`].
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a benchmark that cannot run ends there")]
+//! Runs on an instance of the local stack that has the database alone. A benchmark is a module and a name in [`Bench`].
 
+mod cloud;
 mod comparison;
 mod database;
+mod import;
 mod send;
 
-use std::process::{Command, ExitCode};
-
 use clap::{Parser, ValueEnum};
+use localstack::Stack;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Runs of each side; odd, for the median.
+const RUNS: usize = 3;
+const IMPORT_ROWS: u64 = 1_000_000;
+const SEND_MAILS: usize = 50_000;
 
 /// Run benchmarks beside their peers.
 #[derive(Parser)]
@@ -19,33 +26,37 @@ struct Arguments {
     /// One line of JSON for each comparison.
     #[arg(long)]
     json: bool,
+    /// One import of a tenant, in a process of its own.
+    #[arg(long, num_args = 2, value_names = ["TENANT", "IMPORT"], hide = true)]
+    import_child: Option<Vec<i64>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Bench {
+    /// A million rows from S3 into Postgres, beside `psql \copy`.
+    Import,
     /// Mails to an SMTP relay with their ledger, beside Postfix's smtp-source.
     Send,
 }
 
-fn main() -> ExitCode {
-    let Arguments { mut names, json } = Arguments::parse();
+#[tokio::main]
+async fn main() -> Result<()> {
+    let Arguments { mut names, json, import_child } = Arguments::parse();
+    if let Some([tenant, import]) = import_child.as_deref() {
+        return import::child(*tenant, *import).await;
+    }
     if names.is_empty() {
         names = Bench::value_variants().to_vec();
     }
-    if let [name] = names[..] {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        let comparisons = match name {
-            Bench::Send => runtime.block_on(send::run()),
-        };
-        comparisons.iter().for_each(|comparison| comparison.print(json));
-        return ExitCode::SUCCESS;
-    }
-    // Each in a process of its own, so that its peak of memory is its own.
-    let mut failed = false;
+    let stack = Stack::from_env()?;
     for name in names {
-        let mut child = Command::new(std::env::current_exe().unwrap());
-        child.arg(name.to_possible_value().unwrap().get_name()).args(json.then_some("--json"));
-        failed |= !child.status().unwrap().success();
+        let comparisons = match name {
+            Bench::Import => Box::pin(import::bench(&stack, RUNS, IMPORT_ROWS)).await?,
+            Bench::Send => Box::pin(send::bench(&stack, RUNS, SEND_MAILS)).await?,
+        };
+        for comparison in comparisons {
+            comparison.print(json)?;
+        }
     }
-    ExitCode::from(u8::from(failed))
+    Ok(())
 }

@@ -1,171 +1,200 @@
-//! send: mails of 5 KB over ten connections into Postfix's smtp-sink, each with its two ledger writes in a durable Postgres, beside
-//! Postfix's own smtp-source, which writes nothing down.
+//! `send` beside Postfix's own `smtp-source`: mails of 5 KB over ten connections into `smtp-sink`.
+//!
+//! Ours opens sealed spool objects and writes each mail's intent and outcome into a durable ledger; the peer writes nothing down and keeps
+//! its connections (`-d`).
 
 use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
+    net::{SocketAddr, TcpListener},
+    process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use contract::{CampaignId, LaunchId, MailId, spool_key};
+use contract::{LaunchId, MailId, spool_key};
 use localstack::Stack;
 use mail::{SpoolWriter, open_spool};
 use send::{CONNECTIONS, Handed, Limits, Place, Relay, hand_over};
 use time::OffsetDateTime;
+use tokio::{
+    net::TcpStream,
+    process::{Child, Command},
+};
 
 use crate::{
-    comparison::{Comparison, peak_rss_mib},
+    Result,
+    comparison::{Comparison, median, rounded},
     database::Database,
 };
 
-const MAILS: usize = 50_000;
 const MAIL_BYTES: usize = 5_120;
 /// As generate makes them.
 const SLICE_MAILS: usize = 500;
-const RUNS: i64 = 3;
 const SPOOL_KEY: [u8; 32] = [7; 32];
 const SINK_DEADLINE: Duration = Duration::from_secs(10);
 
-pub async fn run() -> Vec<Comparison> {
-    let stack = Stack::from_env().unwrap();
-    let database = Database::create(&stack, "send").await;
-    let tx = database.campaign().await;
-    let campaign = tx.campaign();
-    tx.commit().await.unwrap();
-    let (mut ours, mut peers) = (Vec::new(), Vec::new());
-    for run in 1..=RUNS {
-        let place = Place { tenant: database.tenant, campaign, launch: LaunchId(run) };
-        let objects = prepare(&database, place).await;
-        let sink = Sink::start();
-        peers.push(rate(|| smtp_source(sink.address)));
+/// Runs both sides in turn.
+pub async fn bench(stack: &Stack, runs: usize, mails: usize) -> Result<Vec<Comparison>> {
+    let database = Database::create(stack, "send").await?;
+    let (mut ours, mut peer) = (Vec::new(), Vec::new());
+    for run in 0..runs {
+        let launch = LaunchId(i64::try_from(run)? + 1);
+        let place = Place { tenant: database.tenant, campaign: database.campaign, launch };
+        let objects = prepare(&database, place, mails).await?;
+
+        let sink = Sink::start().await?;
+        let begun = Instant::now();
+        smtp_source(sink.address, mails).await?;
+        peer.push(per_second(mails, begun.elapsed()));
         drop(sink);
-        let sink = Sink::start();
-        let started = Instant::now();
-        hand_all_over(&database, place, objects, sink.address).await;
-        ours.push(per_second(started.elapsed()));
-        assert_eq!(sent(&database, place).await, MAILS, "every mail is sent, and its row says so");
+
+        let sink = Sink::start().await?;
+        let begun = Instant::now();
+        hand_all_over(&database, place, objects, sink.address).await?;
+        ours.push(per_second(mails, begun.elapsed()));
+        check(&database, place, mails).await?;
+        eprintln!("send, run {}: {:.0} messages/s, smtp-source {:.0}", run + 1, ours[run], peer[run]);
     }
-    database.drop().await;
-    let names = ["send", "5 KB, ten connections, with ledger", "messages/s", "smtp-source -d"];
-    vec![Comparison::of(names, ours, peers, peak_rss_mib())]
+    database.drop().await?;
+    let (ours, peer) = (median(ours), median(peer));
+    Ok(vec![Comparison {
+        bench: "send",
+        case: "5 KB, ten connections, with ledger",
+        unit: "messages/s",
+        ours: rounded(ours, 0),
+        peer: rounded(peer, 0),
+        peer_name: "smtp-source -d",
+        ratio: rounded(ours / peer, 2),
+        peak_rss_mib: peak_rss_mib()?,
+    }])
 }
 
 /// The rows of a launch and its spool objects.
-async fn prepare(database: &Database, place: Place) -> Vec<Vec<u8>> {
-    let mut tx = database.store.campaign(place.tenant, place.campaign).await.unwrap();
+async fn prepare(database: &Database, place: Place, mails: usize) -> Result<Vec<Vec<u8>>> {
+    let mut tx = database.store.campaign(place.tenant, place.campaign).await?;
     let ids: Vec<i64> = sqlx::query_scalar(
         "INSERT INTO ledger (launch_id, slice, import_id, line, address_key, state, due_at)
          SELECT $1, (line - 1) / $2, 1, line, substr(sha256(($1 || '/' || line)::bytea), 1, 16), 'spooled', now() + interval '15 minutes'
          FROM generate_series(1, $3) AS line ORDER BY line RETURNING id",
     )
     .bind(place.launch.0)
-    .bind(i32::try_from(SLICE_MAILS).unwrap())
-    .bind(i32::try_from(MAILS).unwrap())
+    .bind(i32::try_from(SLICE_MAILS)?)
+    .bind(i32::try_from(mails)?)
     .fetch_all(&mut *tx)
-    .await
-    .unwrap();
-    sqlx::raw_sql("ANALYZE ledger").execute(&mut *tx).await.unwrap();
-    tx.commit().await.unwrap();
+    .await?;
+    sqlx::raw_sql("ANALYZE ledger").execute(&mut *tx).await?;
+    tx.commit().await?;
     let message = message();
-    let seal = |(slice, ids): (usize, &[i64])| {
-        let mut writer = SpoolWriter::new().unwrap();
+    let mut objects = Vec::new();
+    for (slice, ids) in ids.chunks(SLICE_MAILS).enumerate() {
+        let mut writer = SpoolWriter::new()?;
         for id in ids {
             let to = format!("recipient{id}@example.org");
-            assert!(writer.push(MailId(*id), "b-return-path@bounces.example", &to, &message).unwrap());
+            writer.push(MailId(*id), "b-return-path@bounces.example", &to, &message)?;
         }
-        writer.seal(&SPOOL_KEY, 1, &name(place, slice)).unwrap()
-    };
-    ids.chunks(SLICE_MAILS).enumerate().map(seal).collect()
+        objects.push(writer.seal(&SPOOL_KEY, 1, &name(place, slice)?)?);
+    }
+    Ok(objects)
 }
 
-fn name(place: Place, slice: usize) -> String {
-    spool_key(place.tenant, place.campaign, place.launch, i32::try_from(slice).unwrap())
+fn name(place: Place, slice: usize) -> Result<String> {
+    Ok(spool_key(place.tenant, place.campaign, place.launch, i32::try_from(slice)?))
 }
 
 fn message() -> Vec<u8> {
     let mut message = b"From: <news@example.com>\r\nSubject: A mail of 5 KB\r\n\r\n".to_vec();
     while message.len() < MAIL_BYTES {
-        message.extend_from_slice(b"A line of seventy characters, as quoted-printable text has them all.\r\n");
+        message
+            .extend_from_slice(b"A line of seventy characters, as quoted-printable text has them all.\r\n");
     }
     message.truncate(MAIL_BYTES);
     message
 }
 
-async fn hand_all_over(database: &Database, place: Place, objects: Vec<Vec<u8>>, sink: SocketAddr) {
-    let relay = Arc::new(Relay::parse(&format!("smtp://{sink}"), "bench.example").unwrap());
+/// As one invocation after another.
+async fn hand_all_over(
+    database: &Database,
+    place: Place,
+    objects: Vec<Vec<u8>>,
+    sink: SocketAddr,
+) -> Result<()> {
+    let relay = Arc::new(Relay::parse(&format!("smtp://{sink}"), "bench.example")?);
     for (slice, object) in objects.into_iter().enumerate() {
-        let mails = open_spool(object, &name(place, slice), |_| SPOOL_KEY).unwrap();
+        let mails = open_spool(object, &name(place, slice)?, |_| SPOOL_KEY)?;
+        let all = Handed { sent: mails.len(), ..Handed::default() };
         let now = OffsetDateTime::now_utc();
         let minute = Duration::from_mins(1);
-        let limits = Limits { now, begin: minute, wait: minute, due_at: now + minute, expires_at: now + minute };
-        let handed = hand_over(&database.store, &relay, place, mails, limits).await.unwrap();
-        assert_eq!(handed, Handed { sent: SLICE_MAILS, ..Handed::default() });
+        let limits =
+            Limits { now, begin: minute, wait: minute, due_at: now + minute, expires_at: now + minute };
+        let handed = hand_over(&database.store, &relay, place, mails, limits).await?;
+        if handed != all {
+            return Err(format!("slice {slice}: {handed:?}").into());
+        }
     }
+    Ok(())
 }
 
-async fn sent(database: &Database, place: Place) -> usize {
-    let campaign: CampaignId = place.campaign;
-    let mut tx = database.store.campaign(place.tenant, campaign).await.unwrap();
+/// Fast sending that is not written down would be no achievement.
+async fn check(database: &Database, place: Place, mails: usize) -> Result<()> {
+    let mut tx = database.store.campaign(place.tenant, place.campaign).await?;
     let sent: i64 = sqlx::query_scalar(
         "SELECT count(*) FROM ledger WHERE launch_id = $1 AND state = 'sent' AND attempt = 1 AND due_at IS NULL",
     )
     .bind(place.launch.0)
     .fetch_one(&mut *tx)
-    .await
-    .unwrap();
-    usize::try_from(sent).unwrap()
+    .await?;
+    if usize::try_from(sent)? == mails {
+        Ok(())
+    } else {
+        Err(format!("{sent} of {mails} rows are sent").into())
+    }
 }
 
-/// The same number of mails of the same size, over as many connections, which are kept (`-d`).
-fn smtp_source(sink: SocketAddr) {
-    let (connections, bytes, mails) = (CONNECTIONS.to_string(), MAIL_BYTES.to_string(), MAILS.to_string());
+/// The same number of mails of the same size over as many connections.
+async fn smtp_source(sink: SocketAddr, mails: usize) -> Result<()> {
+    let (connections, bytes, mails) = (CONNECTIONS.to_string(), MAIL_BYTES.to_string(), mails.to_string());
     let status = Command::new("/usr/sbin/smtp-source")
         .args(["-d", "-s", &connections, "-l", &bytes, "-m", &mails])
         .args(["-f", "news@example.com", "-t", "recipient@example.org", &sink.to_string()])
         .status()
-        .expect("smtp-source of Postfix");
-    assert!(status.success());
+        .await?;
+    if status.success() { Ok(()) } else { Err("smtp-source failed".into()) }
 }
 
-fn rate(work: impl FnOnce()) -> f64 {
-    let started = Instant::now();
-    work();
-    per_second(started.elapsed())
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn per_second(mails: usize, elapsed: Duration) -> f64 {
+    mails as f64 / elapsed.as_secs_f64()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "fifty thousand")]
-fn per_second(elapsed: Duration) -> f64 {
-    MAILS as f64 / elapsed.as_secs_f64()
+/// Of this process.
+fn peak_rss_mib() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
+    Ok(kib.div_ceil(1024))
 }
 
 /// Postfix's smtp-sink on a free port. Ends when it is dropped.
 struct Sink {
+    #[expect(dead_code, reason = "the process ends with it")]
     process: Child,
     address: SocketAddr,
 }
 
 impl Sink {
-    fn start() -> Self {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    async fn start() -> Result<Self> {
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let process = Command::new("/usr/sbin/smtp-sink")
             .args([&address.to_string(), "1000"])
             .stdin(Stdio::null())
-            .spawn()
-            .expect("smtp-sink of Postfix");
-        let sink = Self { process, address };
-        let started = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            assert!(started.elapsed() < SINK_DEADLINE, "smtp-sink does not listen");
-            std::thread::yield_now();
+            .kill_on_drop(true)
+            .spawn()?;
+        let begun = Instant::now();
+        while TcpStream::connect(address).await.is_err() {
+            if begun.elapsed() > SINK_DEADLINE {
+                return Err("smtp-sink does not listen".into());
+            }
+            tokio::task::yield_now().await;
         }
-        sink
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        Ok(Self { process, address })
     }
 }
