@@ -226,9 +226,7 @@ class Deployment:
             made = self.cloud.lambda_.create_function_url_config(FunctionName=name, AuthType="NONE")
         except self.cloud.lambda_.exceptions.ResourceConflictException:
             made = self.cloud.lambda_.get_function_url_config(FunctionName=name)
-        # LocalStack looks at what stands before the region only. A host that ends in digits is an IPv4 address to
-        # URL parsers, and lambda_http panics when it is not a good one.
-        return made["FunctionUrl"].replace(f".{REGION}.127.0.0.1", f".{REGION}.localhost")
+        return made["FunctionUrl"]
 
     def delete(self) -> dict:
         # Mappings go before functions, so that nothing polls what is being taken away.
