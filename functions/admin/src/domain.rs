@@ -1,6 +1,6 @@
 //! Sender domains: their DKIM keys, the DNS records that publish them, and the attestation that they are the tenant's.
 
-use mail::{DkimKeys, DnsRecord};
+use mail::{Address, DkimKeys, DnsRecord};
 use serde_json::{Value, json};
 use sqlx::PgConnection;
 use time::{OffsetDateTime, macros::format_description};
@@ -14,7 +14,7 @@ pub(crate) async fn add(
     domain: &str,
     now: OffsetDateTime,
 ) -> Result<Value, AdminError> {
-    let keys = generate(domain.to_owned(), selector(now)).await?;
+    let keys = generate(normalised(domain)?, selector(now)).await?;
     let name = secret::domain(&admin.deployment, &keys.domain);
     let mut tx = admin.store.pool().begin().await?;
     let tenant = Tenant::load(&mut tx, slug).await?;
@@ -67,21 +67,28 @@ pub(crate) async fn confirm(
     if by.trim().is_empty() {
         return Err(AdminError::ByMissing);
     }
+    let domain = normalised(domain)?;
     let mut tx = admin.store.pool().begin().await?;
     let tenant: i64 = sqlx::query_scalar(
         "UPDATE broadcast.sender_domains
          SET confirmed_at = coalesce(confirmed_at, $2), confirmed_by = coalesce(confirmed_by, $3)
          WHERE domain = $1 RETURNING tenant_id",
     )
-    .bind(domain)
+    .bind(&domain)
     .bind(now)
     .bind(by)
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(AdminError::UnknownDomain)?;
-    audit::note_by(&mut tx, contract::TenantId(tenant), by, "confirm_sender_domain", Some(domain)).await?;
+    audit::note_by(&mut tx, contract::TenantId(tenant), by, "confirm_sender_domain", Some(&domain)).await?;
     tx.commit().await?;
     Ok(json!({"domain": domain, "confirmed": true}))
+}
+
+/// As it stands in the domain part of an address: small letters, A-labels.
+fn normalised(domain: &str) -> Result<String, AdminError> {
+    let address = Address::parse(&format!("postmaster@{domain}")).map_err(|_| AdminError::Domain)?;
+    Ok(address.domain().to_owned())
 }
 
 async fn generate(domain: String, selector: String) -> Result<DkimKeys, AdminError> {
@@ -106,6 +113,15 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+
+    #[test]
+    fn a_domain_is_kept_as_addresses_have_it() {
+        assert_eq!(normalised("News.Acme.Example").unwrap(), "news.acme.example");
+        assert_eq!(normalised("grüße.example").unwrap(), "xn--gre-6ka8i.example");
+        for bad in ["", "example", "bad domain.example", "a@b.example", "a..example"] {
+            assert!(matches!(normalised(bad), Err(AdminError::Domain)), "{bad}");
+        }
+    }
 
     #[test]
     fn a_selector_is_a_dns_label() {

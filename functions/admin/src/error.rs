@@ -16,6 +16,9 @@ pub enum AdminError {
         /// Such as `tenants_incoming_hours_check`.
         constraint: String,
     },
+    /// It can stand in no address.
+    #[error("this is not a domain")]
+    Domain,
     /// Another tenant has this domain.
     #[error("the domain belongs to another tenant")]
     DomainTaken,
@@ -72,6 +75,7 @@ impl Fault for AdminError {
             Self::UnknownTenant
             | Self::NameMissing
             | Self::NotAllowed { .. }
+            | Self::Domain
             | Self::DomainTaken
             | Self::UnknownDomain
             | Self::DomainKeys

@@ -1,5 +1,6 @@
 //! Tenants: made step by step, each step looking at what is there, so that a half-made tenant is finished by the same command.
 
+use access::SshKey;
 use contract::TenantId;
 use exchange::Retention;
 use serde_json::Value;
@@ -56,6 +57,10 @@ pub(crate) async fn create(
     spec: &TenantSpec,
     now: OffsetDateTime,
 ) -> Result<Value, AdminError> {
+    // What the operator can have mistyped is refused before anything is made.
+    for line in &spec.ssh_keys {
+        SshKey::parse(line)?;
+    }
     let mut db = admin.store.pool().acquire().await?;
     insert(admin, &mut db, spec).await?;
     let tenant = Tenant::load(&mut db, &spec.slug).await?;
