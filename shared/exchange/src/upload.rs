@@ -4,7 +4,7 @@ use std::fmt;
 
 use aws_sdk_s3::{
     primitives::ByteStream,
-    types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart},
+    types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart},
 };
 use bytes::{Bytes, BytesMut};
 use tokio::{runtime::Handle, task::JoinHandle};
@@ -115,6 +115,8 @@ impl Upload {
             .bucket(self.files.bucket())
             .key(&self.key)
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
+            // Of the whole file, so that whoever reads it whole can verify it.
+            .checksum_type(ChecksumType::FullObject)
             .send()
             .await
             .map_err(from_sdk("CreateMultipartUpload"))?;
@@ -217,7 +219,7 @@ impl TenantFiles {
             .send()
             .await
             .map_err(from_sdk("UploadPart"))?;
-        // The upload was begun with a checksum, so S3 wants each part's again at the end.
+        // Said again at the end, so that S3 compares each part's with what it has.
         Ok(CompletedPart::builder()
             .part_number(number)
             .set_e_tag(answer.e_tag)

@@ -12,10 +12,11 @@ use russh_sftp::protocol::{
 use std::net::IpAddr;
 
 use super::{
-    PACKET_BYTES_MAX, attributes,
+    attributes,
     listing::Entries,
     reading::{READ_BYTES_MAX, Reading},
     refusal::Refusal,
+    wire::PACKET_BYTES_MAX,
     writing::Writing,
 };
 use crate::{

@@ -1,0 +1,134 @@
+//! Packets over a channel's stream.
+
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use tokio::{
+    io::{self, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf},
+    time::timeout,
+};
+
+/// The largest packet that a client may send; the same as OpenSSH's.
+pub const PACKET_BYTES_MAX: u32 = 256 * 1024;
+/// Type and request id, which begin every packet.
+pub const HEADER_BYTES: usize = 5;
+const LENGTH_BYTES: usize = 4;
+
+/// What is taken in while an answer waits for the client: what OpenSSH has under way at most, 64 packets of the largest size.
+const AHEAD_BYTES_MAX: usize = 64 * PACKET_BYTES_MAX as usize;
+/// How long one answer may take: the largest at 1 kB/s. Whoever is slower holds a transfer that others could have.
+const SEND_TIME_MAX: Duration = Duration::from_mins(5);
+
+/// One side reads and writes; what it has read ahead waits here.
+pub struct Wire<S> {
+    read: ReadHalf<S>,
+    write: WriteHalf<S>,
+    ahead: BytesMut,
+    ended: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite> Wire<S> {
+    pub fn new(stream: S) -> Self {
+        let (read, write) = io::split(stream);
+        Self { read, write, ahead: BytesMut::new(), ended: false }
+    }
+
+    /// The next packet without its length; `None` at the end, and when the stream makes no sense any more.
+    pub async fn receive(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(length) = self.ahead.first_chunk().map(|bytes| u32::from_be_bytes(*bytes)) {
+                if length > PACKET_BYTES_MAX || (length as usize) < HEADER_BYTES {
+                    return None;
+                }
+                if self.ahead.len() >= LENGTH_BYTES + length as usize {
+                    self.ahead.advance(LENGTH_BYTES);
+                    return Some(self.ahead.split_to(length as usize).freeze());
+                }
+            }
+            if self.ended || !self.read_more().await {
+                return None;
+            }
+        }
+    }
+
+    /// Sends an answer. The client may be sending requests, and read answers only after that: they are taken in meanwhile, or both
+    /// sides would wait for each other.
+    pub async fn send(&mut self, answer: &[u8]) -> io::Result<()> {
+        let Self { read, write, ahead, ended } = self;
+        let sending = async {
+            write.write_all(answer).await?;
+            write.flush().await
+        };
+        let both = async {
+            tokio::pin!(sending);
+            loop {
+                tokio::select! {
+                    biased;
+                    sent = &mut sending => return sent,
+                    more = read.read_buf(ahead), if !*ended && ahead.len() < AHEAD_BYTES_MAX => {
+                        *ended = !matches!(more, Ok(1..));
+                    }
+                }
+            }
+        };
+        timeout(SEND_TIME_MAX, both).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?
+    }
+
+    async fn read_more(&mut self) -> bool {
+        self.ended = !matches!(self.read.read_buf(&mut self.ahead).await, Ok(1..));
+        !self.ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(body: &[u8]) -> Vec<u8> {
+        let mut packet = u32::try_from(body.len()).unwrap().to_be_bytes().to_vec();
+        packet.extend_from_slice(body);
+        packet
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sends_before_it_reads_is_served() {
+        const REQUESTS: usize = 1000;
+        // Both directions hold far less than what is under way.
+        let (mut client, server) = io::duplex(1024);
+        let server = tokio::spawn(async move {
+            let mut wire = Wire::new(server);
+            while let Some(request) = wire.receive().await {
+                assert_eq!(request.len(), 25);
+                wire.send(&[7; 5000]).await.unwrap();
+            }
+        });
+        for _ in 0..REQUESTS {
+            client.write_all(&packet(&[1; 25])).await.unwrap();
+        }
+        let mut answers = vec![0; REQUESTS * 5000];
+        client.read_exact(&mut answers).await.unwrap();
+        drop(client);
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn packets_come_whole_and_nonsense_ends_the_stream() {
+        for (bytes, count) in [
+            ([packet(b"12345"), packet(b"123456")].concat(), 2),
+            (packet(b"12345")[..8].to_vec(), 0),
+            ([packet(b"12345"), packet(b"1234")].concat(), 1),
+            ([packet(b"12345"), u32::MAX.to_be_bytes().to_vec()].concat(), 1),
+            (Vec::new(), 0),
+        ] {
+            let (mut client, server) = io::duplex(1024);
+            client.write_all(&bytes).await.unwrap();
+            drop(client);
+            let mut wire = Wire::new(server);
+            let mut received = 0;
+            while wire.receive().await.is_some() {
+                received += 1;
+            }
+            assert_eq!(received, count);
+        }
+    }
+}
