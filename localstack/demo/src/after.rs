@@ -64,7 +64,11 @@ pub async fn exports(story: &Story, accounting: &Accounting) -> u64 {
 async fn fetch(story: &Story, name: &str) -> Vec<u8> {
     let local = story.tenant.folder.path().join(name);
     story.tenant.sftp().must(&[format!("get Exports/{name} {}", local.display())]).await;
-    if name.ends_with(".pgp") { story.gpg.decrypt(&local) } else { std::fs::read(&local).unwrap() }
+    if local.extension().is_some_and(|end| end == "pgp") {
+        story.gpg.decrypt(&local)
+    } else {
+        std::fs::read(&local).unwrap()
+    }
 }
 
 async fn manifest_rows(story: &Story, name: &str) -> u64 {

@@ -1,7 +1,11 @@
 //! From an empty account to the last mail handed over.
 
-use std::time::Duration;
+use std::{
+    sync::OnceLock,
+    time::{Duration, Instant},
+};
 
+use futures_util::{StreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use localstack::Stack;
 use serde_json::json;
@@ -13,8 +17,10 @@ use testkit::{
     wait,
 };
 
+use crate::answers::unsubscribe;
+
 /// The longest that one stage may take: a million recipients on two cores.
-pub const STAGE: Duration = Duration::from_secs(3600);
+pub const STAGE: Duration = Duration::from_hours(1);
 
 /// How many there are of everything.
 #[derive(Clone, Debug)]
@@ -56,8 +62,10 @@ pub struct Story {
     pub second_plan: Plan,
 }
 
+/// Tells what happens, and when, in seconds from the beginning.
 pub fn step(text: &str) {
-    eprintln!("• {text}");
+    static BEGUN: OnceLock<Instant> = OnceLock::new();
+    eprintln!("{:>7.1} s  {text}", BEGUN.get_or_init(Instant::now).elapsed().as_secs_f64());
 }
 
 pub async fn run(stack: &Stack, size: Size) -> Story {
@@ -106,11 +114,7 @@ async fn welcome(story: &Story) -> i64 {
         (mails.len() >= expected).then_some(mails)
     })
     .await;
-    for mail in &mails {
-        let url = mail.one_click().expect("a List-Unsubscribe header");
-        let form = [("content-type", "application/x-www-form-urlencoded")];
-        tenant.http.send("POST", &url, &form, "List-Unsubscribe=One-Click").await.ok_status();
-    }
+    stream::iter(&mails).for_each_concurrent(8, |mail| unsubscribe(story, mail)).await;
     wait::until("the unsubscribes to be stored", async || {
         (tenant.accounting(campaign).await.number("responses.unsubscribed") >= expected as u64).then_some(())
     })
@@ -126,7 +130,12 @@ async fn put_by_sftp(tenant: &Tenant, name: &str, bytes: &[u8], campaign: &str) 
 
 async fn put_file_by_sftp(tenant: &Tenant, file: &std::path::Path, campaign: &str) {
     let control = std::path::PathBuf::from(format!("{}.ctl", file.display()));
-    std::fs::write(&control, json!({"campaign": campaign, "launch": true}).to_string()).unwrap();
+    std::fs::write(
+        &control,
+        json!({"campaign": campaign, "launch": true, "overrides": {"key_column": "Kundennummer"}})
+            .to_string(),
+    )
+    .unwrap();
     let put = |path: &std::path::Path| format!("put {} Incoming/", path.display());
     tenant.sftp().must(&[put(file), put(&control)]).await;
 }
@@ -156,7 +165,7 @@ async fn second_import(story: &Story) {
     let file = tenant.folder.path().join("more.csv");
     std::fs::write(&file, plan.write()).unwrap();
     tenant.sftp().must(&[format!("put {} Incoming/", file.display())]).await;
-    let call = json!({"file": "more.csv", "launch": true});
+    let call = json!({"file": "more.csv", "launch": true, "overrides": {"key_column": "Kundennummer"}});
     tenant.api("POST", &format!("/v1/campaigns/{}/imports", story.main), Some(call)).await.ok();
     let rows = story.main_plan.rows() + plan.rows();
     follow(tenant, story.main, rows as u64, (story.main_plan.good + plan.good - plan.good / 2) as u64).await;

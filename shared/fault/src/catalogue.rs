@@ -83,7 +83,7 @@ catalogue! {
     KeyMissing, "key_missing", 401, "The request has no API key. Send it as \"Authorization: Bearer ...\".";
     KeyInvalid, "key_invalid", 401, "The API key is not valid, or has expired.";
     NotFound, "not_found", 404, "There is no such thing, or it is not yours.";
-    BodyMalformed, "body_malformed", 400, "The request's body is not valid: {problem}.";
+    BodyMalformed, "body_malformed", 400, "The request is not valid: {problem}.";
     BodyTooLarge, "body_too_large", 413, "The request's body is larger than {max}.";
     Unavailable, "unavailable", 503, "This is not available at the moment. Try again in a few seconds.";
     // Keys.
@@ -160,5 +160,13 @@ mod tests {
             let json = serde_json::to_string(code).unwrap();
             assert_eq!(serde_json::from_str::<Code>(&json).unwrap(), *code);
         }
+    }
+
+    #[test]
+    fn the_catalogue_reads_like_this() {
+        let lines = Code::ALL
+            .iter()
+            .map(|code| format!("{} {} {}\n", code.http_status(), code.slug(), Notice::new(*code).words()));
+        insta::assert_snapshot!(lines.collect::<String>());
     }
 }

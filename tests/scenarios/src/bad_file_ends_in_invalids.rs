@@ -35,6 +35,7 @@ async fn the_report_names_the_line() {
     let accounting = tenant.accounting(campaign).await;
     assert_eq!((accounting.number("imported"), tenant.mails().len()), (0, 0));
     assert_eq!(tenant.sftp().list("Incoming").await, Vec::<String>::new());
+    tenant.all_is_well(campaign).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -30,4 +30,5 @@ async fn one_import_one_mail() {
     let accounting = tenant.accounting(campaign).await;
     assert_eq!((accounting.number("rows"), accounting.number("ledger.sent")), (25, 25));
     wait::until("25 mails", async || (tenant.mails().len() == 25).then_some(())).await;
+    tenant.all_is_well(campaign).await;
 }

@@ -39,4 +39,6 @@ async fn postfix_bounces_are_counted_once() {
     tenant.control("again.csv", "summer", true).await;
     let accounting = tenant.mailed(second, 40).await;
     assert_eq!((accounting.number("ledger.suppressed"), accounting.number("ledger.sent")), (12, 28));
+    tenant.all_is_well(campaign).await;
+    tenant.all_is_well(second).await;
 }

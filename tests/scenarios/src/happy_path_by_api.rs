@@ -34,6 +34,7 @@ async fn import_call_then_launch() {
     let again = tenant.mailed(campaign, 20).await;
     assert_eq!(again.number("ledger.sent"), 20);
     assert_eq!(tenant.mails().len(), 20);
+    tenant.all_is_well(campaign).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,6 +61,7 @@ async fn upload_to_export() {
     assert_eq!(tenant.sftp().list("Finished").await, ["list.csv"]);
     assert_eq!(tenant.sftp().list("Invalids").await, ["list.csv.errors.csv"]);
     no_log_names(&stack, &tenant.recipients_domain);
+    tenant.all_is_well(campaign).await;
 }
 
 /// Logs of functions and of PostgreSQL; the mail servers' own logs name recipients by their nature.

@@ -49,14 +49,14 @@ async fn five_kills_in_one_launch() {
         (accounting.number("rows") == RECIPIENTS as u64 && accounting.settled()).then_some(accounting)
     })
     .await;
-    let (sent, unknown) =
-        (accounting.number("ledger.sent") as usize, accounting.number("ledger.unknown") as usize);
-    assert_eq!(sent + unknown, RECIPIENTS, "{accounting:?}");
+    let number = |state: &str| usize::try_from(accounting.number(state)).unwrap();
+    let (arrived, unknown) = (number("ledger.sent"), number("ledger.unknown"));
+    assert_eq!(arrived + unknown, RECIPIENTS, "{accounting:?}");
     assert!(unknown <= instances * CONNECTIONS, "{unknown} unknown after the end of {instances} instances");
     assert!(accounting.balanced());
 
     let mails = wait::until("the last mail to arrive", async || {
-        Some(tenant.mails()).filter(|mails| mails.len() >= sent)
+        Some(tenant.mails()).filter(|mails| mails.len() >= arrived)
     })
     .await;
     let mut by_recipient = BTreeMap::new();
@@ -78,5 +78,6 @@ async fn five_kills_in_one_launch() {
         .filter(|(address, state)| state == "sent" && !by_recipient.contains_key(address))
         .collect();
     assert!(lost.is_empty(), "{} lost", lost.len());
+    tenant.all_is_well(campaign).await;
     undeploy(&stack, &prefix).unwrap();
 }

@@ -53,4 +53,5 @@ async fn encrypted_upload_and_export() {
     let invalids = tenant.sftp().list("Invalids").await;
     assert!(invalids.contains(&"damaged.csv.pgp".to_owned()), "{invalids:?}");
     assert_eq!(tenant.accounting(campaign).await.number("imported"), 30);
+    tenant.all_is_well(campaign).await;
 }

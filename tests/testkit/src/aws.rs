@@ -46,7 +46,13 @@ impl Aws {
     pub async fn get(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
         match self.s3.get_object().bucket(bucket).key(key).send().await {
             Ok(object) => Some(object.body.collect().await.unwrap().to_vec()),
-            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_key()) => None,
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(aws_sdk_s3::operation::get_object::GetObjectError::is_no_such_key) =>
+            {
+                None
+            }
             Err(error) => panic!("{error:?}"),
         }
     }

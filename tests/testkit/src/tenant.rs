@@ -152,6 +152,20 @@ impl Tenant {
         <sqlx::PgConnection as sqlx::Connection>::connect(&self.stack.superuser_database_url).await.unwrap()
     }
 
+    /// What every scenario ends with: the campaign's sums agree, and nothing of this tenant died in a queue.
+    pub async fn all_is_well(&self, campaign: i64) {
+        let accounting = self.accounting(campaign).await;
+        assert!(accounting.balanced(), "the sums do not agree: {accounting:?}");
+        let marks =
+            [format!("\"tenant\":{},", self.id), format!("\"tenant\":{}}}", self.id), self.bucket.clone()];
+        for (name, queue) in &self.stack.deployment.queues {
+            let dead = self.aws.peek(&queue.dead_letter_url).await;
+            let ours: Vec<_> =
+                dead.iter().filter(|body| marks.iter().any(|mark| body.contains(mark))).collect();
+            assert!(ours.is_empty(), "dead letters of {name}: {ours:?}");
+        }
+    }
+
     pub fn sftp(&self) -> Sftp {
         Sftp::new(&self.stack, &self.slug, Login::Key(self.ssh_key.clone()))
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// Long enough for a redelivery after a killed function on a busy machine.
-pub const DEADLINE: Duration = Duration::from_secs(120);
+pub const DEADLINE: Duration = Duration::from_mins(2);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Asks until there is an answer.
