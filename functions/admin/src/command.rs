@@ -37,6 +37,15 @@ pub enum Command {
         /// ASCII armor.
         public_key: String,
     },
+    /// Say how a tenant's files are read; the one named `default` is for those that name none.
+    SetImportProfile {
+        /// Whose.
+        slug: String,
+        /// What control files and import calls name it by.
+        name: String,
+        /// All of it: absent parts are detected or have their defaults.
+        profile: contract::Profile,
+    },
     /// Make the DKIM keys of a domain and tell which DNS records its owner has to publish.
     AddSenderDomain {
         /// Whose.

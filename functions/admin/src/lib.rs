@@ -11,6 +11,7 @@ mod domain;
 mod error;
 mod key;
 mod migrate;
+mod profile;
 mod secret;
 mod show;
 mod tenant;
@@ -49,6 +50,9 @@ pub async fn handle(admin: Arc<Admin>, command: Command, now: OffsetDateTime) ->
         }
         Command::AddPgpKey { slug, purpose, public_key } => {
             key::add_pgp(&admin, &slug, purpose, &public_key, now).await
+        }
+        Command::SetImportProfile { slug, name, profile } => {
+            profile::set(&admin, &slug, &name, &profile).await
         }
         Command::AddSenderDomain { slug, domain } => domain::add(&admin, &slug, &domain, now).await,
         Command::ConfirmSenderDomain { domain, by } => domain::confirm(&admin, &domain, &by, now).await,

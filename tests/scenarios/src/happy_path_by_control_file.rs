@@ -1,6 +1,7 @@
 //! A file and its control file, uploaded with OpenSSH's `sftp`, become mails; what happened comes back as files. No log names a recipient.
 
-use testkit::{Stack, Tenant, csv::Plan, wait};
+use serde_json::json;
+use testkit::{Stack, Tenant, csv::Plan, tenant::admin, wait};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn upload_to_export() {
@@ -12,11 +13,7 @@ async fn upload_to_export() {
     let file = tenant.folder.path().join("list.csv");
     let control = tenant.folder.path().join("list.csv.ctl");
     std::fs::write(&file, plan.write()).unwrap();
-    std::fs::write(
-        &control,
-        r#"{"campaign": "spring", "launch": true, "overrides": {"key_column": "Kundennummer"}}"#,
-    )
-    .unwrap();
+    std::fs::write(&control, r#"{"campaign": "spring", "launch": true, "profile": "crm"}"#).unwrap();
     let put = [format!("put {} Incoming/", file.display()), format!("put {} Incoming/", control.display())];
     tenant.sftp().must(&put).await;
 
