@@ -1,7 +1,13 @@
 //! What all connections share, and the loop that accepts them.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
+use contract::TenantId;
 use exchange::{Exchange, TenantFiles};
 use russh::{keys::PrivateKey, server::Config};
 use sqlx::PgPool;
@@ -25,10 +31,14 @@ const CONNECTIONS_MAX: usize = 512;
 const STRANGERS_MAX: usize = 64;
 /// Transfers at once: an upload holds up to two parts of 8 to 32 MiB.
 const TRANSFERS_MAX: u32 = 64;
+/// Of one tenant: clients use four to eight, and nobody keeps the others out.
+const TRANSFERS_PER_TENANT_MAX: usize = 16;
 /// From the connection to the login, a person typing a password included.
 const LOGIN_TIME_MAX: Duration = Duration::from_mins(1);
 /// How long transfers may go on when the gateway is to stop: a container has two minutes from SIGTERM to SIGKILL.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(110);
+/// After the last transfer, for the answers that say so.
+const LAST_ANSWERS_TIME: Duration = Duration::from_secs(2);
 /// After an accept that failed, mostly for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -38,6 +48,14 @@ pub struct Gateway {
     exchange: Exchange,
     login: Login,
     transfers: Arc<Semaphore>,
+    /// One small entry per tenant that has been here.
+    transfers_of: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
+}
+
+/// The right to one transfer, as long as it is held.
+pub(crate) struct Transfer {
+    _all: OwnedSemaphorePermit,
+    _own: OwnedSemaphorePermit,
 }
 
 /// Reads the host keys: OpenSSH private keys, one after the other. With two, clients learn the next before the old one goes.
@@ -56,7 +74,7 @@ impl Gateway {
     pub fn new(store: Store, exchange: Exchange) -> Self {
         let login = Login::new(store.pool().clone());
         let transfers = Arc::new(Semaphore::new(TRANSFERS_MAX as usize));
-        Self { store, exchange, login, transfers }
+        Self { store, exchange, login, transfers, transfers_of: Mutex::default() }
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -71,9 +89,14 @@ impl Gateway {
         Ok(self.exchange.tenant(tenant.id, &tenant.bucket).await?)
     }
 
-    /// The right to one more transfer, as long as it is held.
-    pub(crate) fn transfer(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.transfers).try_acquire_owned().ok()
+    /// One more transfer, if there may be one.
+    pub(crate) fn transfer(&self, tenant: TenantId) -> Option<Transfer> {
+        let mut transfers_of = self.transfers_of.lock().unwrap_or_else(PoisonError::into_inner);
+        let own =
+            transfers_of.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(TRANSFERS_PER_TENANT_MAX)));
+        let own = Arc::clone(own).try_acquire_owned().ok()?;
+        let all = Arc::clone(&self.transfers).try_acquire_owned().ok()?;
+        Some(Transfer { _all: all, _own: own })
     }
 
     /// Serves until `stop`; then accepts nobody, begins no transfer, and waits for those under way.
@@ -145,5 +168,6 @@ impl Gateway {
         if timeout(DRAIN_TIME_MAX, self.transfers.acquire_many(TRANSFERS_MAX)).await.is_err() {
             tracing::warn!("transfers were cut off; unfinished uploads are swept later");
         }
+        tokio::time::sleep(LAST_ANSWERS_TIME).await;
     }
 }

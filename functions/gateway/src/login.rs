@@ -112,7 +112,7 @@ impl Login {
     pub async fn knows_key(&self, slug: &str, fingerprint: &str, now: OffsetDateTime) -> Result<bool, Error> {
         let known = sqlx::query_scalar::<_, bool>(
             "SELECT EXISTS (SELECT FROM broadcast.tenants t JOIN broadcast.ssh_keys k ON k.tenant_id = t.id
-                            WHERE t.slug = $1 AND t.status = 'active' AND k.fingerprint = $2
+                            WHERE t.slug = $1 AND k.fingerprint = $2
                               AND (k.expires_at IS NULL OR k.expires_at > $3))",
         )
         .bind(slug)

@@ -4,6 +4,7 @@
 
 mod attributes;
 mod listing;
+mod packet;
 mod reading;
 mod refusal;
 mod session;

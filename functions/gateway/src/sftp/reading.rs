@@ -3,9 +3,9 @@
 use bytes::{Buf, Bytes};
 use contract::Folder;
 use exchange::{Download, Meta, TenantFiles};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::refusal::Refusal;
+use crate::gateway::Transfer;
 
 /// What one read answers at most: a little below the packet that clients accept.
 pub const READ_BYTES_MAX: u32 = 255 * 1024;
@@ -22,17 +22,11 @@ pub struct Reading {
     chunk: Bytes,
     position: u64,
     delivered: u64,
-    _permit: OwnedSemaphorePermit,
+    _transfer: Transfer,
 }
 
 impl Reading {
-    pub fn new(
-        files: TenantFiles,
-        folder: Folder,
-        name: String,
-        meta: Meta,
-        permit: OwnedSemaphorePermit,
-    ) -> Self {
+    pub fn new(files: TenantFiles, folder: Folder, name: String, meta: Meta, transfer: Transfer) -> Self {
         Self {
             files,
             folder,
@@ -42,7 +36,7 @@ impl Reading {
             chunk: Bytes::new(),
             position: 0,
             delivered: 0,
-            _permit: permit,
+            _transfer: transfer,
         }
     }
 

@@ -1,22 +1,18 @@
 //! One client's requests over one channel.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::Bytes;
 use contract::Folder;
 use exchange::TenantFiles;
-use russh_sftp::protocol::{
-    Attrs, Data, ExtendedReply, File, FileAttributes, Handle, Name, OpenFlags, Packet, Status, StatusCode,
-    Version,
-};
-use std::net::IpAddr;
+use russh_sftp::protocol::{Attrs, Data, File, FileAttributes, Handle, Name, OpenFlags, Packet};
 
 use super::{
     attributes,
     listing::Entries,
-    reading::{READ_BYTES_MAX, Reading},
+    packet::{HANDLES_MAX, LIMITS, POSIX_RENAME, done, limits, text, version},
+    reading::Reading,
     refusal::Refusal,
-    wire::PACKET_BYTES_MAX,
     writing::Writing,
 };
 use crate::{
@@ -25,11 +21,6 @@ use crate::{
     login::Tenant,
     path::{Place, canonical, resolve},
 };
-
-/// Files and folders that one channel may hold open. Clients open a few; this is against one that never closes.
-const HANDLES_MAX: usize = 64;
-const POSIX_RENAME: &str = "posix-rename@openssh.com";
-const LIMITS: &str = "limits@openssh.com";
 
 enum Open {
     Reading(Reading),
@@ -122,31 +113,33 @@ impl Session {
         if self.open.len() >= HANDLES_MAX {
             return Err(Refusal::TOO_MANY);
         }
-        let permit = self.gateway.transfer().ok_or(Refusal::TOO_MANY)?;
+        let transfer = self.gateway.transfer(self.tenant.id).ok_or(Refusal::TOO_MANY)?;
         if !flags.contains(OpenFlags::WRITE) {
             let Some(meta) = self.files.head(folder, &name).await? else {
                 return Err(self.no_file(folder, &name).await?);
             };
-            let reading = Reading::new(self.files.clone(), folder, name, meta, permit);
+            let reading = Reading::new(self.files.clone(), folder, name, meta, transfer);
             return Ok(self.keep(id, Open::Reading(reading)));
         }
         if folder != Folder::Incoming {
             return Err(Refusal::NOT_HERE);
         }
+        // The usual upload, create or truncate, need not know what stands there.
         let replaces = flags.contains(OpenFlags::TRUNCATE) && !flags.contains(OpenFlags::EXCLUDE);
-        if !replaces && self.files.head(folder, &name).await?.is_some() {
-            let exclusive = flags.contains(OpenFlags::EXCLUDE);
-            return Err(if exclusive { Refusal::TAKEN } else { Refusal::IN_PLACE });
-        }
-        if !flags.contains(OpenFlags::CREATE) && self.files.head(folder, &name).await?.is_none() {
-            return Err(Refusal::NO_FILE);
+        if !replaces || !flags.contains(OpenFlags::CREATE) {
+            match self.files.head(folder, &name).await? {
+                Some(_) if flags.contains(OpenFlags::EXCLUDE) => return Err(Refusal::TAKEN),
+                Some(_) if !replaces => return Err(Refusal::IN_PLACE),
+                None if !flags.contains(OpenFlags::CREATE) => return Err(Refusal::NO_FILE),
+                _ => {}
+            }
         }
         if self.is_folder(folder, &name).await? {
             return Err(Refusal::IS_FOLDER);
         }
         let upload = self.files.upload(folder, &name);
         let upload = if replaces { upload } else { upload.if_absent() };
-        Ok(self.keep(id, Open::Writing(Writing::new(upload, folder, name, permit))))
+        Ok(self.keep(id, Open::Writing(Writing::new(upload, folder, name, transfer))))
     }
 
     async fn close(&mut self, id: u32, handle: &str) -> Answer {
@@ -345,54 +338,9 @@ fn marker(name: &str) -> String {
     format!("{name}/")
 }
 
-fn done(id: u32) -> Packet {
-    let status = Status {
-        id,
-        status_code: StatusCode::Ok,
-        error_message: "Done".to_owned(),
-        language_tag: "en".to_owned(),
-    };
-    status.into()
-}
-
-fn version() -> Packet {
-    let mut version = Version::new();
-    version.extensions.insert(POSIX_RENAME.to_owned(), "1".to_owned());
-    version.extensions.insert(LIMITS.to_owned(), "1".to_owned());
-    version.into()
-}
-
-/// Largest packet, read, write, number of handles: with these a client sends large pieces.
-fn limits(id: u32) -> Packet {
-    let mut data = Vec::with_capacity(32);
-    data.put_u64(PACKET_BYTES_MAX.into());
-    data.put_u64(READ_BYTES_MAX.into());
-    data.put_u64(READ_BYTES_MAX.into());
-    data.put_u64(HANDLES_MAX as u64);
-    ExtendedReply { id, data }.into()
-}
-
-/// A string of an extension's data.
-fn text(data: &mut Bytes) -> Result<String, Refusal> {
-    let length = data.try_get_u32().map_err(|_| Refusal::BAD_MESSAGE)? as usize;
-    if length > data.len() {
-        return Err(Refusal::BAD_MESSAGE);
-    }
-    String::from_utf8(data.split_to(length).to_vec()).map_err(|_| Refusal::BAD_MESSAGE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn strings_of_an_extension_are_read_within_its_data() {
-        let mut data = Bytes::from_static(b"\0\0\0\x02ab\0\0\0\x01c\0\0\0\x09d");
-        assert_eq!(text(&mut data), Ok("ab".to_owned()));
-        assert_eq!(text(&mut data), Ok("c".to_owned()));
-        assert_eq!(text(&mut data), Err(Refusal::BAD_MESSAGE));
-        assert_eq!(text(&mut Bytes::from_static(b"\0")), Err(Refusal::BAD_MESSAGE));
-    }
 
     #[test]
     fn a_bare_name_makes_no_folder() {

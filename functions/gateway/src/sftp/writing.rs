@@ -2,9 +2,9 @@
 
 use contract::Folder;
 use exchange::{Stored, Upload};
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::refusal::Refusal;
+use crate::gateway::Transfer;
 
 /// An open upload. Its first failure is its last word: closing it then stores nothing.
 pub struct Writing {
@@ -12,12 +12,12 @@ pub struct Writing {
     written: u64,
     folder: Folder,
     name: String,
-    _permit: OwnedSemaphorePermit,
+    _transfer: Transfer,
 }
 
 impl Writing {
-    pub fn new(upload: Upload, folder: Folder, name: String, permit: OwnedSemaphorePermit) -> Self {
-        Self { upload: Some(upload), written: 0, folder, name, _permit: permit }
+    pub fn new(upload: Upload, folder: Folder, name: String, transfer: Transfer) -> Self {
+        Self { upload: Some(upload), written: 0, folder, name, _transfer: transfer }
     }
 
     pub fn written(&self) -> u64 {
