@@ -8,6 +8,10 @@ async fn upload_to_export() {
     let stack = Stack::from_env().unwrap();
     let tenant = Tenant::new(&stack, "happy").await;
     let campaign = tenant.campaign("spring").await;
+    let profile = json!({"key_column": "Kundennummer", "delimiter": ";"});
+    let command =
+        json!({"command": "set_import_profile", "slug": tenant.slug, "name": "crm", "profile": profile});
+    admin(&stack, command).await;
     let plan =
         Plan { domain: tenant.recipients_domain.clone(), good: 60, bad: 3, duplicates: 4, ..Plan::default() };
     let file = tenant.folder.path().join("list.csv");
