@@ -133,25 +133,33 @@ async fn prepare(
     Ok(Some(Job { tenant, files, encrypted, keys, now, deadline }))
 }
 
-/// Exports until nothing is new. A campaign whose data is gone, or going, has nothing.
+/// Exports what can be seen now, in as many files as it takes. A campaign whose data is gone, or going, has nothing.
 async fn export_campaign(export: &Export, job: &Job, campaign: CampaignId) -> Result<(), Error> {
+    match export_to_goal(export, job, campaign).await {
+        Err(Error::Store(StoreError::NoCampaign)) => Ok(()),
+        Err(Error::Store(error)) if error.sqlstate().as_deref() == Some(UNDEFINED_TABLE) => Ok(()),
+        ended => ended,
+    }
+}
+
+async fn export_to_goal(export: &Export, job: &Job, campaign: CampaignId) -> Result<(), Error> {
+    let mut tx = export.store.campaign(job.tenant, campaign).await?;
+    let Some(goal) = plan::goal(&mut tx).await? else { return Ok(()) };
+    tx.commit().await?;
     loop {
         if job.deadline.saturating_duration_since(Instant::now()) < BEGIN_SECONDS_MIN {
             return Err(Error::OutOfTime);
         }
-        match export_once(export, job, campaign).await {
-            Ok(true) => {}
-            Ok(false) | Err(Error::Store(StoreError::NoCampaign)) => return Ok(()),
-            Err(Error::Store(error)) if error.sqlstate().as_deref() == Some(UNDEFINED_TABLE) => return Ok(()),
-            Err(error) => return Err(error),
+        if !export_once(export, job, campaign, goal).await? {
+            return Ok(());
         }
     }
 }
 
 /// Plans, writes and records one export; says whether there was one.
-async fn export_once(export: &Export, job: &Job, campaign: CampaignId) -> Result<bool, Error> {
+async fn export_once(export: &Export, job: &Job, campaign: CampaignId, goal: i64) -> Result<bool, Error> {
     let tx = export.store.campaign(job.tenant, campaign).await?;
-    if !plan::make(tx, job.encrypted, job.now).await? {
+    if !plan::make(tx, goal, job.encrypted, job.now).await? {
         return Ok(false);
     }
     let mut tx = export.store.campaign(job.tenant, campaign).await?;

@@ -12,7 +12,8 @@ use crate::Error;
 const EXPORT_RESPONSES_MAX: i64 = 500_000;
 /// Of the campaign's name in a file's name; a name below Exports stays far under S3's 1,024 bytes.
 const SLUG_CHARACTERS_MAX: usize = 40;
-/// How long to wait for another invocation that writes the same export before the message goes back to its queue.
+/// How long to wait for writers of responses, or for another invocation that writes the same export, before the message goes back to its
+/// queue.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '15s'";
 
 /// The files of one export: what stands in `exports.files`.
@@ -68,42 +69,64 @@ pub struct Plan {
     pub bundle: Bundle,
 }
 
-/// Fixes the bounds of the next export when there is something to export and no plan that waits. Says whether a plan waits now.
+/// The highest number that can be seen now, where there is one above what was exported: so far one delivery exports. What comes while it
+/// writes is the next one's, or a busy campaign would keep it for ever, making ever smaller files.
+pub async fn goal(tx: &mut CampaignTx) -> Result<Option<i64>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "SELECT max(seq) FROM responses WHERE seq > (SELECT exported_seq FROM broadcast.campaigns WHERE id = $1)",
+    )
+    .bind(tx.campaign().0)
+    .fetch_one(&mut **tx)
+    .await?)
+}
+
+/// Fixes the bounds of the next export when the goal is not reached and no plan waits already. Says whether a plan waits now.
 ///
 /// Under the exclusive lock no writer of responses is under way: nothing at or below the upper bound is committed later.
-pub async fn make(mut tx: CampaignTx, encrypted: bool, now: OffsetDateTime) -> Result<bool, StoreError> {
-    let campaign = tx.campaign().0;
-    if exists(&mut tx, campaign).await? {
+pub async fn make(
+    mut tx: CampaignTx,
+    goal: i64,
+    encrypted: bool,
+    now: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    if exists(&mut tx).await? {
         return Ok(true);
     }
-    let news = "SELECT EXISTS (SELECT FROM responses WHERE seq > (SELECT exported_seq FROM broadcast.campaigns WHERE id = $1))";
-    if !sqlx::query_scalar(news).bind(campaign).fetch_one(&mut *tx).await? {
+    if exported(&mut tx).await?.1 >= goal {
         return Ok(false);
     }
+    sqlx::query(LOCK_WAIT).execute(&mut *tx).await?;
     tx.close_responses().await?;
     // Another invocation may have planned, or even written, while this one waited for the lock.
-    if exists(&mut tx, campaign).await? {
+    if exists(&mut tx).await? {
         return Ok(true);
     }
-    let bounds = sqlx::query(
-        "SELECT c.name, c.exported_seq, (SELECT max(seq) FROM (SELECT seq FROM responses WHERE seq > c.exported_seq ORDER BY seq LIMIT $2) AS n)
-         FROM broadcast.campaigns AS c WHERE c.id = $1",
+    let (name, seq_from) = exported(&mut tx).await?;
+    let seq_to: Option<i64> = sqlx::query_scalar(
+        "SELECT max(seq) FROM (SELECT seq FROM responses WHERE seq > $1 ORDER BY seq LIMIT $2) AS next",
     )
-    .bind(campaign)
+    .bind(seq_from)
     .bind(EXPORT_RESPONSES_MAX)
     .fetch_one(&mut *tx)
     .await?;
-    let (name, seq_from, seq_to): (String, i64, Option<i64>) = (bounds.get(0), bounds.get(1), bounds.get(2));
     let Some(seq_to) = seq_to else { return Ok(false) };
     insert(&mut tx, &name, (seq_from, seq_to), encrypted, now).await?;
     tx.commit().await?;
     Ok(true)
 }
 
-async fn exists(tx: &mut CampaignTx, campaign: i64) -> Result<bool, StoreError> {
+/// The campaign's name, and up to where its responses are in files.
+async fn exported(tx: &mut CampaignTx) -> Result<(String, i64), StoreError> {
+    Ok(sqlx::query_as("SELECT name, exported_seq FROM broadcast.campaigns WHERE id = $1")
+        .bind(tx.campaign().0)
+        .fetch_one(&mut **tx)
+        .await?)
+}
+
+async fn exists(tx: &mut CampaignTx) -> Result<bool, StoreError> {
     let planned =
         "SELECT EXISTS (SELECT FROM broadcast.exports WHERE campaign_id = $1 AND state = 'planned')";
-    Ok(sqlx::query_scalar(planned).bind(campaign).fetch_one(&mut **tx).await?)
+    Ok(sqlx::query_scalar(planned).bind(tx.campaign().0).fetch_one(&mut **tx).await?)
 }
 
 async fn insert(

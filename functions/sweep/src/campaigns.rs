@@ -16,7 +16,7 @@ use crate::{
     receipts::{self, Entry},
 };
 
-/// How long to wait for the writers of responses before the next run tries again; new writers wait behind.
+/// How long to wait for those who still work in the campaign before the next run tries again; others wait behind.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '5s'";
 /// Postgres's name for a lock that did not come in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
@@ -206,7 +206,9 @@ async fn drop_data(job: &Job<'_>, campaign: CampaignId, rule: Rule) -> Result<bo
             Err(StoreError::NoCampaign) => return Ok(true),
             Err(error) => return Err(error.into()),
         };
-        // Each in a transaction of its own: none holds many locks, and what is done stays done.
+        // Each in a transaction of its own: none holds many locks, and what is done stays done. An import that still writes keeps the
+        // schema locked.
+        sqlx::query(LOCK_WAIT).execute(&mut *tx).await?;
         if !tx.drop_one_table().await? {
             tx.drop_schema().await?;
         }

@@ -27,7 +27,7 @@ use store::Store;
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
 
-/// Reports are read this many at once: they wait for S3, and one has a megabyte at most.
+/// Reports are read, and deleted, this many at once: they wait for S3, and one has a megabyte at most.
 const REPORTS_AT_ONCE: usize = 8;
 /// Reading stops this long before the deadline, so that what was read can be stored. The rest goes back to the queue.
 const STORE_TIME_MIN: Duration = Duration::from_secs(2);
@@ -150,12 +150,11 @@ fn report_outcome(tenant: TenantId, campaign: CampaignId, outcome: &Outcome) {
 
 /// What stood in the reports is stored: the objects, which name people, go.
 async fn forget_reports(track: &Track, group: Vec<Pending>) -> Vec<(String, Error)> {
-    let mut failed = Vec::new();
-    for one in group {
-        let Some(key) = one.object else { continue };
-        if let Err(error) = report::delete(track, &key).await {
-            failed.push((one.message_id, error));
-        }
-    }
-    failed
+    let reports = group.into_iter().filter_map(|one| Some((one.message_id, one.object?)));
+    stream::iter(reports)
+        .map(async |(message_id, key)| (message_id, report::delete(track, &key).await))
+        .buffer_unordered(REPORTS_AT_ONCE)
+        .filter_map(async |(message_id, deleted)| Some((message_id, deleted.err()?)))
+        .collect()
+        .await
 }
