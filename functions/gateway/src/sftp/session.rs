@@ -13,7 +13,7 @@ use super::{
     packet::{HANDLES_MAX, LIMITS, POSIX_RENAME, done, limits, text, version},
     reading::Reading,
     refusal::Refusal,
-    writing::Writing,
+    writing::{Way, Writing},
 };
 use crate::{
     audit,
@@ -124,22 +124,14 @@ impl Session {
         if folder != Folder::Incoming {
             return Err(Refusal::NOT_HERE);
         }
-        // The usual upload, create or truncate, need not know what stands there.
-        let replaces = flags.contains(OpenFlags::TRUNCATE) && !flags.contains(OpenFlags::EXCLUDE);
-        if !replaces || !flags.contains(OpenFlags::CREATE) {
-            match self.files.head(folder, &name).await? {
-                Some(_) if flags.contains(OpenFlags::EXCLUDE) => return Err(Refusal::TAKEN),
-                Some(_) if !replaces => return Err(Refusal::IN_PLACE),
-                None if !flags.contains(OpenFlags::CREATE) => return Err(Refusal::NO_FILE),
-                _ => {}
-            }
-        }
+        let standing = self.files.head(folder, &name).await?;
+        let way = Way::of(flags, standing.as_ref().map(|meta| meta.size))?;
         if self.is_folder(folder, &name).await? {
             return Err(Refusal::IS_FOLDER);
         }
         let upload = self.files.upload(folder, &name);
-        let upload = if replaces { upload } else { upload.if_absent() };
-        Ok(self.keep(id, Open::Writing(Writing::new(upload, folder, name, transfer))))
+        let upload = if way == Way::New { upload.if_absent() } else { upload };
+        Ok(self.keep(id, Open::Writing(Writing::new(upload, way, folder, name, transfer))))
     }
 
     async fn close(&mut self, id: u32, handle: &str) -> Answer {
@@ -148,7 +140,7 @@ impl Session {
             Open::Reading(reading) => self.downloaded(&reading).await,
             Open::Writing(mut writing) => {
                 let result = writing.close().await;
-                let words = result.as_ref().map_or_else(|refusal| refusal.words, |_| "done");
+                let words = result.map_or_else(|refusal| refusal.words, |closed| closed.words());
                 self.audit("upload", &writing.key(), Some(writing.written()), words).await;
                 result?;
             }
@@ -191,11 +183,12 @@ impl Session {
     }
 
     fn fsetstat(&mut self, id: u32, handle: &str, attrs: &FileAttributes) -> Answer {
-        match self.open.get(handle).ok_or(Refusal::BAD_HANDLE)? {
-            Open::Writing(writing) if writing.accepts_size(attrs.size) => Ok(done(id)),
-            _ if attrs.size.is_none() => Ok(done(id)),
-            _ => Err(Refusal::SIZE),
+        match (self.open.get_mut(handle).ok_or(Refusal::BAD_HANDLE)?, attrs.size) {
+            (Open::Writing(writing), Some(size)) => writing.set_size(size)?,
+            (_, Some(_)) => return Err(Refusal::SIZE),
+            (_, None) => {}
         }
+        Ok(done(id))
     }
 
     async fn opendir(&mut self, id: u32, path: &str) -> Answer {
