@@ -74,6 +74,10 @@ impl Arrival {
             return Err(Error::NotFromCollect);
         }
         let actor = Some(actor);
+        // A provider repeats a one-click request that it saw no answer to, and collect makes a new id for each. One mail is unsubscribed
+        // from once.
+        let event =
+            if kind == ResponseKind::Unsubscribed { Self::mail_event(campaign, mail, kind) } else { event };
         Ok(Self {
             event,
             at,
@@ -89,8 +93,8 @@ impl Arrival {
         })
     }
 
-    /// The id of what a report says of a mail: however many reports say it, it is one response.
-    pub fn report_event(campaign: CampaignId, mail: MailId, kind: ResponseKind) -> Uuid {
+    /// The id of what is said of a mail once: however many reports or requests say it, it is one response.
+    pub fn mail_event(campaign: CampaignId, mail: MailId, kind: ResponseKind) -> Uuid {
         Uuid::new_v5(&REPORT_NAMESPACE, format!("{campaign}/{mail}/{}", kind.name()).as_bytes())
     }
 
@@ -146,6 +150,33 @@ mod tests {
     }
 
     #[test]
+    fn a_repeated_unsubscribe_is_one_response_and_a_repeated_open_two() {
+        let events = |kind, key| {
+            [1, 2].map(|n| {
+                let TrackMessage::Response { at, tenant, campaign, mail, link, actor, address_key, .. } =
+                    message(kind, None, key);
+                let event = Uuid::from_u128(n);
+                let message = TrackMessage::Response {
+                    event,
+                    at,
+                    tenant,
+                    campaign,
+                    mail,
+                    kind,
+                    link,
+                    actor,
+                    address_key,
+                };
+                Arrival::from_message(message).unwrap().event
+            })
+        };
+        let [first, second] = events(ResponseKind::Unsubscribed, Some("000102030405060708090a0b0c0d0e0f"));
+        assert_eq!(first, second);
+        let [first, second] = events(ResponseKind::Opened, None);
+        assert_ne!(first, second);
+    }
+
+    #[test]
     fn what_suppresses() {
         let opened = Arrival::from_message(message(ResponseKind::Opened, None, None)).unwrap();
         for (kind, class, expected) in [
@@ -163,10 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn a_reports_event_is_the_same_for_ever() {
-        let id = Arrival::report_event(CampaignId(2), MailId(3), ResponseKind::Bounced);
+    fn a_mails_event_is_the_same_for_ever() {
+        let id = Arrival::mail_event(CampaignId(2), MailId(3), ResponseKind::Bounced);
         assert_eq!(id.to_string(), "3b0701ff-01e1-597b-8187-f2f8d7f83899");
-        assert_ne!(id, Arrival::report_event(CampaignId(2), MailId(3), ResponseKind::Delivered));
-        assert_ne!(id, Arrival::report_event(CampaignId(23), MailId(3), ResponseKind::Bounced));
+        assert_ne!(id, Arrival::mail_event(CampaignId(2), MailId(3), ResponseKind::Delivered));
+        assert_ne!(id, Arrival::mail_event(CampaignId(23), MailId(3), ResponseKind::Bounced));
     }
 }

@@ -40,7 +40,7 @@ fn arrival(claim: &Claim, report: Report, at: OffsetDateTime) -> Option<Arrival>
     // Postgres takes no NUL in text.
     let diagnostic = report.diagnostic.filter(|_| class.is_some()).map(|words| words.replace('\0', ""));
     Some(Arrival {
-        event: Arrival::report_event(claim.campaign, claim.mail, kind),
+        event: Arrival::mail_event(claim.campaign, claim.mail, kind),
         at,
         tenant: claim.tenant,
         campaign: claim.campaign,
