@@ -24,6 +24,7 @@ mod postgres;
 mod process;
 mod progress;
 mod stack;
+mod start;
 
 pub use aws::{Deploy, Invocation, deploy, invoke, queue_depth, undeploy};
 pub use error::{Error, Result};

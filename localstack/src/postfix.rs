@@ -6,8 +6,6 @@ use std::time::Duration;
 use crate::error::{Error, IoContext, Result};
 use crate::process::{self, Process};
 
-/// `postfix start` returns before its master answers.
-const START: Duration = Duration::from_secs(30);
 /// Postfix flushes its queue on a stop.
 pub const STOP: Duration = Duration::from_secs(10);
 
@@ -34,14 +32,14 @@ pub async fn start(state: &Path, port: u16, sink: u16, log: &Path) -> Result<Pro
     let mut start = process::as_root("/usr/sbin/postfix");
     start.arg("-c").arg(&config).arg("start");
     process::run("start Postfix", start, "").await.map_err(|error| with_log(&error, log))?;
-    let master = dir.join("queue/pid/master.pid");
-    let pid = || std::fs::read_to_string(&master).ok()?.trim().parse().ok();
-    process::until(START, || pid().is_some()).await;
-    let process = pid()
+    // Its pid file is for root to read.
+    let mut master = process::as_root("cat");
+    master.arg(dir.join("queue/pid/master.pid"));
+    let pid = process::run("read the pid of Postfix's master", master, "").await?;
+    let process = String::from_utf8_lossy(&pid).trim().parse().ok();
+    process
         .and_then(|pid| Process::observe(pid, port, log, true))
-        .ok_or_else(|| Error::with_log("Postfix ended at its start", log))?;
-    process::until_listening("Postfix", &process, START).await?;
-    Ok(process)
+        .ok_or_else(|| Error::with_log("Postfix ended at its start", log))
 }
 
 /// Stops a Postfix whose start was interrupted before its pid was written down.

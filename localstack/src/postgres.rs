@@ -177,7 +177,10 @@ pub async fn until_ready(server: &Server, process: &Process) -> Result<()> {
     loop {
         match server.sql("reach the new server", &server.database, "SELECT 1 \\g /dev/null\n").await {
             Ok(()) => return Ok(()),
-            Err(error) if std::time::Instant::now() > deadline || !process.alive() => return Err(error),
+            Err(_) if !process.alive() => {
+                return Err(Error::with_log("PostgreSQL ended at its start", &process.log));
+            }
+            Err(error) if std::time::Instant::now() > deadline => return Err(error),
             Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
         }
     }

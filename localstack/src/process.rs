@@ -66,6 +66,12 @@ impl Process {
         start_time(self.pid) == Some(self.started)
     }
 
+    /// Whether its binary was replaced since it started, as cargo does.
+    pub fn outdated(&self) -> bool {
+        let binary = std::fs::read_link(format!("/proc/{}/exe", self.pid)).unwrap_or_default();
+        binary.as_os_str().as_encoded_bytes().ends_with(b" (deleted)")
+    }
+
     /// Sends `signal`, by name without SIG, if it is still the process that was started.
     pub fn signal(&self, signal: &str) {
         if !self.alive() {
