@@ -10,6 +10,7 @@ mod bad_file_ends_in_invalids;
 mod customer_sees_four_folders;
 mod event_delivered_twice_imports_once;
 mod every_bounce_becomes_one_response;
+mod everything_is_deleted_on_time;
 mod export_never_skips_a_late_commit;
 mod happy_path_by_api;
 mod happy_path_by_control_file;

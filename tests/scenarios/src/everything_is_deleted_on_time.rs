@@ -1,0 +1,102 @@
+//! Files go when their folder's time is up and not before; a campaign's data goes with its schema, its sums stay; and an unsubscribe still
+//! works afterwards.
+
+use serde_json::json;
+use testkit::{Stack, Tenant, csv::Plan, wait};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+/// Sweeps this tenant alone, as the schedule's message for it would: other scenarios keep their data.
+async fn sweep(tenant: &Tenant, now: OffsetDateTime) {
+    let message = json!({"type": "tenant.v1", "tenant": tenant.id, "now": now.format(&Rfc3339).unwrap()});
+    let queue = &tenant.stack.deployment.queues["sweep"];
+    tenant.aws.send(&queue.url, &message.to_string()).await;
+    let swept = "SELECT swept_at >= $2 FROM broadcast.tenants WHERE id = $1";
+    let mut database = tenant.superuser().await;
+    wait::until("the sweep", async || {
+        let swept: bool =
+            sqlx::query_scalar(swept).bind(tenant.id).bind(now).fetch_one(&mut database).await.unwrap();
+        swept.then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_days_one_day_and_four_weeks() {
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::new(&stack, "sweep").await;
+    let campaign = tenant.campaign("spring").await;
+    let plan = Plan { domain: tenant.recipients_domain.clone(), good: 12, bad: 1, ..Plan::default() };
+    tenant.put("list.csv", plan.write()).await;
+    tenant.control("list.csv", "spring", true).await;
+    let before = tenant.mailed(campaign, 13).await;
+    tenant.put("forgotten.csv", "email\r\n").await;
+    let mails =
+        wait::until("12 mails", async || Some(tenant.mails()).filter(|mails| mails.len() == 12)).await;
+    wait::until("the forgotten file to be indexed", async || {
+        let files = tenant.api("GET", "/v1/files", None).await.ok();
+        files.to_string().contains("forgotten.csv").then_some(())
+    })
+    .await;
+
+    let folders = async || {
+        let mut names = tenant.aws.keys(&tenant.bucket, "").await;
+        names.sort();
+        names
+    };
+    let start = OffsetDateTime::now_utc();
+    let all = ["Finished/list.csv", "Incoming/forgotten.csv", "Invalids/list.csv.errors.csv"];
+    sweep(&tenant, start + Duration::days(1) - Duration::minutes(10)).await;
+    assert_eq!(folders().await, all);
+    sweep(&tenant, start + Duration::days(1) + Duration::minutes(5)).await;
+    assert_eq!(folders().await, all[1..]);
+    sweep(&tenant, start + Duration::days(2) - Duration::minutes(10)).await;
+    assert_eq!(folders().await, all[1..]);
+    sweep(&tenant, start + Duration::days(2) + Duration::minutes(5)).await;
+    assert_eq!(folders().await, all[2..]);
+    sweep(&tenant, start + Duration::days(7) + Duration::minutes(5)).await;
+    assert_eq!(folders().await, Vec::<String>::new());
+
+    sweep(&tenant, start + Duration::days(28) - Duration::minutes(10)).await;
+    assert_eq!(tenant.stack_schemas(&[campaign]).await, 1);
+    let mut now = start + Duration::days(28) + Duration::minutes(5);
+    wait::until("the campaign to be deleted", async || {
+        sweep(&tenant, now).await;
+        now += Duration::minutes(5);
+        (tenant.stack_schemas(&[campaign]).await == 0).then_some(())
+    })
+    .await;
+    let spooled = tenant.aws.keys(&stack.deployment.buckets["spool"], &format!("{}/", tenant.id)).await;
+    assert_eq!(spooled, Vec::<String>::new());
+    let after = tenant.accounting(campaign).await;
+    for sum in ["rows", "imported", "rejected", "ledger.sent"] {
+        assert_eq!(after.number(sum), before.number(sum), "{sum} of the kept totals");
+    }
+    let receipts = tenant.api("GET", "/v1/receipts", None).await.ok();
+    assert!(receipts["items"].as_array().unwrap().len() >= 4, "{receipts}");
+    assert!(!receipts.to_string().contains("list.csv") && !receipts.to_string().contains('@'), "{receipts}");
+
+    // Weeks after the data is gone, somebody follows the link of their mail.
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    tenant
+        .http
+        .send("POST", &mails[0].one_click().unwrap(), &form, "List-Unsubscribe=One-Click")
+        .await
+        .ok_status();
+    let mut database = tenant.superuser().await;
+    wait::until("the suppression", async || {
+        let count: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM broadcast.suppressions WHERE tenant_id = $1")
+                .bind(tenant.id)
+                .fetch_one(&mut database)
+                .await
+                .unwrap();
+        (count == 1).then_some(())
+    })
+    .await;
+    let summer = tenant.campaign("summer").await;
+    tenant.put("again.csv", plan.write()).await;
+    tenant.control("again.csv", "summer", true).await;
+    let accounting = tenant.mailed(summer, 13).await;
+    assert_eq!((accounting.number("ledger.suppressed"), accounting.number("ledger.sent")), (1, 11));
+    tenant.all_is_well(summer).await;
+}
