@@ -5,6 +5,7 @@
 
 use std::{
     net::{SocketAddr, TcpListener},
+    os::unix::fs::MetadataExt,
     process::Stdio,
     sync::Arc,
     time::{Duration, Instant},
@@ -183,7 +184,10 @@ struct Sink {
 impl Sink {
     async fn start() -> Result<Self> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        // As root it wants to become somebody else, and may not name anybody otherwise.
+        let root = std::fs::metadata("/proc/self")?.uid() == 0;
         let process = Command::new("/usr/sbin/smtp-sink")
+            .args(if root { &["-u", "postfix"][..] } else { &[] })
             .args([&address.to_string(), "1000"])
             .stdin(Stdio::null())
             .kill_on_drop(true)

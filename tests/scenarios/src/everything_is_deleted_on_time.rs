@@ -2,22 +2,32 @@
 //! works afterwards.
 
 use serde_json::json;
-use testkit::{Stack, Tenant, csv::Plan, wait};
+use testkit::{Stack, Tenant, csv::Plan, tenant::invoke, wait};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Sweeps this tenant alone, as the schedule's message for it would: other scenarios keep their data.
 async fn sweep(tenant: &Tenant, now: OffsetDateTime) {
-    let message = json!({"type": "tenant.v1", "tenant": tenant.id, "now": now.format(&Rfc3339).unwrap()});
-    let queue = &tenant.stack.deployment.queues["sweep"];
-    tenant.aws.send(&queue.url, &message.to_string()).await;
-    let swept = "SELECT swept_at >= $2 FROM broadcast.tenants WHERE id = $1";
-    let mut database = tenant.superuser().await;
-    wait::until("the sweep", async || {
-        let swept: bool =
-            sqlx::query_scalar(swept).bind(tenant.id).bind(now).fetch_one(&mut database).await.unwrap();
-        swept.then_some(())
+    let body =
+        json!({"type": "tenant.v1", "tenant": tenant.id, "now": now.format(&Rfc3339).unwrap()}).to_string();
+    let record = json!({"messageId": "sweep", "receiptHandle": "sweep", "eventSource": "aws:sqs", "body": body,
+                        "attributes": {"ApproximateReceiveCount": "1"}});
+    let answer = invoke(&tenant.stack, "sweep", &json!({"Records": [record]})).await;
+    assert_eq!(answer, r#"{"batchItemFailures":[]}"#);
+}
+
+/// Sweeps until the bucket holds these files. Once is enough, unless the schedule's own sweep has the tenant at that moment.
+async fn swept_to(tenant: &Tenant, now: OffsetDateTime, expected: &[&str]) {
+    wait::until(&format!("only {expected:?} to be left"), async || {
+        sweep(tenant, now).await;
+        (files(tenant).await == expected).then_some(())
     })
     .await;
+}
+
+async fn files(tenant: &Tenant) -> Vec<String> {
+    let mut names = tenant.aws.keys(&tenant.bucket, "").await;
+    names.sort();
+    names
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -38,27 +48,20 @@ async fn two_days_one_day_and_four_weeks() {
     })
     .await;
 
-    let folders = async || {
-        let mut names = tenant.aws.keys(&tenant.bucket, "").await;
-        names.sort();
-        names
-    };
     let start = OffsetDateTime::now_utc();
     let all = ["Finished/list.csv", "Incoming/forgotten.csv", "Invalids/list.csv.errors.csv"];
-    sweep(&tenant, start + Duration::days(1) - Duration::minutes(10)).await;
-    assert_eq!(folders().await, all);
-    sweep(&tenant, start + Duration::days(1) + Duration::minutes(5)).await;
-    assert_eq!(folders().await, all[1..]);
-    sweep(&tenant, start + Duration::days(2) - Duration::minutes(10)).await;
-    assert_eq!(folders().await, all[1..]);
-    sweep(&tenant, start + Duration::days(2) + Duration::minutes(5)).await;
-    assert_eq!(folders().await, all[2..]);
-    sweep(&tenant, start + Duration::days(7) + Duration::minutes(5)).await;
-    assert_eq!(folders().await, Vec::<String>::new());
+    let (early, late) = (Duration::minutes(-10), Duration::minutes(5));
+    sweep(&tenant, start + Duration::days(1) + early).await;
+    assert_eq!(files(&tenant).await, all);
+    swept_to(&tenant, start + Duration::days(1) + late, &all[1..]).await;
+    sweep(&tenant, start + Duration::days(2) + early).await;
+    assert_eq!(files(&tenant).await, all[1..]);
+    swept_to(&tenant, start + Duration::days(2) + late, &all[2..]).await;
+    swept_to(&tenant, start + Duration::days(7) + late, &[]).await;
 
-    sweep(&tenant, start + Duration::days(28) - Duration::minutes(10)).await;
+    sweep(&tenant, start + Duration::days(28) + early).await;
     assert_eq!(tenant.stack_schemas(&[campaign]).await, 1);
-    let mut now = start + Duration::days(28) + Duration::minutes(5);
+    let mut now = start + Duration::days(28) + late;
     wait::until("the campaign to be deleted", async || {
         sweep(&tenant, now).await;
         now += Duration::minutes(5);
