@@ -11,6 +11,11 @@ use crate::stack::{STACK_VARIABLE, Stack};
 
 /// Set by `test --all`: scenarios that take minutes run too.
 const LONG_VARIABLE: &str = "BROADCAST_LONG";
+/// The one test binary that needs the whole stack.
+const SCENARIOS: &str = "scenarios";
+/// How many tests run at once: scenarios wait for queues more than they compute.
+const THREADS_VARIABLE: &str = "RUST_TEST_THREADS";
+const THREADS: usize = 4;
 /// What `cargo run` sets for this driver and a nested cargo must not take for its own.
 const CARGO_VARIABLES: [&str; 3] = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_"];
 
@@ -25,21 +30,28 @@ pub async fn build() -> Result<()> {
 pub async fn test(filter: &[String], all: bool) -> Result<i32> {
     build().await?;
     eprintln!("Building the tests ...");
-    cargo(&["test", "--workspace", "--no-run", "--quiet"]).await?;
+    cargo(&["test", "--workspace", "--lib", "--test", SCENARIOS, "--no-run", "--quiet"]).await?;
     let instance = Instance::named("test")?;
     // A stack that an interrupted run left behind holds its data.
     instance.down().await?;
     let (stack, _) = instance.up(&Without::default()).await?;
-    let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
-    arguments.extend(filter.iter().map(String::as_str));
-    let mut command = cargo_command(&arguments);
-    command.env(STACK_VARIABLE, stack.path());
-    if all {
-        command.env(LONG_VARIABLE, "1");
-    }
-    let status = wait("run the tests", command).await;
+    // The crates' own tests, then the scenarios: their counting line is the last.
+    let run = async |target: &[&str]| {
+        let mut command = cargo_command(&["test", "--workspace", "--no-fail-fast"]);
+        command.args(target).args(filter).env(STACK_VARIABLE, stack.path());
+        if std::env::var_os(THREADS_VARIABLE).is_none() {
+            command.env(THREADS_VARIABLE, THREADS.to_string());
+        }
+        if all {
+            command.env(LONG_VARIABLE, "1");
+        }
+        wait("run the tests", command).await
+    };
+    let crates = run(&["--lib"]).await;
+    let scenarios = run(&["--test", SCENARIOS]).await;
     instance.down().await?;
-    Ok(status?.code().unwrap_or(1))
+    let codes = [crates?.code().unwrap_or(1), scenarios?.code().unwrap_or(1)];
+    Ok(codes.into_iter().find(|code| *code != 0).unwrap_or(0))
 }
 
 /// Runs the demo on an instance of its own with `arguments`. Its exit code.
