@@ -16,8 +16,9 @@
 //!
 //! running     1. table dropped
 //!   |         2. reason and state
-//! refusing    3. report of the reason, unless one of rows is there; file to Invalids, index
+//! refusing    3. file to Invalids, index
 //!   |         4. control file deleted
+//!   |         5. report of the reason, unless one of rows is there
 //! refused
 //! ```
 //!

@@ -29,7 +29,7 @@ pub async fn refuse(function: &Import, job: &Job, notice: &Notice) -> Result<(),
     Ok(tx.commit().await?)
 }
 
-/// Report, file to Invalids, control file gone: refused.
+/// File to Invalids, control file gone, report beside it: refused.
 pub async fn finish_refused(function: &Import, job: &Job) -> Result<(), Error> {
     let mut tx = function.store.tenant(job.tenant).await?;
     let row = sqlx::query("SELECT reason_code, reason FROM broadcast.imports WHERE id = $1")
@@ -40,14 +40,14 @@ pub async fn finish_refused(function: &Import, job: &Job) -> Result<(), Error> {
     let code: String = row.try_get("reason_code").map_err(|_| Error::Stored("reason"))?;
     let words: String = row.try_get("reason").map_err(|_| Error::Stored("reason"))?;
     let files = plan::files(function, job).await?;
-    let report = report::name(function, job).await?;
-    report::ensure(&files, &report, &code, &words).await?;
-    know(function, &files, Folder::Invalids, &report).await?;
     move_file(function, job, &files, Folder::Invalids).await?;
     // The file's new content is a new file, and the control file may be about that one.
     if code != Code::FileChanged.slug() {
         delete_control_file(function, job, &files).await?;
     }
+    let report = report::name(function, job).await?;
+    report::ensure(&files, &report, &code, &words).await?;
+    know(function, &files, Folder::Invalids, &report).await?;
     end(function, job, "refused", None).await
 }
 
