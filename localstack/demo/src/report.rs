@@ -95,8 +95,9 @@ pub fn table(stack: &Stack, story: &Story, totals: &Totals, answers: &Answers, t
     line("schemas left", totals.schemas_left, "");
     line("receipts", totals.receipts, "one chain, GET /v1/receipts");
     println!("\n  {}", if totals.balanced { "All sums agree." } else { "THE SUMS DO NOT AGREE." });
+    println!("\n  Where to look, while the stack is up (cargo local demo --keep):\n");
     println!(
-        "\n  API      {}/v1/campaigns/{}/accounting (the key: Authorization: Bearer ...)",
+        "  API      {}/v1/campaigns/{}/accounting (the key: Authorization: Bearer ...)",
         stack.api_url, story.main
     );
     println!("  folders  sftp -P {} {}@{}", stack.sftp.port, story.tenant.slug, stack.sftp.host);
