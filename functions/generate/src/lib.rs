@@ -36,7 +36,7 @@ const SLICE_MAILS: i64 = 500;
 /// and pushed on with each, so that a long backlog is not multiplied.
 const NUDGE: Duration = Duration::minutes(5);
 /// The same for rows in the spool, whose message is send's. Only the start: send's own schedule goes on from there.
-const SPOOLED_NUDGE: Duration = Duration::minutes(5);
+const SPOOLED_NUDGE: Duration = Duration::minutes(15);
 
 /// What the function works with, made once per process.
 pub struct Generate {
