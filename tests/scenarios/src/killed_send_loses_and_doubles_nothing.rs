@@ -50,7 +50,8 @@ async fn launch_and_kill(stack: &Stack, send: &str) {
         .await;
         instances += killed.len();
         let pids: Vec<String> = killed.iter().map(ToString::to_string).collect();
-        Command::new("kill").arg("-9").args(&pids).status().unwrap();
+        // The shell's own: a bare system has no program of this name.
+        Command::new("sh").args(["-c", "kill -9 \"$@\"", "kill"]).args(&pids).status().unwrap();
     }
 
     let accounting = wait::until("every mail to come to its end", async || {
