@@ -9,6 +9,7 @@ use bytes::Bytes;
 use contract::{ImportCall, TenantId};
 use exchange::{BlockingRead, BlockingWrite, Upload};
 use fault::{Code, Notice};
+use mail::AddressKey;
 use openpgp::{PublicKey, TenantKey};
 use time::OffsetDateTime;
 use tokio::{runtime::Handle, sync::mpsc};
@@ -42,6 +43,8 @@ pub struct Table {
     pub imported: u64,
     /// Rows in the report.
     pub rejected: u64,
+    /// Every address that stands in several rows is among these; `None`: there are too many to tell.
+    pub repeated: Option<Vec<AddressKey>>,
     /// Bytes as uploaded.
     pub bytes: u64,
     /// SHA-256 of these, hexadecimal.
@@ -104,7 +107,7 @@ impl Extract {
             // The connection's own error says why.
             Err(Stop::Closed) => return Err(Error::Broken),
         };
-        let Rows { columns, imported, rejected } = rows;
+        let Rows { columns, imported, rejected, repeats } = rows;
         let (bytes, sha256) = raw.finish().map_err(Error::from_io)?;
         let refused = verdict::of_digest(&call, &sha256)
             .or_else(|| verdict::of_rows(imported, rejected, terms.profile.bad_rows_max_percent));
@@ -112,7 +115,7 @@ impl Extract {
             return Err(refuse(report, notice));
         }
         complete(report)?;
-        Ok(Table { columns, imported, rejected, bytes, sha256 })
+        Ok(Table { columns, imported, rejected, repeated: repeats.candidates(), bytes, sha256 })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use contract::{CampaignId, ImportId};
 use fault::Code;
+use mail::AddressKey;
 use sqlx::AssertSqlSafe;
 use store::{CampaignTx, StoreError};
 
@@ -30,8 +31,7 @@ pub async fn publish(
     if !open {
         return Err(Error::Refused(Code::CampaignEnded.into()));
     }
-    let known = count_new_addresses(&mut tx, job.import).await?;
-    let duplicates = table.imported.saturating_sub(known);
+    let duplicates = count_duplicates(&mut tx, job.import, table).await?;
     let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let published = sqlx::query(
         "UPDATE broadcast.imports
@@ -58,8 +58,8 @@ pub async fn publish(
     Ok(duplicates)
 }
 
-/// Addresses of this import that no import published before has.
-async fn count_new_addresses(tx: &mut CampaignTx, import: ImportId) -> Result<u64, Error> {
+/// Rows whose address stands in an earlier row, or in an import published before.
+async fn count_duplicates(tx: &mut CampaignTx, import: ImportId, table: &Table) -> Result<u64, Error> {
     let earlier: Vec<i64> = sqlx::query_scalar(
         "SELECT id FROM broadcast.imports WHERE campaign_id = $1 AND state IN ('published', 'finished') ORDER BY id",
     )
@@ -67,13 +67,35 @@ async fn count_new_addresses(tx: &mut CampaignTx, import: ImportId) -> Result<u6
     .fetch_all(&mut **tx)
     .await?;
     let earlier: Vec<ImportId> = earlier.into_iter().map(ImportId).collect();
+    if let (true, Some(repeated)) = (earlier.is_empty(), &table.repeated) {
+        return count_repeats(tx, import, repeated).await;
+    }
     sqlx::raw_sql(WORK_MEM).execute(&mut **tx).await?;
     // Names from typed ids alone; never prepared by name.
     let new: i64 = sqlx::query_scalar(AssertSqlSafe(new_addresses_statement(import, &earlier)))
         .persistent(false)
         .fetch_one(&mut **tx)
         .await?;
-    u64::try_from(new).map_err(|_| Error::Stored("count"))
+    Ok(table.imported.saturating_sub(u64::try_from(new).map_err(|_| Error::Stored("count"))?))
+}
+
+/// The same for a campaign's first import, of which it is known which addresses may be repeated.
+async fn count_repeats(tx: &mut CampaignTx, import: ImportId, repeated: &[AddressKey]) -> Result<u64, Error> {
+    if repeated.is_empty() {
+        return Ok(0);
+    }
+    let keys: Vec<&[u8]> = repeated.iter().map(|key| key.0.as_slice()).collect();
+    let statement = format!(
+        "SELECT coalesce(sum(rows - 1), 0)::bigint
+         FROM (SELECT count(*) AS rows FROM {} WHERE address_key = ANY($1) GROUP BY address_key) AS repeated",
+        import.table()
+    );
+    let count: i64 = sqlx::query_scalar(AssertSqlSafe(statement))
+        .persistent(false)
+        .bind(keys)
+        .fetch_one(&mut **tx)
+        .await?;
+    u64::try_from(count).map_err(|_| Error::Stored("count"))
 }
 
 fn new_addresses_statement(import: ImportId, earlier: &[ImportId]) -> String {

@@ -6,5 +6,6 @@ pub mod copy;
 pub mod dialect;
 pub mod file;
 pub mod records;
+pub mod repeats;
 pub mod report;
 pub mod rows;

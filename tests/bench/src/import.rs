@@ -29,6 +29,8 @@ const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const HEADER: &str = "id,email,first_name,last_name,street,postcode,city,company,amount,since";
 /// One row in so many has no valid address: reporting is part of the work.
 const BAD_EVERY: u64 = 500;
+/// One row in so many repeats the address of the row before: counting them is part of the work, too.
+const REPEATED_EVERY: u64 = 400;
 /// As long as the function may run.
 const INVOCATION: Duration = Duration::minutes(15);
 
@@ -139,11 +141,12 @@ fn make_csv(rows: u64) -> Vec<u8> {
     let mut text = format!("{HEADER}\n");
     for n in 0..rows {
         let at = if n % BAD_EVERY == 7 { " at " } else { "@" };
+        let who = if n % REPEATED_EVERY == 11 { n - 1 } else { n };
         // Writing to a String cannot fail.
         let _ = writeln!(
             text,
-            "{n},recipient.{n:07}{at}mail{:02}.example.com,Anna-{:03},Mustermann,\"Long Street {:03}, left\",{:05},Springfield,Acme Ltd,{}.{:02},2026-{:02}-17",
-            n % 97,
+            "{n},recipient.{who:07}{at}mail{:02}.example.com,Anna-{:03},Mustermann,\"Long Street {:03}, left\",{:05},Springfield,Acme Ltd,{}.{:02},2026-{:02}-17",
+            who % 97,
             n % 1000,
             n % 311,
             n % 99_999,
@@ -198,8 +201,9 @@ async fn check(owner: &PgPool, import: i64, rows: u64) -> Result<()> {
             .bind(import)
             .fetch_one(owner)
             .await?;
-    let bad = (0..rows).filter(|n| n % BAD_EVERY == 7).count();
-    let expected = ("finished".to_owned(), i64::try_from(rows)?, i64::try_from(bad)?, 0);
+    let bad = i64::try_from((0..rows).filter(|n| n % BAD_EVERY == 7).count())?;
+    let repeated = i64::try_from((0..rows).filter(|n| n % REPEATED_EVERY == 11).count())?;
+    let expected = ("finished".to_owned(), i64::try_from(rows)?, bad, repeated);
     if counts == expected {
         Ok(())
     } else {

@@ -17,6 +17,7 @@ use super::{
     columns::{self, Columns},
     copy::{CopyRows, Recipient},
     records::{Content, Fields, ROW_BYTES_MAX, ReadError, Record, Records},
+    repeats::Repeats,
     report::Report,
 };
 
@@ -38,7 +39,6 @@ pub struct Terms<'a> {
 }
 
 /// What a file held.
-#[derive(Debug)]
 pub struct Rows {
     /// Its columns.
     pub columns: Columns,
@@ -46,6 +46,8 @@ pub struct Rows {
     pub imported: u64,
     /// Rows that are in the report.
     pub rejected: u64,
+    /// Which addresses may stand in several rows.
+    pub repeats: Repeats,
 }
 
 /// Why reading ended before the end.
@@ -88,13 +90,13 @@ pub fn read_rows<R: Read, W: Write, F: FnOnce() -> W>(
             table
         } else {
             let columns = first_record(&record, terms.profile, charset)?;
-            let table = table.insert(Rows { columns, imported: 0, rejected: 0 });
+            let table = table.insert(Rows { columns, imported: 0, rejected: 0, repeats: Repeats::default() });
             if terms.profile.header.unwrap_or(true) {
                 continue;
             }
             table
         };
-        match add_row(&record, &table.columns, terms, charset, &mut copy) {
+        match add_row(&record, &table.columns, terms, charset, &mut copy, &mut table.repeats) {
             Ok(Added::Row(None)) => table.imported += 1,
             Ok(Added::Row(Some(chunk))) => {
                 table.imported += 1;
@@ -154,6 +156,7 @@ fn add_row(
     terms: &Terms<'_>,
     charset: &str,
     copy: &mut CopyRows,
+    repeats: &mut Repeats,
 ) -> Result<Added, Problem> {
     let whole = |notice| Problem { column: None, notice };
     let expected = columns.names.len();
@@ -187,10 +190,12 @@ fn add_row(
         notice: Notice::new(error.code()).with("column", &columns.names[columns.address]),
     })?;
     let own_key = columns.key.map(|at| field(at).trim()).filter(|key| !key.is_empty());
+    let address_key = address.key(terms.digest_key);
+    repeats.note(address_key);
     let chunk = copy.push(&Recipient {
         line: i64::try_from(record.line).unwrap_or(i64::MAX),
         address: address.envelope(),
-        address_key: address.key(terms.digest_key),
+        address_key,
         own_key,
         fields,
     });
