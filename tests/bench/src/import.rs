@@ -230,6 +230,7 @@ async fn psql_copy(stack: &Stack, path: &Path) -> Result<f64> {
     let columns = HEADER.replace(',', " text, ");
     let psql = |command: String| {
         let mut psql = Command::new("psql");
+        psql.env("PGOPTIONS", "-c client_min_messages=warning");
         psql.args(["-qX", "-v", "ON_ERROR_STOP=1", "-c"]).arg(command).arg(&stack.superuser_database_url);
         psql
     };
