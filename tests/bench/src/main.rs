@@ -48,14 +48,29 @@ async fn main() -> Result<()> {
     if names.is_empty() {
         names = Bench::value_variants().to_vec();
     }
+    let [name] = names.as_slice() else { return each_alone(&names, json).await };
     let stack = Stack::from_env()?;
+    let comparisons = match name {
+        Bench::Import => Box::pin(import::bench(&stack, RUNS, IMPORT_ROWS)).await?,
+        Bench::Send => Box::pin(send::bench(&stack, RUNS, SEND_MAILS)).await?,
+    };
+    for comparison in comparisons {
+        comparison.print(json)?;
+    }
+    Ok(())
+}
+
+/// Several: each in a process of its own, so that the peak of one's memory is not the other's.
+async fn each_alone(names: &[Bench], json: bool) -> Result<()> {
     for name in names {
-        let comparisons = match name {
-            Bench::Import => Box::pin(import::bench(&stack, RUNS, IMPORT_ROWS)).await?,
-            Bench::Send => Box::pin(send::bench(&stack, RUNS, SEND_MAILS)).await?,
-        };
-        for comparison in comparisons {
-            comparison.print(json)?;
+        let mut bench = tokio::process::Command::new(std::env::current_exe()?);
+        bench.args(name.to_possible_value().map(|value| value.get_name().to_owned()));
+        if json {
+            bench.arg("--json");
+        }
+        let status = bench.status().await?;
+        if !status.success() {
+            return Err(format!("the benchmark ended with {status}").into());
         }
     }
     Ok(())
