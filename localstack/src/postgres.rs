@@ -83,7 +83,7 @@ impl Server {
         let (owner_password, app_password) = (secret()?, secret()?);
         let mut roles = String::new();
         for (role, password, rights) in
-            [(OWNER, &owner_password, "CREATEROLE CREATEDB"), (APP, &app_password, "NOINHERIT")]
+            [(OWNER, &owner_password, "INHERIT CREATEROLE CREATEDB"), (APP, &app_password, "NOINHERIT")]
         {
             let _ = write!(
                 roles,
