@@ -8,11 +8,13 @@ mod limiter;
 mod master;
 pub mod password;
 mod random;
+mod sealing;
 mod ssh_key;
 
 pub use api_key::{ApiKey, NewApiKey};
 pub use limiter::{Attempt, LIMITER_KEYS_MAX, Limiter};
 pub use master::{KEY_BYTES, MasterKey, Purpose};
+pub use sealing::{HEADER_BYTES, SealingError, open, seal};
 pub use ssh_key::SshKey;
 
 use fault::{Code, Disposition, Fault};

@@ -36,6 +36,8 @@ id! {
     ImportId;
     /// One start of a campaign's mailing.
     LaunchId;
+    /// An upload into Incoming that is not complete.
+    UploadId;
     /// One mail: a row of its campaign's ledger. Unique in its campaign only.
     MailId;
     /// One planned or written export file.

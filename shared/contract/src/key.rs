@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::{CampaignId, LaunchId, TenantId};
+use crate::{CampaignId, LaunchId, TenantId, UploadId};
 
 /// A folder of the File Exchange; its name is the key's prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -89,6 +89,12 @@ pub fn spool_key(tenant: TenantId, campaign: CampaignId, launch: LaunchId, slice
     format!("{}{launch}/{slice}", spool_prefix(tenant, campaign))
 }
 
+/// The last bytes of an unfinished upload, too few for a part of their own; never below a campaign's prefix, which has a number in
+/// that place.
+pub fn upload_tail_key(tenant: TenantId, upload: UploadId) -> String {
+    format!("{tenant}/uploads/{upload}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -112,5 +118,6 @@ mod tests {
     #[test]
     fn spool_keys_begin_with_their_tenant() {
         assert_eq!(spool_key(TenantId(1), CampaignId(22), LaunchId(3), 4), "1/22/3/4");
+        assert_eq!(upload_tail_key(TenantId(1), UploadId(5)), "1/uploads/5");
     }
 }

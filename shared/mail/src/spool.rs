@@ -1,19 +1,14 @@
 //! The spool: the finished messages of one slice, sealed into one object.
 //!
-//! Layout: `BCSP`, one byte of version, one byte of key id, 12 random bytes of nonce, then AES-256-GCM (16 bytes of tag last) over a zstd
-//! stream of records. The first six bytes and the object's name are authenticated with it, so an object moved to another name does not
-//! open. A record is the mail's id (8 bytes), then sender, recipient (2 bytes of length each) and message (4 bytes of length); numbers are
-//! big-endian.
+//! It is an object as [`access::seal`] makes it, with the header `BCSP` and one byte of version, over a zstd stream of records. A record is
+//! the mail's id (8 bytes), then sender, recipient (2 bytes of length each) and message (4 bytes of length); numbers are big-endian.
 
 use std::{
     fmt,
     io::{Read, Write},
 };
 
-use aws_lc_rs::{
-    aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    rand,
-};
+use access::{HEADER_BYTES, SealingError};
 use bytes::Bytes;
 use contract::MailId;
 use fault::{Disposition, Fault};
@@ -21,9 +16,8 @@ use fault::{Disposition, Fault};
 /// Of all records of one object before compression: send holds them in memory, beside the object itself.
 pub const SPOOL_BYTES_MAX: usize = 32 << 20;
 
-const MAGIC: &[u8; 4] = b"BCSP";
-const VERSION: u8 = 1;
-const PREFIX_BYTES: usize = MAGIC.len() + 2;
+/// The last byte is the version of the records.
+const HEADER: &[u8; HEADER_BYTES] = b"BCSP\x01";
 /// Personalised messages of one template compress tenfold at the fastest level; signing costs a hundred times more than that.
 const COMPRESSION_LEVEL: i32 = 1;
 const RECORD_HEAD_BYTES: usize = 8 + 2 + 2 + 4;
@@ -62,6 +56,16 @@ pub enum SpoolError {
     /// The compressor or the random source failed.
     #[error("spool object could not be made")]
     Sealing,
+}
+
+impl From<SealingError> for SpoolError {
+    fn from(error: SealingError) -> Self {
+        match error {
+            SealingError::Malformed => Self::Malformed,
+            SealingError::Forged => Self::Forged,
+            SealingError::Unsealed => Self::Sealing,
+        }
+    }
 }
 
 impl Fault for SpoolError {
@@ -123,19 +127,8 @@ impl SpoolWriter {
 
     /// The object for the name under which it will stand, by the tenant's spool key with the number `key_id`.
     pub fn seal(self, key: &[u8; 32], key_id: u8, name: &str) -> Result<Vec<u8>, SpoolError> {
-        let mut body = self.records.finish().map_err(|_| SpoolError::Sealing)?;
-        let mut nonce = [0; NONCE_LEN];
-        rand::fill(&mut nonce).map_err(|_| SpoolError::Sealing)?;
-        let mut object = Vec::with_capacity(PREFIX_BYTES + NONCE_LEN + body.len() + AES_256_GCM.tag_len());
-        object.extend(MAGIC);
-        object.extend([VERSION, key_id]);
-        let aad = aad(&object, name);
-        aead(key)?
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), Aad::from(aad), &mut body)
-            .map_err(|_| SpoolError::Sealing)?;
-        object.extend(nonce);
-        object.extend(body);
-        Ok(object)
+        let body = self.records.finish().map_err(|_| SpoolError::Sealing)?;
+        Ok(access::seal(HEADER, key, key_id, name, body)?)
     }
 }
 
@@ -145,16 +138,7 @@ pub fn open_spool(
     name: &str,
     key: impl FnOnce(u8) -> [u8; 32],
 ) -> Result<Vec<Spooled>, SpoolError> {
-    let (prefix, sealed) = object.split_at_mut_checked(PREFIX_BYTES).ok_or(SpoolError::Malformed)?;
-    let key_id = match prefix {
-        [magic @ .., VERSION, key_id] if magic == MAGIC => *key_id,
-        _ => return Err(SpoolError::Malformed),
-    };
-    let (nonce, sealed) = sealed.split_at_mut_checked(NONCE_LEN).ok_or(SpoolError::Malformed)?;
-    let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| SpoolError::Malformed)?;
-    let compressed = aead(&key(key_id))?
-        .open_in_place(nonce, Aad::from(aad(prefix, name)), sealed)
-        .map_err(|_| SpoolError::Forged)?;
+    let compressed = access::open(HEADER, &mut object, name, key)?;
     let mut records = Vec::new();
     let decoder = zstd::stream::Decoder::with_buffer(&*compressed).map_err(|_| SpoolError::Malformed)?;
     let limit = u64::try_from(SPOOL_BYTES_MAX).unwrap_or(u64::MAX);
@@ -189,14 +173,6 @@ fn take(records: &mut Bytes, length: usize) -> Option<Bytes> {
 /// What may stand between angle brackets in an SMTP command: nothing that ends the line or the brackets.
 fn is_plain(address: &str) -> bool {
     !address.chars().any(|c| c.is_control() || matches!(c, '<' | '>'))
-}
-
-fn aad(prefix: &[u8], name: &str) -> Vec<u8> {
-    [prefix, name.as_bytes()].concat()
-}
-
-fn aead(key: &[u8; 32]) -> Result<LessSafeKey, SpoolError> {
-    Ok(LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).map_err(|_| SpoolError::Sealing)?))
 }
 
 #[cfg(test)]

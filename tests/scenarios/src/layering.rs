@@ -16,7 +16,7 @@ const SHARED: [(&str, &[&str]); 8] = [
     ("store", &["contract", "fault"]),
     ("access", &["contract", "fault"]),
     ("exchange", &["contract", "fault", "store"]),
-    ("mail", &["contract", "fault"]),
+    ("mail", &["access", "contract", "fault"]),
     ("openpgp", &["contract", "fault"]),
     ("runtime", &["access", "contract", "exchange", "fault", "store"]),
 ];
