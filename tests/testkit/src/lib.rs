@@ -16,7 +16,9 @@ pub mod csv;
 pub mod gpg;
 pub mod http;
 pub mod mailbox;
+pub mod packets;
 pub mod sftp;
+pub mod ssh;
 pub mod tenant;
 pub mod wait;
 

@@ -1,0 +1,122 @@
+//! SSH by hand, for what no ordinary client does: logins in any order, from any loopback address, and channels of every kind.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use localstack::Address;
+use russh::{
+    Channel, ChannelMsg, MethodKind,
+    client::{self, AuthResult, Handle, Msg},
+    keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate},
+};
+use tokio::net::TcpSocket;
+
+use crate::packets::Sftp;
+
+/// Takes every host key: what is looked at is the server's patience, not its name.
+pub struct AnyHost;
+
+impl client::Handler for AnyHost {
+    type Error = russh::Error;
+
+    async fn check_server_key(&mut self, _: &PublicKeyOrCertificate) -> Result<bool, russh::Error> {
+        Ok(true)
+    }
+}
+
+/// A loopback address that no other test of this run comes from: limits by address then count one test alone.
+pub fn own_address() -> Ipv4Addr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let number = std::process::id().wrapping_mul(64).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+    let [_, high, middle, low] = number.to_be_bytes();
+    // Never 127.0.x.x, where the servers are.
+    Ipv4Addr::new(127, high | 1, middle, low.clamp(1, 254))
+}
+
+/// A connection, logged in or not yet.
+pub struct Ssh {
+    pub handle: Handle<AnyHost>,
+    user: String,
+}
+
+impl Ssh {
+    /// Connects from an address of its own.
+    pub async fn connect(server: &Address, user: &str) -> Self {
+        Self::connect_from(server, user, own_address()).await.expect("the gateway takes the connection")
+    }
+
+    /// Connects from a loopback address; `None` when the server ends the connection before its greeting is over.
+    pub async fn connect_from(server: &Address, user: &str, source: Ipv4Addr) -> Option<Self> {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::new(IpAddr::V4(source), 0)).unwrap();
+        let address = format!("{}:{}", server.host, server.port).parse().unwrap();
+        let stream = socket.connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let config = Arc::new(client::Config::default());
+        let handle = client::connect_stream(config, stream, AnyHost).await.ok()?;
+        Some(Self { handle, user: user.to_owned() })
+    }
+
+    pub async fn password(&mut self, password: &str) -> AuthResult {
+        self.handle.authenticate_password(&self.user, password).await.unwrap()
+    }
+
+    /// Offers a key and proves that it is ours.
+    pub async fn key(&mut self, path: &Path) -> AuthResult {
+        let key = Arc::new(russh::keys::load_secret_key(path, None).unwrap());
+        let key = PrivateKeyWithHashAlg::new(key, Some(HashAlg::Sha512));
+        self.handle.authenticate_publickey(&self.user, key).await.unwrap()
+    }
+
+    /// A session channel on which nothing was asked for yet.
+    pub async fn channel(&self) -> Channel<Msg> {
+        self.handle.channel_open_session().await.unwrap()
+    }
+
+    /// The subsystem `sftp` on a channel of its own, with versions exchanged.
+    pub async fn sftp(&self) -> Sftp {
+        let mut channel = self.channel().await;
+        channel.request_subsystem(true, "sftp").await.unwrap();
+        assert!(granted(&mut channel).await, "the subsystem sftp is refused");
+        Sftp::begin(channel).await
+    }
+}
+
+/// Whether the methods that are left name this one.
+pub fn asks_for(result: &AuthResult, method: MethodKind) -> bool {
+    matches!(result, AuthResult::Failure { remaining_methods, .. } if remaining_methods.contains(&method))
+}
+
+/// The answer to a channel request that wanted one; a channel that ends instead is a refusal.
+pub async fn granted(channel: &mut Channel<Msg>) -> bool {
+    loop {
+        match channel.wait().await {
+            Some(ChannelMsg::Success) => return true,
+            Some(ChannelMsg::Failure | ChannelMsg::Close) | None => return false,
+            Some(_) => {}
+        }
+    }
+}
+
+/// Runs a command to its end: exit status and what came on both outputs. `None`: it was refused.
+pub async fn exec(ssh: &Ssh, command: &str) -> Option<(u32, String)> {
+    let mut channel = ssh.channel().await;
+    channel.exec(true, command).await.unwrap();
+    let (mut status, mut output) = (None, Vec::new());
+    loop {
+        match channel.wait().await {
+            Some(ChannelMsg::Failure) => return None,
+            Some(ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. }) => output.extend(data),
+            Some(ChannelMsg::ExitStatus { exit_status }) => status = Some(exit_status),
+            Some(ChannelMsg::Close) | None => break,
+            Some(_) => {}
+        }
+    }
+    Some((status?, String::from_utf8_lossy(&output).into_owned()))
+}
