@@ -25,8 +25,10 @@ mod process;
 mod progress;
 mod stack;
 mod start;
+mod venv;
 
 pub use aws::{Deploy, Invocation, deploy, invoke, queue_depth, undeploy};
 pub use error::{Error, Result};
+pub use paths::clients_venv;
 pub use process::processes_of;
 pub use stack::{Address, Deployment, Queue, STACK_VARIABLE, Stack};

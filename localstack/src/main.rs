@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use localstack::instance::{Instance, Without};
-use localstack::{Result, commands, proxy, run, setup, sink};
+use localstack::setup::{self, Purpose};
+use localstack::{Result, commands, proxy, run, sink};
 
 #[derive(Parser)]
 #[command(name = "cargo local", bin_name = "cargo local", about, version)]
@@ -166,9 +167,17 @@ async fn execute(command: Command) -> Result<i32> {
             commands::logs(&instance.instance()?, &name, follow).map(|()| 0)
         }
         command => {
-            setup::ensure().await?;
+            setup::ensure(purpose(&command)).await?;
             prepared(command).await
         }
+    }
+}
+
+fn purpose(command: &Command) -> Purpose {
+    match command {
+        Command::Setup | Command::Test { .. } => Purpose::Tests,
+        Command::Bench { .. } => Purpose::Bench,
+        _ => Purpose::Stack,
     }
 }
 

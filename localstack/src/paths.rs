@@ -24,6 +24,11 @@ pub fn venv() -> PathBuf {
     target().join("localstack-venv")
 }
 
+/// The virtual environment of the tests' clients.
+pub fn clients_venv() -> PathBuf {
+    target().join("clients-venv")
+}
+
 /// The user that runs the driver.
 pub fn uid() -> u32 {
     std::fs::metadata("/proc/self").map_or(u32::MAX, |me| me.uid())

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::error::{Error, IoContext, Result};
+use crate::error::{Error, Result};
 use crate::progress::Step;
+use crate::venv::{self, python};
 use crate::{paths, postgres, process};
 
 /// Something that building or running needs, and the Debian package that has it.
@@ -14,6 +15,18 @@ struct Need {
     present: fn() -> bool,
 }
 
+/// What a command is about to do, beyond building and running the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Nothing more.
+    Stack,
+    /// Running the tests.
+    Tests,
+    /// Running the benchmarks.
+    Bench,
+}
+
+/// Whatever is done.
 const NEEDS: [Need; 8] = [
     Need {
         package: "postgresql",
@@ -37,13 +50,33 @@ const NEEDS: [Need; 8] = [
     Need { package: "libclang-dev", what_for: "building sequoia-openpgp", present: has_libclang },
 ];
 
+/// Customers' SFTP clients, for the scenarios.
+const TEST_NEEDS: [Need; 4] = [
+    Need { package: "curl", what_for: "a client of the tests", present: || on_path("curl") },
+    Need { package: "lftp", what_for: "a client of the tests", present: || on_path("lftp") },
+    Need { package: "rclone", what_for: "a client of the tests", present: || on_path("rclone") },
+    Need { package: "sshfs", what_for: "a client of the tests", present: || on_path("sshfs") },
+];
+
+/// The benchmarks' peers.
+const BENCH_NEEDS: [Need; 0] = [];
+
 /// Sees to it that everything is there. Quick when it is.
-pub async fn ensure() -> Result<()> {
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
+pub async fn ensure(purpose: Purpose) -> Result<()> {
+    let more: &[Need] = match purpose {
+        Purpose::Stack => &[],
+        Purpose::Tests => &TEST_NEEDS,
+        Purpose::Bench => &BENCH_NEEDS,
+    };
+    let missing: Vec<&Need> = NEEDS.iter().chain(more).filter(|need| !(need.present)()).collect();
     if !missing.is_empty() {
         install(&missing).await?;
     }
-    localstack().await
+    venv::localstack().ensure().await?;
+    if purpose == Purpose::Tests {
+        venv::clients().ensure().await?;
+    }
+    Ok(())
 }
 
 async fn install(missing: &[&Need]) -> Result<()> {
@@ -105,73 +138,6 @@ fn apt(arguments: &[&str]) -> Command {
     command
 }
 
-/// `LocalStack` and the executor in a virtual environment, unless the stamp says that just these are in it.
-async fn localstack() -> Result<()> {
-    let (venv, source) = (paths::venv(), paths::checkout().join("localstack"));
-    let stamp = venv.join("broadcast.stamp");
-    let wanted = fingerprint(&source)?;
-    if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) {
-        return Ok(());
-    }
-    let step = Step::begin("Installing LocalStack into target/localstack-venv");
-    // Whatever is there is older or half done.
-    match std::fs::remove_dir_all(&venv) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
-    .or_cannot(|| format!("remove {}", venv.display()))?;
-    let mut create = Command::new(python());
-    create.args(["-m", "venv"]).arg(&venv);
-    process::run("create a virtual environment", create, "").await?;
-    // The list is complete: pip has nothing to choose.
-    let mut pins = pip(&venv);
-    pins.arg("--no-deps").arg("--requirement").arg(source.join("requirements.txt"));
-    process::run("install LocalStack", pins, "").await?;
-    // pip builds where the source is; ours is copied, to leave the checkout clean.
-    let copy = venv.join("executor-source");
-    let mut copied = Command::new("cp");
-    copied.arg("-r").arg(source.join("executor")).arg(&copy);
-    process::run("copy the executor", copied, "").await?;
-    let mut executor = pip(&venv);
-    executor.arg("--no-deps").arg(&copy);
-    process::run("install the executor", executor, "").await?;
-    std::fs::write(&stamp, wanted).or_cannot(|| format!("write {}", stamp.display()))?;
-    step.done("installed");
-    Ok(())
-}
-
-fn pip(venv: &Path) -> Command {
-    let mut command = Command::new(venv.join("bin/pip"));
-    command.args(["--disable-pip-version-check", "install", "--quiet"]);
-    command
-}
-
-fn fingerprint(source: &Path) -> Result<String> {
-    let package = source.join("executor/broadcast_executor");
-    let mut files = vec![source.join("requirements.txt"), source.join("executor/pyproject.toml")];
-    let listed = std::fs::read_dir(&package).or_cannot(|| format!("list {}", package.display()))?;
-    files.extend(
-        listed.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.extension().is_some()),
-    );
-    files.sort();
-    let mut parts = vec![python().as_os_str().as_encoded_bytes().to_vec()];
-    for file in files {
-        parts.push(std::fs::read(&file).or_cannot(|| format!("read {}", file.display()))?);
-    }
-    let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
-    Ok(format!("{:016x}", paths::fingerprint(&parts)))
-}
-
-/// Debian's own Python when it is new enough for `LocalStack` (3.11), so that a version manager's does not matter.
-fn python() -> PathBuf {
-    let check = "import sys; sys.exit(sys.version_info < (3, 11))";
-    let system = Path::new("/usr/bin/python3");
-    if succeeds(quiet("/usr/bin/python3", &["-c", check]).env_clear()) {
-        return system.to_path_buf();
-    }
-    PathBuf::from("python3")
-}
-
 fn has_venv() -> bool {
     succeeds(Command::new(python()).args(["-c", "import venv, ensurepip"]).stderr(Stdio::null()))
 }
@@ -201,12 +167,12 @@ fn on_path(program: &str) -> bool {
     path.split(':').any(|folder| Path::new(folder).join(program).is_file())
 }
 
-fn quiet(program: &str, arguments: &[&str]) -> Command {
+pub(crate) fn quiet(program: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
-fn succeeds(command: &mut Command) -> bool {
+pub(crate) fn succeeds(command: &mut Command) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
