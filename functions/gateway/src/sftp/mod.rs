@@ -3,7 +3,9 @@
 //! The loop is our own: the library's goes on for ever with a stream that it has lost its place in, and reads nothing while it writes.
 
 mod attributes;
+mod handles;
 mod listing;
+mod names;
 mod packet;
 mod reading;
 mod refusal;
