@@ -13,6 +13,7 @@
 
 pub mod aws;
 pub mod csv;
+pub mod gateway;
 pub mod gpg;
 pub mod http;
 pub mod mailbox;
