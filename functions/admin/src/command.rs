@@ -27,6 +27,21 @@ pub enum Command {
         /// RFC 3339; never when absent. Given again, it replaces the earlier one.
         #[serde(default, with = "time::serde::rfc3339::option")]
         expires_at: Option<OffsetDateTime>,
+        /// Networks and addresses from which it may log in; from anywhere when empty. Given again, they replace the earlier ones.
+        #[serde(default)]
+        sources: Vec<String>,
+    },
+    /// An SSH key logs in no more; sessions that it has opened end within a minute.
+    RemoveSshKey {
+        /// Whose.
+        slug: String,
+        /// `SHA256:...`, as `tenant` and `ssh-keygen -l` show it.
+        fingerprint: String,
+    },
+    /// Make a new password for the File Exchange; the old one is good no more.
+    ResetSftpPassword {
+        /// Whose.
+        slug: String,
     },
     /// Register an OpenPGP certificate of the customer.
     AddPgpKey {
@@ -101,6 +116,9 @@ pub struct TenantSpec {
     /// Whether exports are encrypted to the tenant's recipient keys.
     #[serde(default)]
     pub encrypt_exports: Option<bool>,
+    /// Whether a login to the File Exchange takes a key and the password, both.
+    #[serde(default)]
+    pub sftp_both: Option<bool>,
 }
 
 impl TenantSpec {
@@ -118,6 +136,7 @@ impl TenantSpec {
             ],
             export_minutes: self.export_minutes,
             encrypt_exports: self.encrypt_exports,
+            sftp_both: self.sftp_both,
         }
     }
 }
@@ -133,6 +152,8 @@ pub struct Settings {
     pub export_minutes: Option<i32>,
     /// Whether exports are encrypted.
     pub encrypt_exports: Option<bool>,
+    /// Whether a login takes a key and the password.
+    pub sftp_both: Option<bool>,
 }
 
 /// Whether a tenant may do anything.
@@ -210,6 +231,16 @@ mod tests {
                     slug: "acme".to_owned(),
                     public_key: "p".to_owned(),
                     expires_at: Some(time::macros::datetime!(2027-01-01 00:00 UTC)),
+                    sources: Vec::new(),
+                },
+            ),
+            (
+                json!({"command": "add_ssh_key", "slug": "acme", "public_key": "p", "sources": ["192.0.2.0/24"]}),
+                Command::AddSshKey {
+                    slug: "acme".to_owned(),
+                    public_key: "p".to_owned(),
+                    expires_at: None,
+                    sources: vec!["192.0.2.0/24".to_owned()],
                 },
             ),
         ] {

@@ -1,7 +1,6 @@
 //! A tenant's keys: those that we make, whose secrets go to Secrets Manager, and those that the customer hands in.
 
-use access::{ApiKey, NewApiKey, SshKey};
-use contract::TenantId;
+use access::{ApiKey, NewApiKey};
 use openpgp::PublicKey;
 use serde_json::{Value, json};
 use sqlx::PgConnection;
@@ -73,65 +72,6 @@ pub(crate) async fn ensure_api_key(
         .execute(&mut *db)
         .await?;
     audit::note(db, tenant.id(), "make_api_key", Some(&key.prefix)).await
-}
-
-/// The tenant's password for SFTP. The database has its hash alone.
-pub(crate) async fn ensure_password(
-    admin: &Admin,
-    db: &mut PgConnection,
-    tenant: &Tenant,
-) -> Result<(), AdminError> {
-    if tenant.has_password {
-        return Ok(());
-    }
-    let password = access::password::generate()?;
-    secret::put(&admin.clients, &secret::sftp_password(&admin.deployment, &tenant.slug), &password).await?;
-    let hash = tokio::task::spawn_blocking(move || access::password::hash(&password))
-        .await
-        .map_err(|_| AdminError::Cut)??;
-    sqlx::query("UPDATE broadcast.tenants SET sftp_password_hash = $2 WHERE id = $1")
-        .bind(tenant.id().0)
-        .bind(&hash)
-        .execute(&mut *db)
-        .await?;
-    audit::note(db, tenant.id(), "make_sftp_password", None).await
-}
-
-/// Adds an SSH key by command.
-pub(crate) async fn add_ssh(
-    admin: &Admin,
-    slug: &str,
-    line: &str,
-    expires_at: Option<OffsetDateTime>,
-) -> Result<Value, AdminError> {
-    let mut tx = admin.store.pool().begin().await?;
-    let tenant = Tenant::load(&mut tx, slug).await?;
-    let key = insert_ssh(&mut tx, tenant.id(), line, expires_at).await?;
-    tx.commit().await?;
-    Ok(json!({"fingerprint": key.fingerprint(), "algorithm": key.algorithm()}))
-}
-
-/// Adds an SSH key, or sets another end to a known one.
-pub(crate) async fn insert_ssh(
-    db: &mut PgConnection,
-    tenant: TenantId,
-    line: &str,
-    expires_at: Option<OffsetDateTime>,
-) -> Result<SshKey, AdminError> {
-    let key = SshKey::parse(line)?;
-    let fingerprint = key.fingerprint();
-    sqlx::query(
-        "INSERT INTO broadcast.ssh_keys (tenant_id, fingerprint, public_key, expires_at) VALUES ($1, $2, $3, $4)
-         ON CONFLICT (tenant_id, fingerprint) DO UPDATE SET expires_at = excluded.expires_at",
-    )
-    .bind(tenant.0)
-    .bind(&fingerprint)
-    .bind(key.openssh())
-    .bind(expires_at)
-    .execute(&mut *db)
-    .await?;
-    audit::note(db, tenant, "add_ssh_key", Some(&fingerprint)).await?;
-    Ok(key)
 }
 
 /// Registers a customer's OpenPGP certificate, after a look at whether it can do now what it is for.

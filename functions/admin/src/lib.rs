@@ -10,6 +10,7 @@ mod command;
 mod domain;
 mod error;
 mod key;
+mod login;
 mod migrate;
 mod profile;
 mod secret;
@@ -45,9 +46,11 @@ pub async fn handle(admin: Arc<Admin>, command: Command, now: OffsetDateTime) ->
         Command::CreateTenant(spec) => tenant::create(&admin, &spec, now).await,
         Command::SetTenant(spec) => tenant::set(&admin, &spec, now).await,
         Command::Tenant { slug } => show::tenant(&admin, &slug).await,
-        Command::AddSshKey { slug, public_key, expires_at } => {
-            key::add_ssh(&admin, &slug, &public_key, expires_at).await
+        Command::AddSshKey { slug, public_key, expires_at, sources } => {
+            login::add_key(&admin, &slug, &public_key, expires_at, &sources).await
         }
+        Command::RemoveSshKey { slug, fingerprint } => login::remove_key(&admin, &slug, &fingerprint).await,
+        Command::ResetSftpPassword { slug } => login::reset_password(&admin, &slug).await,
         Command::AddPgpKey { slug, purpose, public_key } => {
             key::add_pgp(&admin, &slug, purpose, &public_key, now).await
         }

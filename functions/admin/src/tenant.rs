@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::{Admin, AdminError, Settings, TenantSpec, audit, bucket, key, show};
+use crate::{Admin, AdminError, Settings, TenantSpec, audit, bucket, key, login, show};
 
 /// What the steps need to know of a tenant.
 #[derive(sqlx::FromRow)]
@@ -68,9 +68,9 @@ pub(crate) async fn create(
     bucket::put(admin, &tenant.bucket, &tenant.retention()).await?;
     key::ensure_openpgp(admin, &mut db, &tenant, now).await?;
     key::ensure_api_key(admin, &mut db, &tenant).await?;
-    key::ensure_password(admin, &mut db, &tenant).await?;
+    login::ensure_password(admin, &mut db, &tenant).await?;
     for line in &spec.ssh_keys {
-        key::insert_ssh(&mut db, tenant.id(), line, None).await?;
+        login::insert_key(&mut db, tenant.id(), line).await?;
     }
     drop(db);
     show::tenant(admin, &spec.slug).await
@@ -107,7 +107,7 @@ pub(crate) async fn set(admin: &Admin, spec: &TenantSpec, _now: OffsetDateTime) 
     let mut tx = sqlx::Connection::begin(&mut *db).await?;
     update(&mut tx, before.id(), spec.name.as_deref(), spec.settings()).await?;
     for line in &spec.ssh_keys {
-        key::insert_ssh(&mut tx, before.id(), line, None).await?;
+        login::insert_key(&mut tx, before.id(), line).await?;
     }
     audit::note(&mut tx, before.id(), "set_tenant", None).await?;
     tx.commit().await?;
@@ -130,7 +130,8 @@ async fn update(
              incoming_hours = coalesce($4, incoming_hours), finished_hours = coalesce($5, finished_hours),
              invalids_hours = coalesce($6, invalids_hours), exports_hours = coalesce($7, exports_hours),
              campaign_hours = coalesce($8, campaign_hours), campaign_hours_max = coalesce($9, campaign_hours_max),
-             export_minutes = coalesce($10, export_minutes), encrypt_exports = coalesce($11, encrypt_exports)
+             export_minutes = coalesce($10, export_minutes), encrypt_exports = coalesce($11, encrypt_exports),
+             sftp_both = coalesce($12, sftp_both)
          WHERE id = $1",
     )
     .bind(tenant.0)
@@ -144,6 +145,7 @@ async fn update(
     .bind(campaign_max)
     .bind(settings.export_minutes)
     .bind(settings.encrypt_exports)
+    .bind(settings.sftp_both)
     .execute(db)
     .await?;
     Ok(())

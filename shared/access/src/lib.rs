@@ -6,6 +6,7 @@
 mod api_key;
 mod limiter;
 mod master;
+mod network;
 pub mod password;
 mod random;
 mod sealing;
@@ -14,6 +15,7 @@ mod ssh_key;
 pub use api_key::{ApiKey, NewApiKey};
 pub use limiter::{Attempt, LIMITER_KEYS_MAX, Limiter};
 pub use master::{KEY_BYTES, MasterKey, Purpose};
+pub use network::Network;
 pub use sealing::{HEADER_BYTES, SealingError, open, seal};
 pub use ssh_key::SshKey;
 
@@ -40,12 +42,15 @@ pub enum Error {
     /// A public key too short, or of a kind that the gateway does not take.
     #[error("an SSH key of a kind or size that is not taken")]
     SshKeyWeak,
+    /// Neither an address nor a network.
+    #[error("not an address or a network such as 192.0.2.0/24, with nothing set behind its prefix")]
+    Network,
 }
 
 impl Fault for Error {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::MasterKey | Self::PasswordLength => Disposition::Permanent,
+            Self::MasterKey | Self::PasswordLength | Self::Network => Disposition::Permanent,
             Self::Random | Self::PasswordHash => Disposition::RETRY,
             Self::SshKeyMalformed => Disposition::Customer(Code::SshKeyMalformed.into()),
             Self::SshKeyWeak => Disposition::Customer(Code::SshKeyWeak.into()),
