@@ -42,6 +42,8 @@ pub fn own_address() -> Ipv4Addr {
 /// A connection, logged in or not yet.
 pub struct Ssh {
     pub handle: Handle<AnyHost>,
+    /// Where it comes from: its lines in the audit have this.
+    pub source: Ipv4Addr,
     user: String,
 }
 
@@ -60,7 +62,7 @@ impl Ssh {
         stream.set_nodelay(true).unwrap();
         let config = Arc::new(client::Config::default());
         let handle = client::connect_stream(config, stream, AnyHost).await.ok()?;
-        Some(Self { handle, user: user.to_owned() })
+        Some(Self { handle, source, user: user.to_owned() })
     }
 
     pub async fn password(&mut self, password: &str) -> AuthResult {

@@ -10,6 +10,7 @@ use crate::{
     aws::Aws,
     http::{Answer, Http},
     sftp::{self, Login, Sftp},
+    ssh::Ssh,
     unique,
 };
 
@@ -168,6 +169,13 @@ impl Tenant {
 
     pub fn sftp(&self) -> Sftp {
         Sftp::new(&self.stack, &self.slug, Login::Key(self.ssh_key.clone()))
+    }
+
+    /// A connection by hand, logged in with the key.
+    pub async fn ssh(&self) -> Ssh {
+        let mut ssh = Ssh::connect(&self.stack.sftp, &self.slug).await;
+        assert!(ssh.key(&self.ssh_key).await.success(), "the key does not log in");
+        ssh
     }
 
     pub fn sftp_by_password(&self) -> Sftp {
