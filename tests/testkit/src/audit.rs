@@ -1,10 +1,15 @@
-//! The lines that tell who did what.
+//! The lines of `broadcast.audit`: who did what, with what result.
+
+use std::net::Ipv4Addr;
+
+use localstack::Stack;
 
 use crate::Tenant;
 
-/// One line of `broadcast.audit`.
+/// One line.
 #[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
 pub struct Line {
+    pub tenant_id: Option<i64>,
     pub actor: String,
     pub action: String,
     pub subject: Option<String>,
@@ -12,10 +17,23 @@ pub struct Line {
     pub result: String,
 }
 
-/// All of one tenant, oldest first.
-pub async fn lines(tenant: &Tenant) -> Vec<Line> {
+/// All that came from one address, oldest first.
+pub async fn from(stack: &Stack, source: Ipv4Addr) -> Vec<Line> {
+    let url = &stack.superuser_database_url;
+    let mut database = <sqlx::PgConnection as sqlx::Connection>::connect(url).await.unwrap();
     sqlx::query_as(
-        "SELECT actor, action, subject, bytes, result FROM broadcast.audit WHERE tenant_id = $1 ORDER BY id",
+        "SELECT tenant_id, actor, action, subject, bytes, result FROM broadcast.audit WHERE source = $1 ORDER BY id",
+    )
+    .bind(source.to_string())
+    .fetch_all(&mut database)
+    .await
+    .unwrap()
+}
+
+/// All of one tenant, oldest first.
+pub async fn of(tenant: &Tenant) -> Vec<Line> {
+    sqlx::query_as(
+        "SELECT tenant_id, actor, action, subject, bytes, result FROM broadcast.audit WHERE tenant_id = $1 ORDER BY id",
     )
     .bind(tenant.id)
     .fetch_all(&mut tenant.superuser().await)
@@ -24,9 +42,9 @@ pub async fn lines(tenant: &Tenant) -> Vec<Line> {
 }
 
 /// Waits for a line of this action about this key, and returns the newest: what a client hears may come before the line.
-pub async fn of(tenant: &Tenant, action: &str, key: &str) -> Line {
+pub async fn newest(tenant: &Tenant, action: &str, key: &str) -> Line {
     crate::wait::until(&format!("an audit line of {action} {key}"), async || {
-        let lines = lines(tenant).await.into_iter();
+        let lines = of(tenant).await.into_iter();
         lines.rev().find(|line| line.action == action && line.subject.as_deref() == Some(key))
     })
     .await

@@ -65,7 +65,8 @@ impl Gateway {
     /// Sends a signal by its name without SIG.
     pub async fn signal(&self, name: &str) {
         let pid = self.process.id().expect("the gateway runs").to_string();
-        let status = Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &pid]).status().await;
+        let status =
+            Command::new("sh").args(["-c", "kill -s \"$1\" \"$2\"", "sh", name, &pid]).status().await;
         assert!(status.unwrap().success());
     }
 

@@ -12,11 +12,9 @@
 )]
 
 pub mod audit;
-pub mod audit;
 pub mod aws;
 pub mod csv;
 pub mod customer;
-pub mod gateway;
 pub mod gateway;
 pub mod gpg;
 pub mod http;
