@@ -9,6 +9,7 @@ mod error;
 mod gateway;
 mod login;
 mod path;
+mod scp;
 mod sftp;
 mod ssh;
 

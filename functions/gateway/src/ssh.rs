@@ -1,4 +1,4 @@
-//! The SSH side of a connection: who logs in, and that there is nothing but SFTP.
+//! The SSH side of a connection: who logs in, and that there is nothing but SFTP and SCP.
 
 use std::{borrow::Cow, collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
@@ -6,12 +6,14 @@ use russh::{
     Channel, ChannelId, MethodKind, MethodSet, Preferred, cipher, compression, kex,
     keys::{Algorithm, EcdsaCurve, HashAlg, PrivateKey, ssh_key},
     mac,
-    server::{Auth, ChannelOpenHandle, Config, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey},
+    server::{
+        Auth, ChannelOpenHandle, Config, Handle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
+    },
 };
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
 
-use crate::{Error, gateway::Gateway, login::Tenant, sftp};
+use crate::{Error, gateway::Gateway, login::Tenant, scp, sftp};
 
 /// Channels of one connection: clients with parallel transfers open a few.
 const CHANNELS_MAX: usize = 8;
@@ -26,6 +28,8 @@ const KEEPALIVE: Duration = Duration::from_mins(1);
 const WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 /// Messages of a channel that wait for us, each up to 32 KiB; below the window, so that memory is bounded by it.
 const CHANNEL_MESSAGES_MAX: usize = 64;
+/// The standard error's number among extended data (RFC 4254, 5.2).
+const STDERR: u32 = 1;
 
 /// The protocol's settings. Key exchange, ciphers and MACs are those without known weakness; strict key exchange is offered to all.
 pub fn config(host_keys: Vec<PrivateKey>) -> Config {
@@ -79,7 +83,7 @@ pub struct Connection {
     source: IpAddr,
     tenant: Option<Tenant>,
     logged_in: Option<oneshot::Sender<()>>,
-    /// Opened and not yet used for SFTP.
+    /// Opened and not yet used.
     channels: HashMap<ChannelId, Channel<Msg>>,
 }
 
@@ -115,6 +119,16 @@ fn is_modern(algorithm: &Algorithm) -> bool {
 
 fn fingerprint(key: &ssh_key::PublicKey) -> String {
     key.fingerprint(HashAlg::Sha256).to_string()
+}
+
+/// Ends a channel. What cannot be sent any more has no reader.
+async fn exit(handle: &Handle, id: ChannelId, exit: scp::Exit) {
+    if !exit.words.is_empty() {
+        let _ = handle.extended_data(id, STDERR, exit.words.into_bytes()).await;
+    }
+    let _ = handle.exit_status_request(id, exit.status).await;
+    let _ = handle.eof(id).await;
+    let _ = handle.close(id).await;
 }
 
 impl Handler for Connection {
@@ -180,20 +194,40 @@ impl Handler for Connection {
         tokio::spawn(async move {
             let mut stream = channel.into_stream();
             sftp::serve(&mut stream, sftp).await;
-            // `scp` takes a channel without an exit status for a failure. What cannot be sent any more has no reader.
-            let _ = handle.exit_status_request(id, 0).await;
-            let _ = handle.eof(id).await;
-            let _ = handle.close(id).await;
+            // `scp` takes a channel without an exit status for a failure.
+            exit(&handle, id, scp::Exit::default()).await;
         });
         Ok(())
     }
 
     async fn shell_request(&mut self, id: ChannelId, session: &mut Session) -> Result<(), Error> {
-        Ok(session.channel_failure(id)?)
+        if self.channels.remove(&id).is_none() {
+            return Ok(session.channel_failure(id)?);
+        }
+        session.channel_success(id)?;
+        let handle = session.handle();
+        tokio::spawn(async move { exit(&handle, id, scp::Exit::no_shell()).await });
+        Ok(())
     }
 
-    async fn exec_request(&mut self, id: ChannelId, _: &[u8], session: &mut Session) -> Result<(), Error> {
-        Ok(session.channel_failure(id)?)
+    async fn exec_request(
+        &mut self,
+        id: ChannelId,
+        command: &[u8],
+        session: &mut Session,
+    ) -> Result<(), Error> {
+        let ready = self.tenant.clone().zip(self.channels.remove(&id));
+        let Some((tenant, channel)) = ready else { return Ok(session.channel_failure(id)?) };
+        let files = self.gateway.files(&tenant).await?;
+        session.channel_success(id)?;
+        let (gateway, source, command) = (Arc::clone(&self.gateway), self.source, command.to_vec());
+        let handle = session.handle();
+        tokio::spawn(async move {
+            let mut stream = channel.into_stream();
+            let end = scp::serve(&mut stream, &command, gateway, tenant, source, files).await;
+            exit(&handle, id, end).await;
+        });
+        Ok(())
     }
 
     async fn pty_request(

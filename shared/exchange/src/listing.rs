@@ -67,6 +67,19 @@ impl TenantFiles {
         }
         Listing { files: self.clone(), prefix, level: true, next: Next::First }
     }
+
+    /// Every file below `path` of the folder, at any depth, in the order of their keys. Markers of empty folders are entries whose name
+    /// ends in a slash; `path`'s own is none.
+    pub fn list_below(&self, folder: Folder, path: &str) -> Listing {
+        Listing { level: false, ..self.list_level(folder, path) }
+    }
+
+    /// Whether `path` is a folder: has a marker, or something in it. One request.
+    pub async fn is_folder(&self, folder: Folder, path: &str) -> Result<bool, Error> {
+        let request = self.client().list_objects_v2().bucket(self.bucket());
+        let answer = request.prefix(format!("{}/", folder.key(path))).max_keys(1).send().await;
+        Ok(!answer.map_err(from_sdk("ListObjectsV2"))?.contents().is_empty())
+    }
 }
 
 impl Listing {

@@ -8,7 +8,7 @@ mod listing;
 mod names;
 mod packet;
 mod reading;
-mod refusal;
+pub(crate) mod refusal;
 mod session;
 mod wire;
 mod writing;
