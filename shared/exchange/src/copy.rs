@@ -119,13 +119,46 @@ impl TenantFiles {
         if from == to {
             return Ok(Stored { etag: meta.etag, size: meta.size });
         }
+        let copied = self.copy_over(from, &meta, to, replace).await?;
+        self.delete(from.0, from.1, Some(&meta.etag)).await?;
+        Ok(copied)
+    }
+
+    /// Copies exactly the content `etag`, or [`Error::Changed`]. With `replace` over whatever stands there, without it [`Error::Exists`].
+    pub async fn copy_file(
+        &self,
+        from: (Folder, &str),
+        etag: &str,
+        to: (Folder, &str),
+        replace: bool,
+    ) -> Result<Stored, Error> {
+        let meta = self.head(from.0, from.1).await?.ok_or(Error::Missing)?;
+        if meta.etag != etag {
+            return Err(Error::Changed);
+        }
+        if from == to {
+            return if replace {
+                Ok(Stored { etag: meta.etag, size: meta.size })
+            } else {
+                Err(Error::Exists)
+            };
+        }
+        self.copy_over(from, &meta, to, replace).await
+    }
+
+    async fn copy_over(
+        &self,
+        from: (Folder, &str),
+        meta: &Meta,
+        to: (Folder, &str),
+        replace: bool,
+    ) -> Result<Stored, Error> {
+        // The copy has the condition, too; not every server that stands in for S3 keeps it.
         if !replace && self.head(to.0, to.1).await?.is_some() {
             return Err(Error::Exists);
         }
-        let copy = Copy { from: from.0.key(from.1), meta: &meta, to: to.0.key(to.1), if_absent: !replace };
-        let etag = self.copy(&copy).await?;
-        self.delete(from.0, from.1, Some(&meta.etag)).await?;
-        Ok(Stored { etag, size: meta.size })
+        let copy = Copy { from: from.0.key(from.1), meta, to: to.0.key(to.1), if_absent: !replace };
+        Ok(Stored { etag: self.copy(&copy).await?, size: meta.size })
     }
 
     /// The copy's `ETag`.

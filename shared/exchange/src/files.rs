@@ -97,7 +97,11 @@ impl TenantFiles {
         folder: Folder,
         name: &str,
     ) -> Result<Option<(Meta, Option<String>)>, Error> {
-        let request = self.client().head_object().bucket(self.bucket()).key(folder.key(name));
+        self.head_key(&folder.key(name)).await
+    }
+
+    pub(crate) async fn head_key(&self, key: &str) -> Result<Option<(Meta, Option<String>)>, Error> {
+        let request = self.client().head_object().bucket(self.bucket()).key(key);
         let answer = match request.send().await.map_err(from_sdk("HeadObject")) {
             Ok(answer) => answer,
             Err(Error::Missing) => return Ok(None),

@@ -13,8 +13,11 @@ mod files;
 mod lifecycle;
 mod listing;
 mod name;
+mod part;
 mod policy;
+mod resume;
 mod spool;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod unfinished;

@@ -42,7 +42,13 @@ pub fn lifecycle(retention: &Retention) -> Vec<LifecycleRule> {
         id: folder.name().to_lowercase(),
         prefix: folder.key(""),
         expire_days: Some(whole_days(hours)),
-        abort_days: None,
+        abort_days: Some(match folder {
+            // Customers may go on with an upload as long as a file would stay, counted by sweep from its last bytes. S3 counts from the
+            // first: twice that time.
+            Folder::Incoming => 2 * whole_days(hours),
+            // Begun by functions: a day is longer than any of those lasts.
+            Folder::Finished | Folder::Invalids | Folder::Exports => 1,
+        }),
         old_version_days: None,
     };
     vec![
@@ -50,12 +56,12 @@ pub fn lifecycle(retention: &Retention) -> Vec<LifecycleRule> {
         folder(Folder::Finished, retention.finished_hours),
         folder(Folder::Invalids, retention.invalids_hours),
         folder(Folder::Exports, retention.exports_hours),
-        // Uploads are begun in Incoming by customers, in Exports and Invalids by functions: a day is longer than any of them lasts.
         LifecycleRule {
-            id: "unfinished".to_owned(),
+            id: "old-versions".to_owned(),
             prefix: String::new(),
             expire_days: None,
-            abort_days: Some(1),
+            // Of overlapping rules the shortest time counts.
+            abort_days: None,
             old_version_days: Some(1),
         },
     ]
@@ -112,11 +118,11 @@ mod tests {
         assert_eq!(
             short,
             [
-                ("Incoming/", Some(2), None),
-                ("Finished/", Some(1), None),
-                ("Invalids/", Some(7), None),
-                ("Exports/", Some(14), None),
-                ("", None, Some(1)),
+                ("Incoming/", Some(2), Some(4)),
+                ("Finished/", Some(1), Some(1)),
+                ("Invalids/", Some(7), Some(1)),
+                ("Exports/", Some(14), Some(1)),
+                ("", None, None),
             ]
         );
         assert_eq!(lifecycle_configuration(&rules).unwrap().rules().len(), 5);

@@ -1,5 +1,7 @@
 //! Against the local stack's S3: what only a server shows.
 
+mod uploads;
+
 use std::{
     io::{Read, Write},
     sync::atomic::{AtomicU32, Ordering},

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use aws_sdk_s3::operation::abort_multipart_upload::AbortMultipartUploadError;
+use contract::Folder;
 use time::OffsetDateTime;
 
 use crate::{Error, TenantFiles, error::from_sdk, files::point_in_time};
@@ -18,6 +20,13 @@ pub struct Unfinished {
 impl fmt::Debug for Unfinished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Unfinished").field("started", &self.started).finish_non_exhaustive()
+    }
+}
+
+impl Unfinished {
+    /// S3's name of it.
+    pub fn upload_id(&self) -> &str {
+        &self.upload_id
     }
 }
 
@@ -54,5 +63,24 @@ impl TenantFiles {
     /// Ends an unfinished upload and frees its parts. One that has ended meanwhile is no error.
     pub async fn abort(&self, upload: &Unfinished) -> Result<(), Error> {
         self.abort_key(&upload.key, &upload.upload_id).await
+    }
+
+    /// The same for one that was begun under this name.
+    pub async fn abort_upload(&self, folder: Folder, begun_as: &str, upload_id: &str) -> Result<(), Error> {
+        self.abort_key(&folder.key(begun_as), upload_id).await
+    }
+
+    pub(crate) async fn abort_key(&self, key: &str, upload_id: &str) -> Result<(), Error> {
+        let request = self.client().abort_multipart_upload().bucket(self.bucket()).key(key);
+        match request.upload_id(upload_id).send().await {
+            Ok(_) => Ok(()),
+            // Completed or aborted already.
+            Err(error)
+                if error.as_service_error().is_some_and(AbortMultipartUploadError::is_no_such_upload) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(from_sdk("AbortMultipartUpload")(error)),
+        }
     }
 }

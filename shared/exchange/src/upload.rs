@@ -1,37 +1,26 @@
 //! A file that is written in parts: it appears whole when it is completed, or never.
 
-use std::fmt;
+use std::{collections::VecDeque, fmt};
 
-use aws_sdk_s3::{
-    primitives::ByteStream,
-    types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart},
-};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
-use tokio::{runtime::Handle, task::JoinHandle};
+use tokio::runtime::Handle;
 
 use crate::{
     BlockingWrite, Error, Stored, TenantFiles,
     error::from_sdk,
     files::{taken, unquoted},
+    part::{MEMORY_BYTES_MAX, PART_BYTES_MIN, PARTS_MAX, Sending, UPLOAD_BYTES_MAX, append, part_bytes},
 };
 
-const MIB: usize = 1024 * 1024;
-/// The first parts are small: a file of a few megabytes needs one request, and memory stays low for many writers at once.
-const PART_BYTES_FIRST: usize = 8 * MIB;
-/// Parts grow so that S3's 10,000 of them hold the largest file.
-const PART_BYTES_LAST: usize = 32 * MIB;
-/// 8 MiB for the first 1,000 parts (8 GB), 16 MiB for the next 1,000, 32 MiB for the rest.
-const PARTS_PER_STEP: i32 = 1000;
-/// What 10,000 such parts hold is 273 GiB; 256 GiB is the round number below.
-const UPLOAD_BYTES_MAX: u64 = 256 * 1024 * 1024 * 1024;
+/// What S3 answers when a part is not the one that was sent.
+const OTHER_PART: &str = "InvalidPart";
+/// What it answers when another request changed what a condition is about.
+const CONFLICT: &str = "ConditionalRequestConflict";
 
-fn part_bytes(number: i32) -> usize {
-    let step = (number - 1) / PARTS_PER_STEP;
-    if step >= 2 { PART_BYTES_LAST } else { PART_BYTES_FIRST << step }
-}
-
-/// A file under way: one part is filled while the one before it is sent. Dropped unfinished it is aborted, as far as that is possible;
-/// what even a crash leaves is found as [`unfinished`](TenantFiles::unfinished_uploads).
+/// A file under way: one part is filled while those before it are sent, at most 32 MiB in all. Dropped unfinished it is aborted, as far as
+/// that is possible; what even a crash leaves is found as [`unfinished`](TenantFiles::unfinished_uploads). One that was
+/// [left](Self::leave) can be [resumed](TenantFiles::resume).
 pub struct Upload {
     files: TenantFiles,
     key: String,
@@ -39,9 +28,12 @@ pub struct Upload {
     buffer: BytesMut,
     written: u64,
     begun: i32,
+    stored: u64,
     parts: Vec<CompletedPart>,
-    under_way: Option<JoinHandle<Result<CompletedPart, Error>>>,
+    /// In the order of their numbers. Settled in that order, too, so that what is stored has no gap.
+    under_way: VecDeque<Sending>,
     id: Option<String>,
+    ended: bool,
 }
 
 impl fmt::Debug for Upload {
@@ -59,10 +51,25 @@ impl Upload {
             buffer: BytesMut::new(),
             written: 0,
             begun: 0,
+            stored: 0,
             parts: Vec::new(),
-            under_way: None,
+            under_way: VecDeque::new(),
             id: None,
+            ended: false,
         }
+    }
+
+    /// Goes on after these parts of `stored` bytes.
+    pub(crate) fn with_parts(mut self, upload_id: String, parts: Vec<CompletedPart>, stored: u64) -> Self {
+        self.begun = i32::try_from(parts.len()).unwrap_or(PARTS_MAX);
+        (self.id, self.parts, self.stored, self.written) = (Some(upload_id), parts, stored, stored);
+        self
+    }
+
+    pub(crate) fn with_tail(mut self, tail: &[u8]) -> Self {
+        append(&mut self.buffer, tail, part_bytes(self.begun + 1));
+        self.written += tail.len() as u64;
+        self
     }
 
     /// Completing fails with [`Error::Exists`] when the name is taken by then.
@@ -72,41 +79,99 @@ impl Upload {
         self
     }
 
-    /// Bytes written so far.
+    /// Bytes written so far. After a part failed: those that are stored.
     pub fn written(&self) -> u64 {
         self.written
     }
 
-    /// Appends. After an error the upload cannot be completed any more.
+    /// Bytes in parts that S3 has: from the file's start, without a gap.
+    pub fn stored(&self) -> u64 {
+        self.stored
+    }
+
+    /// S3's name of the upload, once its first part was begun.
+    pub fn upload_id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// The bytes that are in no part yet: the file's last ones, as far as it is written.
+    pub fn tail(&self) -> &[u8] {
+        &self.buffer
+    }
+
+    /// Bytes that it holds in memory, of 32 MiB at most.
+    pub fn held(&self) -> usize {
+        self.buffer.len() + self.under_way.iter().map(|part| part.bytes).sum::<usize>()
+    }
+
+    /// Appends. After [`Error::TooLarge`] everything is as before. After another error of a part the upload has ended: what is
+    /// [stored](Self::stored) can be resumed.
     pub async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
-        self.written += bytes.len() as u64;
-        if self.written > UPLOAD_BYTES_MAX {
+        self.is_open()?;
+        if self.written.saturating_add(bytes.len() as u64) > UPLOAD_BYTES_MAX {
             return Err(Error::TooLarge { max: UPLOAD_BYTES_MAX });
+        }
+        while self.under_way.front().is_some_and(|part| part.task.is_finished()) {
+            self.settle_one().await?;
         }
         while !bytes.is_empty() {
             let size = part_bytes(self.begun + 1);
-            let (now, later) = bytes.split_at(bytes.len().min(size - self.buffer.len()));
-            self.buffer.extend_from_slice(now);
-            bytes = later;
-            if self.buffer.len() == size {
+            if self.buffer.len() >= size {
                 self.send_part().await?;
+                continue;
             }
+            let (now, later) = bytes.split_at(bytes.len().min(size - self.buffer.len()));
+            while self.held() + now.len() > MEMORY_BYTES_MAX && !self.under_way.is_empty() {
+                self.settle_one().await?;
+            }
+            append(&mut self.buffer, now, size);
+            self.written += now.len() as u64;
+            bytes = later;
+        }
+        if self.buffer.len() >= part_bytes(self.begun + 1) {
+            self.send_part().await?;
         }
         Ok(())
     }
 
-    async fn send_part(&mut self) -> Result<(), Error> {
+    /// Writes over bytes that are still in the [tail](Self::tail). `false`: they are not all there, and nothing was changed.
+    pub fn rewrite(&mut self, offset: u64, bytes: &[u8]) -> bool {
+        let from = self.written - self.buffer.len() as u64;
+        let place = offset.checked_sub(from).and_then(|start| {
+            let start = usize::try_from(start).ok()?;
+            self.buffer.get_mut(start..start.checked_add(bytes.len())?)
+        });
+        place.map(|place| place.copy_from_slice(bytes)).is_some()
+    }
+
+    /// Waits until all parts are stored; the [tail](Self::tail) becomes one, when it has S3's 5 MiB for a part.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        self.is_open()?;
+        if self.buffer.len() >= PART_BYTES_MIN {
+            self.send_part().await?;
+        }
+        self.settle_all().await
+    }
+
+    fn is_open(&self) -> Result<(), Error> {
+        if self.ended { Err(Error::Interrupted) } else { Ok(()) }
+    }
+
+    /// Sends what is in the buffer, whatever its size. Returns it as well, for whoever may have to take it back.
+    async fn send_part(&mut self) -> Result<Bytes, Error> {
+        if self.begun >= PARTS_MAX {
+            return Err(Error::TooLarge { max: self.written });
+        }
         let upload_id = match &self.id {
             Some(id) => id.clone(),
             None => self.begin().await?,
         };
         let body = self.buffer.split().freeze();
         self.begun += 1;
-        self.settle().await?;
-        let (files, key, number) = (self.files.clone(), self.key.clone(), self.begun);
-        self.under_way =
-            Some(tokio::spawn(async move { files.send_part(key, upload_id, number, body).await }));
-        Ok(())
+        let (files, key, number, sent) = (self.files.clone(), self.key.clone(), self.begun, body.clone());
+        let task = tokio::spawn(async move { files.send_part(key, upload_id, number, sent).await });
+        self.under_way.push_back(Sending { bytes: body.len(), task });
+        Ok(body)
     }
 
     async fn begin(&mut self) -> Result<String, Error> {
@@ -125,26 +190,92 @@ impl Upload {
         Ok(id)
     }
 
-    async fn settle(&mut self) -> Result<(), Error> {
-        if let Some(part) = self.under_way.take() {
-            self.parts.push(part.await.map_err(|_| Error::Interrupted)??);
+    async fn settle_one(&mut self) -> Result<(), Error> {
+        let Some(first) = self.under_way.front_mut() else { return Ok(()) };
+        let bytes = first.bytes as u64;
+        // Taken out only when it has ended: whoever stops waiting here has lost nothing.
+        let result = (&mut first.task).await.unwrap_or(Err(Error::Interrupted));
+        self.under_way.pop_front();
+        match result {
+            Ok(part) => {
+                self.parts.push(part);
+                self.stored += bytes;
+                Ok(())
+            }
+            Err(error) => {
+                self.give_up_unstored();
+                Err(error)
+            }
+        }
+    }
+
+    async fn settle_all(&mut self) -> Result<(), Error> {
+        while !self.under_way.is_empty() {
+            self.settle_one().await?;
         }
         Ok(())
     }
 
-    /// The file appears, whole, with everything that was written. An empty file is one, too.
-    pub async fn complete(mut self) -> Result<Stored, Error> {
+    /// Bytes are missing behind what is stored: all that follows is worth nothing.
+    fn give_up_unstored(&mut self) {
+        for part in self.under_way.drain(..) {
+            part.task.abort();
+        }
+        self.ended = true;
+        self.buffer = BytesMut::new();
+        self.written = self.stored;
+    }
+
+    /// The file appears, whole, with everything that was written. An empty file is one, too. After an error it may be left or resumed as after
+    /// one of [`write`](Self::write); [`Error::Changed`] alone says that the parts in S3 are not those that were sent, because somebody
+    /// else has sent parts of the same upload: it can only be aborted.
+    pub async fn finish(&mut self) -> Result<Stored, Error> {
+        self.is_open()?;
         if self.begun == 0 {
-            return self.files.put_key(&self.key, self.buffer.split().freeze(), self.if_absent).await;
+            let last = self.buffer.split().freeze();
+            let put = self.files.put_key(&self.key, last.clone(), self.if_absent).await;
+            match &put {
+                Ok(_) => self.ended = true,
+                Err(_) => self.take_back(last),
+            }
+            return put;
         }
-        if !self.buffer.is_empty() {
-            self.send_part().await?;
+        let last = if self.buffer.is_empty() { Bytes::new() } else { self.send_part().await? };
+        self.settle_all().await?;
+        let completed = self.complete_parts().await;
+        match &completed {
+            Ok(_) => (self.id, self.ended) = (None, true),
+            // Nothing can follow a part that is too small: it becomes the tail again.
+            Err(_) if !last.is_empty() && last.len() < PART_BYTES_MIN => {
+                self.parts.pop();
+                self.begun -= 1;
+                self.stored -= last.len() as u64;
+                self.take_back(last);
+            }
+            Err(_) => {}
         }
-        self.settle().await?;
-        if self.parts.len() != usize::try_from(self.begun).unwrap_or_default() {
-            return Err(Error::Interrupted);
+        completed
+    }
+
+    fn take_back(&mut self, last: Bytes) {
+        self.buffer = last.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&*shared));
+    }
+
+    async fn complete_parts(&self) -> Result<Stored, Error> {
+        match self.complete_if(self.if_absent).await {
+            // The name was taken and given up again while this upload went on: S3 then never takes the condition for this one.
+            Err(Error::Unavailable { reason, .. }) if self.if_absent && reason.ends_with(CONFLICT) => {
+                if self.files.head_key(&self.key).await?.is_some() {
+                    return Err(Error::Exists);
+                }
+                self.complete_if(false).await
+            }
+            answer => answer,
         }
-        let parts = CompletedMultipartUpload::builder().set_parts(Some(std::mem::take(&mut self.parts)));
+    }
+
+    async fn complete_if(&self, if_absent: bool) -> Result<Stored, Error> {
+        let parts = CompletedMultipartUpload::builder().set_parts(Some(self.parts.clone()));
         let answer = self
             .files
             .client()
@@ -152,14 +283,30 @@ impl Upload {
             .bucket(self.files.bucket())
             .key(&self.key)
             .set_upload_id(self.id.clone())
-            .set_if_none_match(self.if_absent.then(|| "*".to_owned()))
+            .set_if_none_match(if_absent.then(|| "*".to_owned()))
             .multipart_upload(parts.build())
             .send()
             .await
             .map_err(from_sdk("CompleteMultipartUpload"))
-            .map_err(|error| taken(error, self.if_absent))?;
-        self.id = None;
+            .map_err(|error| taken(error, if_absent))
+            .map_err(|error| match error {
+                Error::Refused { ref code, .. } if code == OTHER_PART => Error::Changed,
+                error => error,
+            })?;
         Ok(Stored { etag: unquoted(answer.e_tag()), size: self.written })
+    }
+
+    /// [Finishes](Self::finish), or leaves nothing.
+    pub async fn complete(mut self) -> Result<Stored, Error> {
+        let result = self.finish().await;
+        self.abort().await;
+        result
+    }
+
+    /// Goes away without an end: what is [stored](Self::stored) stays in S3, and whoever knows the [id](Self::upload_id) goes on with it.
+    pub fn leave(mut self) {
+        self.give_up_unstored();
+        self.id = None;
     }
 
     /// Gives up: nothing of it stays.
@@ -172,12 +319,13 @@ impl Upload {
     /// What remains to be done for an upload that will not be completed.
     fn end(&mut self) -> Option<impl Future<Output = ()> + Send + 'static> {
         let id = self.id.take()?;
-        let (files, key, part) = (self.files.clone(), std::mem::take(&mut self.key), self.under_way.take());
+        let (files, key) = (self.files.clone(), std::mem::take(&mut self.key));
+        let under_way = std::mem::take(&mut self.under_way);
         Some(async move {
             // A part that arrives after the abort would stay: it ends first.
-            if let Some(part) = part {
-                part.abort();
-                let _ = part.await;
+            for part in under_way {
+                part.task.abort();
+                let _ = part.task.await;
             }
             if let Err(error) = files.abort_key(&key, &id).await {
                 tracing::warn!(tenant = files.tenant().0, %error, "an unfinished upload stays until it is swept");
@@ -191,69 +339,18 @@ impl Upload {
     }
 }
 
+#[cfg(test)]
+impl Upload {
+    /// As if so much had been written: a test has no time for the largest file.
+    pub(crate) fn pretend(&mut self, written: u64) {
+        self.written = written;
+    }
+}
+
 impl Drop for Upload {
     fn drop(&mut self) {
         if let (Some(end), Ok(runtime)) = (self.end(), Handle::try_current()) {
             runtime.spawn(end);
         }
-    }
-}
-
-impl TenantFiles {
-    async fn send_part(
-        &self,
-        key: String,
-        upload_id: String,
-        number: i32,
-        body: Bytes,
-    ) -> Result<CompletedPart, Error> {
-        let answer = self
-            .client()
-            .upload_part()
-            .bucket(self.bucket())
-            .key(key)
-            .upload_id(upload_id)
-            .part_number(number)
-            .checksum_algorithm(ChecksumAlgorithm::Crc32)
-            .body(ByteStream::from(body))
-            .send()
-            .await
-            .map_err(from_sdk("UploadPart"))?;
-        // Said again at the end, so that S3 compares each part's with what it has.
-        Ok(CompletedPart::builder()
-            .part_number(number)
-            .set_e_tag(answer.e_tag)
-            .set_checksum_crc32(answer.checksum_crc32)
-            .build())
-    }
-
-    pub(crate) async fn abort_key(&self, key: &str, upload_id: &str) -> Result<(), Error> {
-        let request = self.client().abort_multipart_upload().bucket(self.bucket()).key(key);
-        match request.upload_id(upload_id).send().await {
-            Ok(_) => Ok(()),
-            // Completed or aborted already.
-            Err(error) if error.as_service_error().is_some_and(is_gone) => Ok(()),
-            Err(error) => Err(from_sdk("AbortMultipartUpload")(error)),
-        }
-    }
-}
-
-fn is_gone(error: &aws_sdk_s3::operation::abort_multipart_upload::AbortMultipartUploadError) -> bool {
-    error.is_no_such_upload()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_grow_and_hold_the_largest_upload() {
-        assert_eq!(part_bytes(1), 8 * MIB);
-        assert_eq!(part_bytes(1000), 8 * MIB);
-        assert_eq!(part_bytes(1001), 16 * MIB);
-        assert_eq!(part_bytes(2001), 32 * MIB);
-        assert_eq!(part_bytes(10_000), 32 * MIB);
-        let whole: u64 = (1..=10_000).map(|number| part_bytes(number) as u64).sum();
-        assert!(whole >= UPLOAD_BYTES_MAX);
     }
 }
