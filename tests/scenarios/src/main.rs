@@ -16,6 +16,8 @@ mod happy_path_by_api;
 mod happy_path_by_control_file;
 mod killed_send_loses_and_doubles_nothing;
 mod layering;
+mod login_takes_what_the_account_demands;
 mod pgp_in_and_out;
 mod poison_message_reaches_the_dead_letter_queue_alone;
+mod tenant_cannot_reach_another_tenants_files;
 mod tenant_cannot_read_another_tenants_schema;

@@ -49,3 +49,12 @@ pub async fn newest(tenant: &Tenant, action: &str, key: &str) -> Line {
     })
     .await
 }
+
+/// Waits until one address has a line of this action whose result begins so.
+pub async fn until(stack: &Stack, source: Ipv4Addr, action: &str, result: &str) -> Line {
+    crate::wait::until(&format!("an audit line of {source}: {action} {result}"), async || {
+        let lines = from(stack, source).await.into_iter();
+        lines.rev().find(|line| line.action == action && line.result.starts_with(result))
+    })
+    .await
+}

@@ -11,13 +11,15 @@ use std::{
 
 use localstack::Address;
 use russh::{
-    Channel, ChannelMsg, MethodKind,
-    client::{self, AuthResult, Handle, Msg},
+    Channel, ChannelMsg,
+    client::{self, Handle, Msg},
     keys::{HashAlg, PrivateKeyWithHashAlg, PublicKeyOrCertificate},
 };
 use tokio::net::TcpSocket;
 
 use crate::packets::Sftp;
+
+pub use russh::{MethodKind, client::AuthResult};
 
 /// Takes every host key: what is looked at is the server's patience, not its name.
 pub struct AnyHost;
@@ -90,9 +92,10 @@ impl Ssh {
     }
 }
 
-/// Whether the methods that are left name this one.
-pub fn asks_for(result: &AuthResult, method: MethodKind) -> bool {
-    matches!(result, AuthResult::Failure { remaining_methods, .. } if remaining_methods.contains(&method))
+/// Whether a factor was taken and exactly this method is asked for next.
+pub fn asks_further_for(result: &AuthResult, method: MethodKind) -> bool {
+    let AuthResult::Failure { remaining_methods, partial_success } = result else { return false };
+    *partial_success && remaining_methods.iter().eq([&method])
 }
 
 /// The answer to a channel request that wanted one; a channel that ends instead is a refusal.
@@ -113,7 +116,10 @@ pub async fn exec(ssh: &Ssh, command: &str) -> Option<(u32, String)> {
     let (mut status, mut output) = (None, Vec::new());
     loop {
         match channel.wait().await {
-            Some(ChannelMsg::Failure) => return None,
+            Some(ChannelMsg::Failure) => {
+                channel.close().await.unwrap();
+                return None;
+            }
             Some(ChannelMsg::Data { data } | ChannelMsg::ExtendedData { data, .. }) => output.extend(data),
             Some(ChannelMsg::ExitStatus { exit_status }) => status = Some(exit_status),
             Some(ChannelMsg::Close) | None => break,
