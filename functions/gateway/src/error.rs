@@ -17,6 +17,9 @@ pub enum Error {
     /// S3.
     #[error(transparent)]
     Exchange(#[from] exchange::Error),
+    /// The tail of an unfinished upload could not be sealed, or is not what was sealed.
+    #[error(transparent)]
+    Sealing(#[from] access::SealingError),
     /// A task ended by itself.
     #[error("a task of the gateway broke off")]
     Task,
@@ -31,7 +34,7 @@ impl From<sqlx::Error> for Error {
 impl Fault for Error {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::HostKey => Disposition::Permanent,
+            Self::HostKey | Self::Sealing(_) => Disposition::Permanent,
             Self::Ssh(_) | Self::Task => Disposition::RETRY,
             Self::Store(error) => error.disposition(),
             Self::Exchange(error) => error.disposition(),

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use access::MasterKey;
 use contract::TenantId;
 use exchange::{Exchange, TenantFiles};
 use russh::{keys::PrivateKey, server::Config};
@@ -22,6 +23,7 @@ use tokio::{
 use crate::{
     Error,
     login::{Login, Tenant},
+    partial::{Partials, TenantPartials},
     ssh::{self, Connection},
 };
 
@@ -47,6 +49,7 @@ pub struct Gateway {
     store: Store,
     exchange: Exchange,
     login: Login,
+    partials: Partials,
     transfers: Arc<Semaphore>,
     /// One small entry per tenant that has been here.
     transfers_of: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
@@ -71,10 +74,11 @@ pub fn host_keys(text: &str) -> Result<Vec<PrivateKey>, Error> {
 
 impl Gateway {
     /// `store` as the login role of the functions.
-    pub fn new(store: Store, exchange: Exchange) -> Self {
+    pub fn new(store: Store, exchange: Exchange, master: MasterKey) -> Self {
         let login = Login::new(store.pool().clone());
+        let partials = Partials::new(store.clone(), master);
         let transfers = Arc::new(Semaphore::new(TRANSFERS_MAX as usize));
-        Self { store, exchange, login, transfers, transfers_of: Mutex::default() }
+        Self { store, exchange, login, partials, transfers, transfers_of: Mutex::default() }
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
@@ -87,6 +91,10 @@ impl Gateway {
 
     pub(crate) async fn files(&self, tenant: &Tenant) -> Result<TenantFiles, Error> {
         Ok(self.exchange.tenant(tenant.id, &tenant.bucket).await?)
+    }
+
+    pub(crate) fn partials(&self, files: &TenantFiles) -> TenantPartials {
+        self.partials.of(files.clone())
     }
 
     /// One more transfer, if there may be one.

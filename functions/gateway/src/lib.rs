@@ -8,6 +8,7 @@ mod audit;
 mod error;
 mod gateway;
 mod login;
+mod partial;
 mod path;
 mod scp;
 mod sftp;

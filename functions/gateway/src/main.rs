@@ -1,6 +1,7 @@
 //! Trigger: SSH connections on `GATEWAY_LISTEN`; runs until SIGTERM. Reads: the tenants' buckets; `broadcast.tenants`, `ssh_keys`; the host
-//! keys in Secrets Manager. Writes: Incoming of the tenant's bucket, and what the client removes; `broadcast.audit`. Emits: nothing itself, S3
-//! announces new files to the import. Idempotency key: none; an upload appears whole when the client closes it, or never.
+//! keys and the master key in Secrets Manager. Writes: Incoming of the tenant's bucket, and what the client removes; `broadcast.uploads` and
+//! tails of unfinished uploads in the spool; `broadcast.audit`. Emits: nothing itself, S3 announces new files to the import. Idempotency key:
+//! none; an upload becomes a file whole when the client closes it, or never.
 
 use exchange::Exchange;
 use gateway::{Gateway, host_keys};
@@ -19,6 +20,7 @@ async fn main() -> Result<(), runtime::Error> {
     let config = runtime::Config::from_env()?;
     let clients = runtime::Clients::new(&config).await;
     let keys = host_keys(&clients.secret(config.gateway_host_key_secret()?).await?)?;
+    let master = clients.master_key(config.master_key_secret()?).await?;
     let store = Store::connect_with(config.database_url()?, DATABASE_CONNECTIONS_MAX)?;
     let exchange = Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?);
     let mut terminate = signal(SignalKind::terminate())?;
@@ -31,6 +33,6 @@ async fn main() -> Result<(), runtime::Error> {
             _ = interrupt.recv() => {}
         }
     };
-    Gateway::new(store, exchange).serve(listener, keys, stop).await;
+    Gateway::new(store, exchange, master).serve(listener, keys, stop).await;
     Ok(())
 }
