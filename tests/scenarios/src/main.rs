@@ -7,6 +7,7 @@
 )]
 
 mod bad_file_ends_in_invalids;
+mod clients_of_the_world_work;
 mod customer_sees_four_folders;
 mod event_delivered_twice_imports_once;
 mod every_bounce_becomes_one_response;
@@ -20,6 +21,9 @@ mod login_takes_what_the_account_demands;
 mod nonsense_ends_its_own_session_alone;
 mod pgp_in_and_out;
 mod poison_message_reaches_the_dead_letter_queue_alone;
+mod scp_copies_both_ways;
+mod sftp_of_openssh_does_what_a_customer_types;
+mod ssh_audit_finds_nothing_to_fail;
 mod ssh_offers_sftp_alone;
 mod tenant_cannot_reach_another_tenants_files;
 mod tenant_cannot_read_another_tenants_schema;

@@ -58,8 +58,9 @@ impl Customer {
     /// OpenSSH and rclone know the gateway as `files`.
     fn configure(&self) {
         let (Address { host, port }, user, key) = (&self.address, &self.user, self.key.display());
+        // lftp names the address itself.
         let ssh = format!(
-            "Host files\nHostName {host}\nPort {port}\nUser {user}\nIdentityFile {key}\nIdentitiesOnly yes\nIdentityAgent none\n\
+            "Host files\nHostName {host}\nHost *\nPort {port}\nUser {user}\nIdentityFile {key}\nIdentitiesOnly yes\nIdentityAgent none\n\
              PreferredAuthentications publickey\nBatchMode yes\nStrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\n"
         );
         std::fs::write(self.path("ssh_config"), ssh).unwrap();
@@ -114,7 +115,7 @@ impl Customer {
         let Address { host, port } = &self.address;
         let ssh = self.path("ssh_config");
         let script = format!(
-            "set cmd:fail-exit yes\nset net:max-retries 1\nset sftp:connect-program \"ssh -a -x -F {} files\"\n\
+            "set cmd:fail-exit yes\nset net:max-retries 1\nset sftp:connect-program \"ssh -a -x -F {}\"\n\
              open -u {},unused sftp://{host}:{port}\n{}\n",
             ssh.display(),
             self.user,
@@ -125,6 +126,14 @@ impl Customer {
         let mut lftp = self.command("lftp");
         lftp.args(["-f", &file]);
         lftp
+    }
+
+    /// `sshfs`, mounting all at `mount`; it runs on until that is unmounted.
+    pub fn sshfs(&self) -> Command {
+        std::fs::create_dir(self.path("mount")).unwrap();
+        let mut sshfs = self.command("sshfs");
+        sshfs.arg("-F").arg(self.path("ssh_config")).args(["files:/", "mount"]);
+        sshfs
     }
 
     /// `curl` by password; addresses are made by [`Self::url`].
@@ -246,4 +255,18 @@ fn position(pid: u32, file: &Path) -> Option<u64> {
     let fd = open.into_iter().find(|fd| std::fs::read_link(fd.path()).is_ok_and(|target| target == file))?;
     let info = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{}", fd.file_name().display())).ok()?;
     info.lines().find_map(|line| line.strip_prefix("pos:")?.trim().parse().ok())
+}
+
+/// Bytes that no two places of a file have in common, so that a lost or doubled piece is seen.
+pub fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    let mut noise: Vec<u8> = words.take(bytes.div_ceil(8)).flatten().collect();
+    noise.truncate(bytes);
+    noise
 }
