@@ -1,9 +1,8 @@
-//! Files past their folder's hours, and uploads that nobody ends.
+//! Files past their folder's hours.
 
 use contract::Folder;
 use futures_util::{StreamExt, stream};
 use sqlx::Row;
-use time::Duration;
 
 use crate::{
     Error, Job,
@@ -14,8 +13,6 @@ use crate::{
 const FILES_PER_RECEIPT_MAX: i64 = 500;
 /// Deletions under way at once.
 const DELETIONS_AT_ONCE: usize = 8;
-/// Unfinished uploads looked at in one run.
-const UPLOADS_MAX: usize = 1000;
 
 struct File {
     id: i64,
@@ -139,25 +136,4 @@ async fn forget_homeless_imports(job: &Job<'_>) -> Result<(), Error> {
         receipts::append(&mut tx, job.tenant, job.now, vec![entry]).await?;
     }
     Ok(tx.commit().await?)
-}
-
-/// Ends uploads that were begun longer ago than a file may stay in Incoming.
-pub async fn abort_unfinished(job: &Job<'_>) -> Result<(), Error> {
-    let hours = job.settings.folder_hours(Folder::Incoming);
-    let cutoff = job.now - Duration::hours(i64::from(hours));
-    let mut count = 0;
-    for upload in job.files.unfinished_uploads(UPLOADS_MAX).await? {
-        if upload.started <= cutoff {
-            job.files.abort(&upload).await?;
-            count += 1;
-        }
-    }
-    if count > 0 {
-        let mut tx = job.tx().await?;
-        let rule = format!("unfinished for {hours} hours");
-        let entry = Entry { what: "upload", ids: Vec::new(), count, rule };
-        receipts::append(&mut tx, job.tenant, job.now, vec![entry]).await?;
-        tx.commit().await?;
-    }
-    Ok(())
 }

@@ -5,7 +5,7 @@
 //! 1. `listing` and `lost`: the index of Incoming is repaired; files whose event was lost, imports and launches that stand still go on.
 //! 2. `listing`: once a day the index of the other folders.
 //! 3. `files`: what is past its folder's hours.
-//! 4. `files`: unfinished uploads.
+//! 4. `uploads`: unfinished uploads.
 //! 5. `campaigns`: what is past its lifetime.
 //! 6. `lifecycle`: the bucket's own rules are what the settings say.
 //!
@@ -21,6 +21,7 @@ mod lifetime;
 mod listing;
 mod lost;
 mod receipts;
+mod uploads;
 
 pub use error::Error;
 pub use receipts::{Broken, Head, Receipt, verify};
@@ -181,7 +182,7 @@ async fn run(job: &Job<'_>) -> Result<(), Error> {
     step("lost", lost::nudge(job).await);
     step("listing", listing::repair_daily(job).await);
     step("files", files::expire(job).await);
-    step("uploads", files::abort_unfinished(job).await);
+    step("uploads", uploads::expire(job).await);
     step("campaigns", campaigns::end(job).await);
     step("lifecycle", lifecycle::restore(job).await);
     failed.map_or(Ok(()), Err)

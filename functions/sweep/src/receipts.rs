@@ -22,7 +22,7 @@ const GENESIS: [u8; 32] = [0; 32];
 pub struct Entry {
     /// `file`, `file_gone`, `upload`, `import`, `spool`, `recipients`, `mails`, `responses`.
     pub what: &'static str,
-    /// Of files, imports or campaigns; empty where the deleted has no id.
+    /// Of files, uploads, imports or campaigns; empty where the deleted has no id.
     pub ids: Vec<i64>,
     /// How many.
     pub count: i64,

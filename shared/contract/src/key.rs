@@ -89,10 +89,15 @@ pub fn spool_key(tenant: TenantId, campaign: CampaignId, launch: LaunchId, slice
     format!("{}{launch}/{slice}", spool_prefix(tenant, campaign))
 }
 
+/// Where a tenant's upload tails stand in the spool bucket; ends in a slash.
+pub fn upload_tail_prefix(tenant: TenantId) -> String {
+    format!("{tenant}/uploads/")
+}
+
 /// The last bytes of an unfinished upload, too few for a part of their own; never below a campaign's prefix, which has a number in
 /// that place.
 pub fn upload_tail_key(tenant: TenantId, upload: UploadId) -> String {
-    format!("{tenant}/uploads/{upload}")
+    format!("{}{upload}", upload_tail_prefix(tenant))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub use event::{ObjectEvent, parse_object_events};
 pub use id::{CampaignId, ExportId, FileId, ImportId, LaunchId, MailId, TenantId, UploadId};
 pub use key::{
     Folder, control_file_of, data_file_of, error_report_of, is_control_file, spool_key, spool_prefix,
-    upload_tail_key,
+    upload_tail_key, upload_tail_prefix,
 };
 pub use message::{
     Actor, ExportMessage, GenerateMessage, ImportMessage, ResponseKind, SendMessage, SweepMessage,

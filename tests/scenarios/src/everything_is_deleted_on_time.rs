@@ -103,3 +103,87 @@ async fn two_days_one_day_and_four_weeks() {
     assert_eq!((accounting.number("ledger.suppressed"), accounting.number("ledger.sent")), (1, 11));
     tenant.all_is_well(summer).await;
 }
+
+/// Ids of multipart uploads in the tenant's bucket.
+async fn multiparts(tenant: &Tenant) -> Vec<String> {
+    let answer = tenant.aws.s3.list_multipart_uploads().bucket(&tenant.bucket).send().await.unwrap();
+    let mut ids: Vec<_> =
+        answer.uploads.unwrap_or_default().into_iter().filter_map(|u| u.upload_id).collect();
+    ids.sort();
+    ids
+}
+
+/// Begins a multipart upload, as the gateway does.
+async fn begin(tenant: &Tenant, name: &str) -> String {
+    let request = tenant.aws.s3.create_multipart_upload().bucket(&tenant.bucket);
+    let begun = request.key(format!("Incoming/{name}")).send().await.unwrap();
+    begun.upload_id.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unfinished_upload_goes_two_days_after_its_last_bytes() {
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::new(&stack, "unfinished").await;
+    let spool = &stack.deployment.buckets["spool"];
+    let start = OffsetDateTime::now_utc();
+    let mut database = tenant.superuser().await;
+    let mut tails = Vec::new();
+    let mut kept = Vec::new();
+    for (name, after) in [("old.csv", Duration::ZERO), ("resumed.csv", Duration::days(1))] {
+        let upload_id = begin(&tenant, name).await;
+        let id: i64 = sqlx::query_scalar(
+            "INSERT INTO broadcast.uploads (tenant_id, name, begun_as, upload_id, size, tail_bytes, started_at, updated_at)
+             VALUES ($1, $2 || '.renamed', $2, $3, 5, 5, $4, $4 + $5) RETURNING id",
+        )
+        .bind(tenant.id)
+        .bind(name)
+        .bind(&upload_id)
+        .bind(start)
+        .bind(sqlx::postgres::types::PgInterval::try_from(after).unwrap())
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+        let tail = format!("{}/uploads/{id}", tenant.id);
+        tenant.aws.put(spool, &tail, "sealed").await;
+        tails.push(tail);
+        kept.push(upload_id);
+    }
+    // What a gateway leaves that is killed between S3 and the database.
+    let lost = begin(&tenant, "lost.csv").await;
+    let lost_tail = format!("{}/uploads/999999999", tenant.id);
+    tenant.aws.put(spool, &lost_tail, "sealed").await;
+
+    let state = async || {
+        let mut there = tenant.aws.keys(spool, &format!("{}/uploads/", tenant.id)).await;
+        there.sort();
+        (multiparts(&tenant).await, there)
+    };
+    let sorted = |mut list: Vec<String>| {
+        list.sort();
+        list
+    };
+    let all = (
+        sorted(vec![kept[0].clone(), kept[1].clone(), lost]),
+        sorted(vec![tails[0].clone(), tails[1].clone(), lost_tail]),
+    );
+    sweep(&tenant, start + Duration::days(2) - Duration::minutes(10)).await;
+    assert_eq!(state().await, all);
+    for (days, expected) in [(2, (kept[1..].to_vec(), tails[1..].to_vec())), (3, (Vec::new(), Vec::new()))] {
+        wait::until("unfinished uploads to be swept", async || {
+            sweep(&tenant, start + Duration::days(days) + Duration::minutes(5)).await;
+            (state().await == expected).then_some(())
+        })
+        .await;
+    }
+    let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM broadcast.uploads WHERE tenant_id = $1")
+        .bind(tenant.id)
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+    assert_eq!(rows, 0);
+    let receipts = tenant.api("GET", "/v1/receipts", None).await.ok();
+    let uploads: Vec<_> =
+        receipts["items"].as_array().unwrap().iter().filter(|item| item["what"] == "upload").collect();
+    let count: u64 = uploads.iter().map(|receipt| receipt["count"].as_u64().unwrap()).sum();
+    assert_eq!(count, 4, "{uploads:?}");
+}

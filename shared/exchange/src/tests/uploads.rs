@@ -183,6 +183,8 @@ async fn a_tail_is_kept_by_its_upload() {
     files.put_upload_tail(id, "first").await.unwrap();
     files.put_upload_tail(id, "second").await.unwrap();
     assert_eq!(files.get_upload_tail(id).await.unwrap(), "second");
+    let there = files.upload_tails(10).await.unwrap();
+    assert_eq!(there.into_iter().map(|(upload, _)| upload).collect::<Vec<_>>(), [id]);
     files.delete_upload_tail(id).await.unwrap();
     files.delete_upload_tail(id).await.unwrap();
     assert!(matches!(files.get_upload_tail(id).await, Err(Error::Missing)));
