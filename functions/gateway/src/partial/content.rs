@@ -3,9 +3,9 @@
 use access::Purpose;
 use bytes::Bytes;
 use contract::{Folder, UploadId, upload_tail_key};
-use exchange::{Error as S3Error, Upload};
+use exchange::{Error as S3Error, Meta, Upload};
 
-use super::{Hold, Partial, TenantPartials};
+use super::{Partial, TenantPartials};
 use crate::Error;
 
 /// What a sealed tail begins with.
@@ -53,16 +53,25 @@ impl TenantPartials {
         }
     }
 
+    /// Whether the file that stands under the row's name is what the row tells of: a crash came after its completion.
+    pub async fn is_complete(&self, partial: &Partial, stands: &Meta) -> Result<bool, Error> {
+        if partial.upload_id.is_none() || !may_be(partial, stands) {
+            return Ok(false);
+        }
+        match self.resume(partial).await? {
+            Some(upload) => {
+                upload.leave();
+                Ok(false)
+            }
+            None => Ok(true),
+        }
+    }
+
     /// Ends a row whose upload cannot be resumed: it was completed, and a crash came before the row went, or S3 has given it up.
     pub async fn heal(&self, partial: &Partial) -> Result<(), Error> {
         if partial.upload_id.is_some() && partial.begun_as != partial.name {
             let found = self.files.head(Folder::Incoming, &partial.begun_as).await?;
-            // S3's times have no fractions of a second.
-            let completed = found.is_some_and(|meta| {
-                meta.size >= partial.size
-                    && meta.modified.unix_timestamp() >= partial.started_at.unix_timestamp()
-            });
-            if completed {
+            if found.is_some_and(|meta| may_be(partial, &meta)) {
                 self.give_name(&partial.begun_as, &partial.name).await?;
             }
         }
@@ -96,9 +105,9 @@ impl TenantPartials {
         self.files.delete_upload_tail(id).await?;
         self.delete_row(id).await
     }
+}
 
-    /// What this handle has written is given up; nothing, when another has taken it over.
-    pub async fn give_up(&self, hold: Hold) -> Result<(), Error> {
-        if self.name_of(hold).await?.is_some() { self.end(hold.id).await } else { Ok(()) }
-    }
+/// Whether an object is as long as what was kept, and not older than the upload. S3's times have no fractions of a second.
+fn may_be(partial: &Partial, stands: &Meta) -> bool {
+    stands.size >= partial.size && stands.modified.unix_timestamp() >= partial.started_at.unix_timestamp()
 }

@@ -2,6 +2,7 @@
 
 use exchange::Meta;
 use russh_sftp::protocol::{File, FileAttributes};
+use time::OffsetDateTime;
 
 const FOLDER_MODE: u32 = 0o040_755;
 const FILE_MODE: u32 = 0o100_644;
@@ -13,10 +14,15 @@ pub fn of_folder() -> FileAttributes {
 
 /// A file's size and time; permissions and owners mean nothing here.
 pub fn of_file(meta: &Meta) -> FileAttributes {
+    of_partial(meta.size, meta.modified)
+}
+
+/// The same of a file that is not complete: what there is of it.
+pub fn of_partial(size: u64, modified: OffsetDateTime) -> FileAttributes {
     // Version 3 counts seconds in 32 bits, unsigned: good until 2106.
-    let modified = u32::try_from(meta.modified.unix_timestamp()).unwrap_or_default();
+    let modified = u32::try_from(modified.unix_timestamp()).unwrap_or_default();
     FileAttributes {
-        size: Some(meta.size),
+        size: Some(size),
         permissions: Some(FILE_MODE),
         uid: Some(0),
         gid: Some(0),

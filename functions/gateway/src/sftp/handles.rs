@@ -11,8 +11,10 @@ use super::{
     reading::Reading,
     refusal::Refusal,
     session::{Answer, Session},
-    writing::{Way, Writing},
+    way::{Start, Way},
+    writing::{Opened, Writing},
 };
+use crate::gateway::Transfer;
 
 /// What stands behind a handle.
 pub enum Open {
@@ -28,24 +30,61 @@ impl Session {
             return Err(Refusal::TOO_MANY);
         }
         let transfer = self.gateway.transfer(self.tenant.id).ok_or(Refusal::TOO_MANY)?;
-        if !flags.contains(OpenFlags::WRITE) {
-            let Some(meta) = self.files.head(folder, &name).await? else {
-                return Err(self.no_file(folder, &name).await?);
-            };
-            let reading = Reading::new(self.files.clone(), folder, name, meta, transfer);
-            return Ok(self.keep(id, Open::Reading(reading)));
+        let open = if flags.contains(OpenFlags::WRITE) {
+            if folder != Folder::Incoming {
+                return Err(Refusal::NOT_HERE);
+            }
+            Open::Writing(self.open_to_write(name, flags, transfer).await?)
+        } else {
+            Open::Reading(self.open_to_read(folder, name, transfer).await?)
+        };
+        Ok(self.keep(id, open))
+    }
+
+    async fn open_to_read(
+        &self,
+        folder: Folder,
+        name: String,
+        transfer: Transfer,
+    ) -> Result<Reading, Refusal> {
+        let (meta, unfinished) = self.look(folder, &name).await?;
+        match (meta, unfinished) {
+            (_, Some(_)) => Err(Refusal::UPLOADING),
+            (Some(meta), None) => Ok(Reading::new(self.files.clone(), folder, name, meta, transfer)),
+            (None, None) => Err(self.no_file(folder, &name).await?),
         }
-        if folder != Folder::Incoming {
-            return Err(Refusal::NOT_HERE);
-        }
-        let standing = self.files.head(folder, &name).await?;
-        let way = Way::of(flags, standing.as_ref().map(|meta| meta.size))?;
-        if self.is_folder(folder, &name).await? {
+    }
+
+    async fn open_to_write(
+        &self,
+        name: String,
+        flags: OpenFlags,
+        transfer: Transfer,
+    ) -> Result<Writing, Refusal> {
+        let (looked, is_folder) =
+            tokio::join!(self.look(Folder::Incoming, &name), self.files.is_folder(Folder::Incoming, &name));
+        let (standing, unfinished) = looked?;
+        let (way, start) = Way::of(flags, standing.as_ref().map(|meta| meta.size), unfinished.is_some())?;
+        if is_folder? {
             return Err(Refusal::IS_FOLDER);
         }
-        let upload = self.files.upload(folder, &name);
-        let upload = if way == Way::New { upload.if_absent() } else { upload };
-        Ok(self.keep(id, Open::Writing(Writing::new(upload, way, folder, name, transfer))))
+        let opened = Opened { way, append: flags.contains(OpenFlags::APPEND), standing };
+        match start {
+            Start::Anew => {
+                if unfinished.is_some() {
+                    self.partials.discard(&name).await?;
+                }
+                Ok(Writing::begin(self.partials.clone(), name, opened, transfer))
+            }
+            Start::Resume => {
+                let claimed = self.partials.claim(&name).await?.ok_or(Refusal::TAKEN_OVER)?;
+                let writing = Writing::resume(self.partials.clone(), &claimed, opened, transfer).await?;
+                if writing.is_none() {
+                    self.partials.heal(&claimed).await?;
+                }
+                writing.ok_or(Refusal::NOT_KEPT)
+            }
+        }
     }
 
     pub(super) async fn close(&mut self, id: u32, handle: &str) -> Answer {
@@ -53,13 +92,38 @@ impl Session {
             Open::Entries(_) => {}
             Open::Reading(reading) => self.downloaded(&reading).await,
             Open::Writing(mut writing) => {
+                let bytes = writing.written();
                 let result = writing.close().await;
                 let words = result.map_or_else(|refusal| refusal.words, |closed| closed.words());
-                self.audit("upload", &writing.key(), Some(writing.written()), words).await;
+                self.audit("upload", &writing.key(), Some(bytes), words).await;
                 result?;
             }
         }
         Ok(done(id))
+    }
+
+    /// The client went away, or has to go: unfinished uploads are put aside.
+    pub(super) async fn end_all(&mut self) {
+        let mut open = std::mem::take(&mut self.open);
+        for open in open.values_mut() {
+            if let Open::Writing(writing) = open {
+                writing.leave();
+            }
+        }
+        for (_, open) in open {
+            match open {
+                Open::Entries(_) => {}
+                Open::Reading(reading) => self.downloaded(&reading).await,
+                Open::Writing(mut writing) => {
+                    let bytes = writing.written();
+                    let words = match writing.put_aside().await {
+                        Some(kept) => format!("broken off, {kept} bytes kept"),
+                        None => "broken off, nothing kept".to_owned(),
+                    };
+                    self.audit("upload", &writing.key(), Some(bytes), &words).await;
+                }
+            }
+        }
     }
 
     pub(super) async fn downloaded(&self, reading: &Reading) {

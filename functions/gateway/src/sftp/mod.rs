@@ -10,6 +10,8 @@ mod packet;
 mod reading;
 pub(crate) mod refusal;
 mod session;
+mod way;
+mod window;
 mod wire;
 mod writing;
 

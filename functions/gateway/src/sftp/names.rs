@@ -2,29 +2,71 @@
 
 use bytes::Bytes;
 use contract::Folder;
+use exchange::Meta;
 use russh_sftp::protocol::{Attrs, FileAttributes};
 
 use super::{
     attributes,
     handles::Open,
-    listing::Entries,
+    listing::{Entries, Unfinished},
     packet::{HANDLES_MAX, done},
     refusal::Refusal,
     session::{Answer, Session},
+    writing::Writing,
 };
-use crate::path::{Place, canonical, resolve};
+use crate::{
+    partial::Partial,
+    path::{Place, canonical, resolve},
+};
 
 impl Session {
     pub(super) async fn stat(&mut self, id: u32, path: &str) -> Answer {
         let attrs = match resolve(path)? {
             Place::Root | Place::Folder(_) => attributes::of_folder(),
-            Place::Below(folder, name) => match self.files.head(folder, &name).await? {
-                Some(meta) => attributes::of_file(&meta),
-                None if self.is_folder(folder, &name).await? => attributes::of_folder(),
-                None => return Err(Refusal::NO_FILE),
-            },
+            Place::Below(folder, name) => self.attributes(folder, &name).await?,
         };
         Ok(Attrs { id, attrs }.into())
+    }
+
+    async fn attributes(&self, folder: Folder, name: &str) -> Result<FileAttributes, Refusal> {
+        match self.look(folder, name).await? {
+            (_, Some(partial)) => Ok(attributes::of_partial(partial.size, partial.updated_at)),
+            (Some(meta), None) => Ok(attributes::of_file(&meta)),
+            (None, None) => match self.own_upload(folder, name) {
+                Some(writing) => Ok(attributes::of_upload(writing.written())),
+                None if self.is_folder(folder, name).await? => Ok(attributes::of_folder()),
+                None => Err(Refusal::NO_FILE),
+            },
+        }
+    }
+
+    /// What stands under a name, and the unfinished upload that hides it.
+    pub(super) async fn look(
+        &self,
+        folder: Folder,
+        name: &str,
+    ) -> Result<(Option<Meta>, Option<Partial>), Refusal> {
+        if folder != Folder::Incoming {
+            return Ok((self.files.head(folder, name).await?, None));
+        }
+        let (meta, partial) = tokio::join!(self.files.head(folder, name), self.partials.find(name));
+        let (meta, partial) = (meta?, partial?);
+        if let (Some(meta), Some(partial)) = (&meta, &partial)
+            && self.partials.is_complete(partial, meta).await?
+        {
+            self.partials.heal(partial).await?;
+            return Ok((Some(meta.clone()), None));
+        }
+        Ok((meta, partial))
+    }
+
+    /// A small upload of this session that has no row yet: a client that has just made a file looks at it.
+    fn own_upload(&self, folder: Folder, name: &str) -> Option<&Writing> {
+        let mut open = self.open.values().filter(|_| folder == Folder::Incoming);
+        open.find_map(|open| match open {
+            Open::Writing(writing) if writing.name() == name => Some(writing),
+            _ => None,
+        })
     }
 
     /// Times and permissions are accepted and not stored, for the sake of clients that set them after each upload.
@@ -46,16 +88,27 @@ impl Session {
         };
         let mut listing = self.files.list_level(folder, &name);
         let first = listing.next().await?.unwrap_or_default();
-        let empty = first.files.is_empty() && first.folders.is_empty();
+        let unfinished = self.unfinished(folder, &name).await?;
+        let empty = first.files.is_empty() && first.folders.is_empty() && unfinished.is_empty();
         if empty && !name.is_empty() && self.files.head(folder, &marker(&name)).await?.is_none() {
             return Err(Refusal::NO_FILE);
         }
-        Ok(self.keep(id, Open::Entries(Entries::level(first, listing))))
+        Ok(self.keep(id, Open::Entries(Entries::level(first, listing, unfinished))))
+    }
+
+    /// Unfinished uploads below a folder.
+    async fn unfinished(&self, folder: Folder, name: &str) -> Result<Unfinished, Refusal> {
+        if folder != Folder::Incoming {
+            return Ok(Unfinished::default());
+        }
+        let prefix = if name.is_empty() { String::new() } else { marker(name) };
+        Ok(Unfinished::new(&prefix, self.partials.below(&prefix).await?))
     }
 
     pub(super) async fn remove(&mut self, id: u32, path: &str) -> Answer {
         let (folder, name) = file(path)?;
-        if !self.files.delete(folder, &name, None).await? {
+        let unfinished = folder == Folder::Incoming && self.partials.discard(&name).await?;
+        if !self.files.delete(folder, &name, None).await? && !unfinished {
             return Err(self.no_file(folder, &name).await?);
         }
         self.audit("remove", &folder.key(&name), None, "done").await;
@@ -67,7 +120,8 @@ impl Session {
         if !resolve_is_explicit(path) || folder != Folder::Incoming {
             return Err(Refusal::NOT_HERE);
         }
-        if self.files.head(folder, &name).await?.is_some() || self.is_folder(folder, &name).await? {
+        let (meta, unfinished) = self.look(folder, &name).await?;
+        if meta.is_some() || unfinished.is_some() || self.is_folder(folder, &name).await? {
             return Err(Refusal::TAKEN);
         }
         // S3 has no folders: an empty object whose name ends in a slash stands for one.
@@ -79,7 +133,8 @@ impl Session {
     pub(super) async fn rmdir(&mut self, id: u32, path: &str) -> Answer {
         let (folder, name) = below(path)?;
         let first = self.files.list_level(folder, &name).next().await?.unwrap_or_default();
-        if !first.files.is_empty() || !first.folders.is_empty() {
+        let unfinished = self.unfinished(folder, &name).await?;
+        if !first.files.is_empty() || !first.folders.is_empty() || !unfinished.is_empty() {
             return Err(Refusal::NOT_EMPTY);
         }
         if !self.files.delete(folder, &marker(&name), None).await? {
@@ -97,13 +152,55 @@ impl Session {
         if self.is_folder(to.0, &to.1).await? {
             return Err(Refusal::TAKEN);
         }
+        let (standing, target) = self.look(to.0, &to.1).await?;
+        if from != to && !replace && (standing.is_some() || target.is_some()) {
+            return Err(Refusal::TAKEN);
+        }
+        let unfinished = self.partials.find(&from.1).await?;
+        let bytes = if unfinished.is_some() || self.own_upload(from.0, &from.1).is_some() {
+            if from != to {
+                self.rename_upload(&from.1, &to.1, standing).await?;
+            }
+            unfinished.map(|partial| partial.size)
+        } else {
+            let size = self.rename_file(&from, &to, replace).await?;
+            if from != to && target.is_some() {
+                self.partials.discard(&to.1).await?;
+            }
+            Some(size)
+        };
+        self.audit("rename", &to.0.key(&to.1), bytes, "done").await;
+        Ok(done(id))
+    }
+
+    async fn rename_file(
+        &self,
+        from: &(Folder, String),
+        to: &(Folder, String),
+        replace: bool,
+    ) -> Result<u64, Refusal> {
         let result = self.files.rename((from.0, &from.1), (to.0, &to.1), replace).await;
         if matches!(result, Err(exchange::Error::Missing)) && self.is_folder(from.0, &from.1).await? {
             return Err(Refusal::FOLDER_RENAME);
         }
-        let stored = result?;
-        self.audit("rename", &to.0.key(&to.1), Some(stored.size), "done").await;
-        Ok(done(id))
+        Ok(result?.size)
+    }
+
+    /// An unfinished upload goes on under its new name, also when it is being written. What stands there goes when it is complete.
+    async fn rename_upload(&mut self, from: &str, to: &str, standing: Option<Meta>) -> Result<(), Refusal> {
+        self.partials.discard(to).await?;
+        if self.partials.rename(from, to).await? {
+            return Ok(());
+        }
+        for open in self.open.values_mut() {
+            if let Open::Writing(writing) = open
+                && writing.name() == from
+                && !writing.has_row()
+            {
+                return writing.rename(to.to_owned(), standing).await;
+            }
+        }
+        Err(Refusal::NO_FILE)
     }
 
     /// Why there is no file: it may be a folder.
@@ -112,12 +209,8 @@ impl Session {
     }
 
     /// A folder is what has a marker or something in it.
-    pub(super) async fn is_folder(&self, folder: Folder, name: &str) -> Result<bool, Refusal> {
-        if self.files.head(folder, &marker(name)).await?.is_some() {
-            return Ok(true);
-        }
-        let first = self.files.list_level(folder, name).next().await?.unwrap_or_default();
-        Ok(!first.files.is_empty() || !first.folders.is_empty())
+    async fn is_folder(&self, folder: Folder, name: &str) -> Result<bool, Refusal> {
+        Ok(self.files.is_folder(folder, name).await? || !self.unfinished(folder, name).await?.is_empty())
     }
 }
 

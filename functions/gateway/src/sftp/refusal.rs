@@ -25,14 +25,47 @@ impl Refusal {
         Self::new(StatusCode::PermissionDenied, "The four folders themselves cannot be changed.");
     pub const IN_PLACE: Self = Self::new(
         StatusCode::OpUnsupported,
-        "A file cannot be changed, resumed or appended to: upload it whole, from its start to its end.",
+        "A finished file cannot be appended to or changed in part, and it is as it was: upload it whole.",
+    );
+    pub const UPLOADING: Self = Self::new(
+        StatusCode::Failure,
+        "This file is still being uploaded: it can be read when its upload is complete.",
     );
     pub const ORDER: Self = Self::new(
-        StatusCode::OpUnsupported,
-        "Files are written from their start to their end. Turn off parallel writing and resuming in your client.",
+        StatusCode::Failure,
+        "The pieces of the file come too far out of order. Turn off parallel writing in your client.",
     );
-    pub const BROKEN: Self =
-        Self::new(StatusCode::Failure, "The upload had failed before: nothing of it was stored.");
+    pub const SETTLED: Self = Self::new(
+        StatusCode::Failure,
+        "This part of the file is stored already and cannot be changed: go on at the size that the file has, or upload it again.",
+    );
+    pub const GAP: Self = Self::new(
+        StatusCode::Failure,
+        "A piece in the middle of the file is missing. What comes before it is kept: continue the upload there.",
+    );
+    pub const TAKEN_OVER: Self =
+        Self::new(StatusCode::Failure, "Another session writes this file now, or has removed it.");
+    pub const NOT_KEPT: Self = Self::new(
+        StatusCode::Failure,
+        "What was kept of this upload is gone, or complete by now: look at the file's size, then try again.",
+    );
+    pub const TOO_MANY_UNFINISHED: Self = Self::new(
+        StatusCode::Failure,
+        "There are 1000 unfinished uploads, the most that are kept. Finish or remove some.",
+    );
+    pub const KEPT: Self = Self::new(
+        StatusCode::Failure,
+        "The upload could not be completed at the moment. What was sent is kept: continue it a little later.",
+    );
+    pub const FIRST_NAME_TAKEN: Self = Self::new(
+        StatusCode::Failure,
+        "The upload was begun under another name, which another file has now. Remove or rename that file, then continue.",
+    );
+    pub const NAME_LATER: Self = Self::new(
+        StatusCode::Failure,
+        "The upload is complete, but still under the name that it was begun with: rename it once more.",
+    );
+    pub const BROKEN: Self = Self::new(StatusCode::Failure, "The upload has failed before.");
     pub const SIZE: Self = Self::new(StatusCode::OpUnsupported, "A file's size cannot be set.");
     pub const NOT_EMPTY: Self = Self::new(StatusCode::Failure, "The folder is not empty.");
     pub const FOLDER_RENAME: Self = Self::new(StatusCode::OpUnsupported, "Folders cannot be renamed.");
@@ -45,7 +78,7 @@ impl Refusal {
         StatusCode::Failure,
         "The File Exchange is not available at the moment. Try again a little later.",
     );
-    const TOO_LARGE: Self =
+    pub const TOO_LARGE: Self =
         Self::new(StatusCode::Failure, "The file is larger than 256 GiB, the most that can be stored.");
     const CHANGED: Self =
         Self::new(StatusCode::Failure, "The file was overwritten meanwhile. Open it again.");
@@ -71,6 +104,18 @@ impl From<PathError> for Refusal {
                 StatusCode::NoSuchFile,
                 "There are four folders: Exports, Finished, Incoming and Invalids.",
             ),
+        }
+    }
+}
+
+impl From<crate::Error> for Refusal {
+    fn from(error: crate::Error) -> Self {
+        match error {
+            crate::Error::Exchange(error) => error.into(),
+            error => {
+                tracing::warn!(%error, "a client's request failed");
+                Self::UNAVAILABLE
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{
     packet::{LIMITS, POSIX_RENAME, done, limits, text, version},
     refusal::Refusal,
 };
-use crate::{audit, gateway::Gateway, login::Tenant, path::canonical};
+use crate::{audit, gateway::Gateway, login::Tenant, partial::TenantPartials, path::canonical};
 
 /// What a channel has open, and whose it is.
 pub struct Session {
@@ -19,6 +19,7 @@ pub struct Session {
     pub(super) tenant: Tenant,
     pub(super) source: IpAddr,
     pub(super) files: TenantFiles,
+    pub(super) partials: TenantPartials,
     pub(super) open: HashMap<String, Open>,
     pub(super) opened: u64,
 }
@@ -28,7 +29,8 @@ pub(super) type Answer = Result<Packet, Refusal>;
 
 impl Session {
     pub fn new(gateway: Arc<Gateway>, tenant: Tenant, source: IpAddr, files: TenantFiles) -> Self {
-        Self { gateway, tenant, source, files, open: HashMap::new(), opened: 0 }
+        let partials = gateway.partials(&files);
+        Self { gateway, tenant, source, files, partials, open: HashMap::new(), opened: 0 }
     }
 
     pub(super) async fn answer(&mut self, packet: Result<Packet, (u32, Refusal)>) -> Packet {
@@ -50,6 +52,7 @@ impl Session {
                     let data = reading.read(request.offset, request.len).await?;
                     Ok(Data { id, data }.into())
                 }
+                Some(Open::Writing(_)) => Err(Refusal::UPLOADING),
                 _ => Err(Refusal::BAD_HANDLE),
             },
             Packet::Write(request) => match self.open.get_mut(&request.handle) {
@@ -109,17 +112,8 @@ impl Session {
         }
     }
 
-    /// The client went away: unfinished uploads leave nothing behind.
+    /// The client went away, or has to go.
     pub(super) async fn end(mut self) {
-        for (_, open) in std::mem::take(&mut self.open) {
-            match open {
-                Open::Entries(_) => {}
-                Open::Reading(reading) => self.downloaded(&reading).await,
-                Open::Writing(mut writing) => {
-                    writing.abort().await;
-                    self.audit("upload", &writing.key(), Some(writing.written()), "broken off").await;
-                }
-            }
-        }
+        self.end_all().await;
     }
 }

@@ -19,6 +19,11 @@ impl Window {
         self.pieces.is_empty()
     }
 
+    /// Bytes in memory.
+    pub fn held(&self) -> usize {
+        self.cost
+    }
+
     /// Keeps a piece. `false`: there is no room, or it overlaps another in a way that leaves open which bytes are meant. The same piece sent
     /// again replaces its earlier form.
     pub fn hold(&mut self, offset: u64, bytes: &[u8]) -> bool {
