@@ -11,7 +11,7 @@ use crate::Error;
 pub struct Line<'a> {
     /// Who, as far as known.
     pub tenant: Option<TenantId>,
-    /// With what they logged in.
+    /// With what they logged in: `sftp password`, `sftp key SHA256:...`, `sftp key SHA256:... and password`.
     pub actor: &'a str,
     /// `login`, `upload`, `download`, `rename`, `remove`, `mkdir`, `rmdir`.
     pub action: &'static str,
@@ -21,7 +21,7 @@ pub struct Line<'a> {
     pub source: IpAddr,
     /// How many bytes went over.
     pub bytes: Option<u64>,
-    /// `done`, or why not.
+    /// `done`, or why not; a login that was refused begins with `refused`.
     pub result: &'a str,
 }
 

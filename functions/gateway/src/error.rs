@@ -5,9 +5,9 @@ use fault::{Disposition, Fault};
 /// The gateway's own errors. What a client does wrong is answered to it and is none.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The host key is not an OpenSSH private key without a passphrase.
-    #[error("the host key cannot be read")]
-    HostKey,
+    /// The secret of the host keys does not hold what it should.
+    #[error("the host keys: {0}")]
+    HostKey(&'static str),
     /// The SSH protocol was broken, or the connection.
     #[error("SSH: {0}")]
     Ssh(#[from] russh::Error),
@@ -34,7 +34,7 @@ impl From<sqlx::Error> for Error {
 impl Fault for Error {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::HostKey | Self::Sealing(_) => Disposition::Permanent,
+            Self::HostKey(_) | Self::Sealing(_) => Disposition::Permanent,
             Self::Ssh(_) | Self::Task => Disposition::RETRY,
             Self::Store(error) => error.disposition(),
             Self::Exchange(error) => error.disposition(),

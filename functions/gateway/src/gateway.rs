@@ -1,92 +1,97 @@
-//! What all connections share, and the loop that accepts them.
+//! What all connections share, the loop that accepts them, and how it ends.
 
 use std::{
-    collections::HashMap,
-    net::SocketAddr,
-    sync::{Arc, Mutex, PoisonError},
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
     time::Duration,
 };
 
 use access::MasterKey;
 use contract::TenantId;
 use exchange::{Exchange, TenantFiles};
-use russh::{keys::PrivateKey, server::Config};
+use russh::{
+    keys::PrivateKey,
+    server::{Config, Handle},
+};
 use sqlx::PgPool;
 use store::Store;
 use time::OffsetDateTime;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
-    time::timeout,
+    sync::oneshot,
+    time::{Instant, timeout, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error,
-    login::{Login, Tenant},
+    client::Client,
+    cut::Severable,
+    limits::{Limits, Permit},
+    login::{Logins, Tenant, network},
+    connection::Connection,
     partial::{Partials, TenantPartials},
-    ssh::{self, Connection},
+    ssh,
 };
 
-/// Connections at once; an idle one costs some tens of kilobytes.
-const CONNECTIONS_MAX: usize = 512;
-/// Connections at once that have not logged in.
-const STRANGERS_MAX: usize = 64;
-/// Transfers at once: an upload holds up to two parts of 8 to 32 MiB.
-const TRANSFERS_MAX: u32 = 64;
-/// Of one tenant: clients use four to eight, and nobody keeps the others out.
-const TRANSFERS_PER_TENANT_MAX: usize = 16;
-/// From the connection to the login, a person typing a password included.
+/// Login grace: from the connection to the login, a person typing a password included.
 const LOGIN_TIME_MAX: Duration = Duration::from_mins(1);
+/// A connection whose client asks for nothing for this long ends; unfinished uploads stay for it to resume. Keepalives do not count.
+const IDLE_TIME_MAX: Duration = Duration::from_mins(30);
+/// For the client to hear why the connection ends, and to hang up.
+const GOODBYE_TIME: Duration = Duration::from_secs(5);
 /// How long transfers may go on when the gateway is to stop: a container has two minutes from SIGTERM to SIGKILL.
-const DRAIN_TIME_MAX: Duration = Duration::from_secs(110);
-/// After the last transfer, for the answers that say so.
-const LAST_ANSWERS_TIME: Duration = Duration::from_secs(2);
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(85);
+/// After that, for sessions to put by what they have received of unfinished uploads.
+const PARK_TIME_MAX: Duration = Duration::from_secs(20);
 /// After an accept that failed, mostly for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What everybody hears then.
+pub(crate) const STOPPING: &str = "The File Exchange is being restarted. Connect again in a few minutes.";
 
 /// The parts of the gateway that connections share.
 pub struct Gateway {
     store: Store,
     exchange: Exchange,
-    login: Login,
+    logins: Logins,
     partials: Partials,
-    transfers: Arc<Semaphore>,
-    /// One small entry per tenant that has been here.
-    transfers_of: Mutex<HashMap<TenantId, Arc<Semaphore>>>,
+    limits: Limits,
+    /// No new logins and no new transfers: sessions end when nothing is being transferred.
+    stopping: CancellationToken,
+    /// The time for transfers is over: what is unfinished is put by.
+    over: CancellationToken,
 }
 
 /// The right to one transfer, as long as it is held.
-pub(crate) struct Transfer {
-    _all: OwnedSemaphorePermit,
-    _own: OwnedSemaphorePermit,
-}
-
-/// Reads the host keys: OpenSSH private keys, one after the other. With two, clients learn the next before the old one goes.
-pub fn host_keys(text: &str) -> Result<Vec<PrivateKey>, Error> {
-    const END: &str = "-----END OPENSSH PRIVATE KEY-----";
-    let keys = text.split_inclusive(END).filter(|key| !key.trim().is_empty());
-    let keys: Vec<_> = keys
-        .map(|key| russh::keys::decode_secret_key(key.trim(), None))
-        .collect::<Result<_, _>>()
-        .map_err(|_| Error::HostKey)?;
-    if keys.is_empty() { Err(Error::HostKey) } else { Ok(keys) }
-}
+pub(crate) type Transfer = Permit<TenantId>;
 
 impl Gateway {
     /// `store` as the login role of the functions.
     pub fn new(store: Store, exchange: Exchange, master: MasterKey) -> Self {
-        let login = Login::new(store.pool().clone());
+        let logins = Logins::new(store.pool().clone());
         let partials = Partials::new(store.clone(), master);
-        let transfers = Arc::new(Semaphore::new(TRANSFERS_MAX as usize));
-        Self { store, exchange, login, partials, transfers, transfers_of: Mutex::default() }
+        Self {
+            store,
+            exchange,
+            logins,
+            partials,
+            limits: Limits::default(),
+            stopping: CancellationToken::new(),
+            over: CancellationToken::new(),
+        }
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
         self.store.pool()
     }
 
-    pub(crate) fn login(&self) -> &Login {
-        &self.login
+    pub(crate) fn logins(&self) -> &Logins {
+        &self.logins
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(crate) async fn files(&self, tenant: &Tenant) -> Result<TenantFiles, Error> {
@@ -99,20 +104,23 @@ impl Gateway {
 
     /// One more transfer, if there may be one.
     pub(crate) fn transfer(&self, tenant: TenantId) -> Option<Transfer> {
-        let mut transfers_of = self.transfers_of.lock().unwrap_or_else(PoisonError::into_inner);
-        let own =
-            transfers_of.entry(tenant).or_insert_with(|| Arc::new(Semaphore::new(TRANSFERS_PER_TENANT_MAX)));
-        let own = Arc::clone(own).try_acquire_owned().ok()?;
-        let all = Arc::clone(&self.transfers).try_acquire_owned().ok()?;
-        Some(Transfer { _all: all, _own: own })
+        if self.is_stopping() { None } else { self.limits.transfers.take(tenant) }
     }
 
-    /// Serves until `stop`; then accepts nobody, begins no transfer, and waits for those under way.
+    /// Nothing new begins any more.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.is_cancelled()
+    }
+
+    /// Ends when a session has to: with transfers under way only when the time for them is over.
+    pub(crate) async fn must_end(&self, transfers: bool) {
+        if transfers { self.over.cancelled().await } else { self.stopping.cancelled().await }
+    }
+
+    /// Serves until `stop`; then accepts nobody, begins no transfer, waits for those under way, and has the rest put by.
     pub async fn serve(self, listener: TcpListener, keys: Vec<PrivateKey>, stop: impl Future<Output = ()>) {
         let gateway = Arc::new(self);
         let config = Arc::new(ssh::config(keys));
-        let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-        let strangers = Arc::new(Semaphore::new(STRANGERS_MAX));
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -127,55 +135,126 @@ impl Gateway {
                     continue;
                 }
             };
-            let permits =
-                connections.clone().try_acquire_owned().ok().zip(strangers.clone().try_acquire_owned().ok());
-            let Some((permit, stranger)) = permits else {
-                tracing::warn!("a connection was refused: there are too many");
-                continue;
-            };
-            if gateway.login.may_connect(peer.ip(), OffsetDateTime::now_utc()) {
-                let (gateway, config) = (Arc::clone(&gateway), Arc::clone(&config));
-                tokio::spawn(async move {
-                    gateway.connection(config, stream, peer, stranger).await;
-                    drop(permit);
-                });
-            }
+            gateway.accepted(stream, peer, &config);
         }
         drop(listener);
         gateway.drain().await;
+    }
+
+    /// Looks after a new connection, if there may be one more.
+    fn accepted(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, config: &Arc<Config>) {
+        let (source, now) = (peer.ip().to_canonical(), OffsetDateTime::now_utc());
+        let gateway = Arc::clone(self);
+        let permits =
+            self.limits.connections.take(source).zip(self.limits.strangers.take(network(source)));
+        let why = match permits {
+            None => "there are too many connections",
+            Some(_) if !self.logins.may_connect(source, now) => "too many connections without a login",
+            Some((permit, stranger)) => {
+                let config = Arc::clone(config);
+                tokio::spawn(async move {
+                    gateway.connection(config, stream, source, stranger).await;
+                    drop(permit);
+                });
+                return;
+            }
+        };
+        tracing::warn!(why, "a connection was refused");
+        tokio::spawn(async move { gateway.logins.no_connection(source, why, now).await });
     }
 
     async fn connection(
         self: Arc<Self>,
         config: Arc<Config>,
         stream: TcpStream,
-        peer: SocketAddr,
-        stranger: OwnedSemaphorePermit,
+        source: IpAddr,
+        stranger: Permit<IpAddr>,
     ) {
         // Small answers must not wait for each other.
         let _ = stream.set_nodelay(true);
+        let grace = Instant::now() + LOGIN_TIME_MAX;
+        let (client, cut) = (Arc::new(Client::new()), CancellationToken::new());
         let (logged_in, login) = oneshot::channel();
-        let connection = Connection::new(self, peer.ip(), logged_in);
-        let greeted = timeout(LOGIN_TIME_MAX, russh::server::run_stream(config, stream, connection)).await;
+        let connection = Connection::new(Arc::clone(&self), source, Arc::clone(&client), logged_in);
+        let stream = Severable::new(stream, cut.clone());
+        let greeted = timeout_at(grace, russh::server::run_stream(config, stream, connection)).await;
         let Ok(Ok(running)) = greeted else { return };
         let handle = running.handle();
-        if timeout(LOGIN_TIME_MAX, login).await.is_err() {
-            let words = "The login took too long.".to_owned();
-            let _ = handle.disconnect(russh::Disconnect::ByApplication, words, "en".to_owned()).await;
-        }
-        drop(stranger);
-        if let Err(error) = running.await {
+        tokio::pin!(running);
+        let ended = tokio::select! {
+            ended = &mut running => ended,
+            why = self.why_it_ends(login, grace, stranger, &client) => {
+                goodbye(&handle, why, &client, &mut running, &cut).await
+            }
+        };
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection broke");
         }
     }
 
-    async fn drain(&self) {
-        let left = TRANSFERS_MAX as usize - self.transfers.available_permits();
-        tracing::info!(transfers = left, "the gateway stops");
-        // Whoever waits for all permits is given each that comes back: no new transfer begins.
-        if timeout(DRAIN_TIME_MAX, self.transfers.acquire_many(TRANSFERS_MAX)).await.is_err() {
-            tracing::warn!("transfers were cut off; unfinished uploads are swept later");
+    /// Why a connection has to end, as soon as it has to.
+    async fn why_it_ends(
+        &self,
+        login: oneshot::Receiver<()>,
+        grace: Instant,
+        stranger: Permit<IpAddr>,
+        client: &Client,
+    ) -> &'static str {
+        let login = tokio::select! {
+            login = timeout_at(grace, login) => login,
+            () = self.stopping.cancelled() => return STOPPING,
+        };
+        match login {
+            Err(_) => return "The login took too long.",
+            // It ends by itself.
+            Ok(Err(_)) => std::future::pending().await,
+            Ok(Ok(())) => drop(stranger),
         }
-        tokio::time::sleep(LAST_ANSWERS_TIME).await;
+        let unused = async {
+            self.stopping.cancelled().await;
+            client.unused().await;
+        };
+        tokio::select! {
+            () = client.idle(IDLE_TIME_MAX) => "Nothing was asked for in 30 minutes.",
+            () = unused => STOPPING,
+        }
     }
+
+    async fn drain(&self) {
+        self.stopping.cancel();
+        tracing::info!(sessions = self.limits.sessions.count(), "the gateway stops");
+        if timeout(DRAIN_TIME_MAX, self.limits.sessions.none()).await.is_err() {
+            tracing::warn!(sessions = self.limits.sessions.count(), "transfers are broken off, to be resumed");
+            self.over.cancel();
+            if timeout(PARK_TIME_MAX, self.limits.sessions.none()).await.is_err() {
+                tracing::warn!(sessions = self.limits.sessions.count(), "sessions were cut off");
+            }
+        }
+        // The last answers, and for everybody the reason.
+        if timeout(GOODBYE_TIME, self.limits.logins.none()).await.is_err() {
+            tracing::info!("clients stay connected to the end");
+        }
+    }
+}
+
+/// Ends a connection from our side: with words, and without them when the client does not listen.
+async fn goodbye(
+    handle: &Handle,
+    why: &str,
+    client: &Client,
+    mut running: impl Future<Output = Result<(), Error>> + Unpin,
+    cut: &CancellationToken,
+) -> Result<(), Error> {
+    // What waits in channels that nobody reads would hold the connection up.
+    client.waiting().clear();
+    let both = async {
+        let words = why.to_owned();
+        let _ = handle.disconnect(russh::Disconnect::ByApplication, words, "en".to_owned()).await;
+        (&mut running).await
+    };
+    if let Ok(ended) = timeout(GOODBYE_TIME, both).await {
+        return ended;
+    }
+    cut.cancel();
+    running.await
 }

@@ -5,8 +5,13 @@
 #![forbid(unsafe_code)]
 
 mod audit;
+mod client;
+mod connection;
+mod cut;
 mod error;
 mod gateway;
+mod host_key;
+mod limits;
 mod login;
 mod partial;
 mod path;
@@ -15,4 +20,5 @@ mod sftp;
 mod ssh;
 
 pub use error::Error;
-pub use gateway::{Gateway, host_keys};
+pub use gateway::Gateway;
+pub use host_key::host_keys;

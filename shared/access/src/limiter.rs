@@ -94,10 +94,13 @@ impl Limiter {
         counts.keys.entry(key).or_insert(Window::NEVER).count(now, self.window, self.attempts_max)
     }
 
-    /// Forgets a key's attempts, after one that succeeded.
-    pub fn forget(&self, key: impl Hash) {
+    /// Takes an attempt back, after it succeeded. Others of the key still count: whoever has one right password tries no more others.
+    pub fn take_back(&self, key: impl Hash) {
         let key = self.hasher.hash_one(key);
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner).keys.remove(&key);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(window) = counts.keys.get_mut(&key) {
+            window.attempts = window.attempts.saturating_sub(1);
+        }
     }
 }
 
@@ -141,10 +144,12 @@ mod tests {
     }
 
     #[test]
-    fn success_forgets() {
+    fn success_is_taken_back() {
         let limiter = Limiter::new(1, WINDOW);
         assert_eq!(limiter.attempt(("a", 1), NOW), Attempt::Allowed);
-        limiter.forget(("a", 1));
+        limiter.take_back(("a", 1));
+        limiter.take_back(("a", 1));
+        limiter.take_back(("a", 2));
         assert_eq!(limiter.attempt(("a", 1), NOW), Attempt::Allowed);
         assert_eq!(limiter.attempt(("a", 1), NOW), refused(60));
     }
