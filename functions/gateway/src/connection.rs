@@ -1,19 +1,13 @@
 //! One client's connection as the SSH protocol sees it: who logs in, and that there is nothing but SFTP and SCP.
 
-use std::{
-    collections::HashSet,
-    net::IpAddr,
-    sync::Arc,
-};
+use std::{collections::HashSet, net::IpAddr, sync::Arc};
 
 use contract::TenantId;
 use exchange::TenantFiles;
 use russh::{
     Channel, ChannelId, MethodKind, MethodSet, Pty,
     keys::{Algorithm, HashAlg, ssh_key},
-    server::{
-        Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
-    },
+    server::{Auth, ChannelOpenHandle, Handle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey},
 };
 use time::OffsetDateTime;
 use tokio::sync::oneshot;
@@ -30,15 +24,17 @@ use crate::{
 
 /// Channels of one connection, in use or not; the same as OpenSSH's.
 const CHANNELS_MAX: usize = 10;
-/// Wrong passwords on one connection: what OpenSSH's client asks for.
-const PASSWORDS_MAX: usize = 3;
+/// Passwords on one connection: OpenSSH's client asks for three, the second factor may be one more.
+const PASSWORDS_MAX: usize = 5;
 /// Keys that one connection may ask about. Those that are refused count as attempts, too.
 const OFFERS_MAX: usize = 20;
 /// The standard error's number among extended data (RFC 4254, 5.2).
 const STDERR: u32 = 1;
 
-const TOO_MANY_LOGINS: &str = "There are too many connections of this account. Close some, or try again a little later.";
-const TOO_MANY_SESSIONS: &str = "There are too many sessions of this account. Close some, or try again a little later.\r\n";
+const TOO_MANY_LOGINS: &str =
+    "There are too many connections of this account. Close some, or try again a little later.";
+const TOO_MANY_SESSIONS: &str =
+    "There are too many sessions of this account. Close some, or try again a little later.\r\n";
 
 /// One client.
 pub struct Connection {
@@ -76,7 +72,12 @@ struct Ready {
 
 impl Connection {
     /// `logged_in` hears of the login.
-    pub fn new(gateway: Arc<Gateway>, source: IpAddr, client: Arc<Client>, logged_in: oneshot::Sender<()>) -> Self {
+    pub fn new(
+        gateway: Arc<Gateway>,
+        source: IpAddr,
+        client: Arc<Client>,
+        logged_in: oneshot::Sender<()>,
+    ) -> Self {
         Self {
             gateway,
             source,
@@ -118,7 +119,8 @@ impl Connection {
         self.tried.refusals += 1;
         if self.tried.refusals == ATTEMPTS_MAX {
             let why = "too many attempts on one connection";
-            let refused = self.gateway.logins().refused(self.stranger(slug), "sftp", why, OffsetDateTime::now_utc());
+            let refused =
+                self.gateway.logins().refused(self.stranger(slug), "sftp", why, OffsetDateTime::now_utc());
             if let Err(error) = refused.await {
                 tracing::error!(%error, "a line of the audit is lost");
             }
@@ -130,7 +132,7 @@ impl Connection {
     fn methods_left(&self, slug: &str) -> MethodSet {
         let proved = self.tried.proved.as_ref().filter(|proved| proved.slug == slug);
         let mut methods = methods();
-        match proved.map(|proved| proved.is_key()) {
+        match proved.map(Proved::is_key) {
             Some(true) => methods.remove(MethodKind::PublicKey),
             Some(false) => methods.remove(MethodKind::Password),
             None => {}
@@ -175,7 +177,10 @@ impl Connection {
         let Some(permit) = self.gateway.limits().sessions.take(tenant.id) else {
             session.extended_data(id, STDERR, TOO_MANY_SESSIONS)?;
             let now = OffsetDateTime::now_utc();
-            self.gateway.logins().turn_away(&tenant, self.source, "too many sessions of the account", now).await?;
+            self.gateway
+                .logins()
+                .turn_away(&tenant, self.source, "too many sessions of the account", now)
+                .await?;
             return Ok(None);
         };
         let files = self.gateway.files(&tenant).await?;

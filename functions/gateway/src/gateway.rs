@@ -26,10 +26,10 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     Error,
     client::Client,
+    connection::Connection,
     cut::Severable,
     limits::{Limits, Permit},
     login::{Logins, Tenant, network},
-    connection::Connection,
     partial::{Partials, TenantPartials},
     ssh,
 };
@@ -145,8 +145,7 @@ impl Gateway {
     fn accepted(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr, config: &Arc<Config>) {
         let (source, now) = (peer.ip().to_canonical(), OffsetDateTime::now_utc());
         let gateway = Arc::clone(self);
-        let permits =
-            self.limits.connections.take(source).zip(self.limits.strangers.take(network(source)));
+        let permits = self.limits.connections.take(source).zip(self.limits.strangers.take(network(source)));
         let why = match permits {
             None => "there are too many connections",
             Some(_) if !self.logins.may_connect(source, now) => "too many connections without a login",
@@ -224,7 +223,10 @@ impl Gateway {
         self.stopping.cancel();
         tracing::info!(sessions = self.limits.sessions.count(), "the gateway stops");
         if timeout(DRAIN_TIME_MAX, self.limits.sessions.none()).await.is_err() {
-            tracing::warn!(sessions = self.limits.sessions.count(), "transfers are broken off, to be resumed");
+            tracing::warn!(
+                sessions = self.limits.sessions.count(),
+                "transfers are broken off, to be resumed"
+            );
             self.over.cancel();
             if timeout(PARK_TIME_MAX, self.limits.sessions.none()).await.is_err() {
                 tracing::warn!(sessions = self.limits.sessions.count(), "sessions were cut off");

@@ -1,6 +1,6 @@
 //! The server's own keys, as they stand in their secret.
 
-use russh::keys::{Algorithm, PrivateKey};
+use russh::keys::{Algorithm, PrivateKey, ssh_key::public::RsaPublicKey};
 
 use crate::Error;
 
@@ -35,8 +35,12 @@ fn check(key: &PrivateKey) -> Result<(), Error> {
     match key.algorithm() {
         Algorithm::Ed25519 | Algorithm::Ecdsa { .. } => Ok(()),
         Algorithm::Rsa { .. } => {
-            let bits = key.public_key().key_data().rsa().map_or(0, |rsa| rsa.key_size());
-            if bits >= RSA_BITS_MIN { Ok(()) } else { Err(Error::HostKey("an RSA key has less than 3,072 bits")) }
+            let bits = key.public_key().key_data().rsa().map_or(0, RsaPublicKey::key_size);
+            if bits >= RSA_BITS_MIN {
+                Ok(())
+            } else {
+                Err(Error::HostKey("an RSA key has less than 3,072 bits"))
+            }
         }
         _ => Err(Error::HostKey("a key is neither Ed25519, ECDSA nor RSA")),
     }

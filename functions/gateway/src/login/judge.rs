@@ -83,7 +83,11 @@ impl Account {
     }
 
     /// Why a key is refused.
-    pub fn judge_key(account: Option<&Self>, source: IpAddr, now: OffsetDateTime) -> Result<(), &'static str> {
+    pub fn judge_key(
+        account: Option<&Self>,
+        source: IpAddr,
+        now: OffsetDateTime,
+    ) -> Result<(), &'static str> {
         let account = account.ok_or(NO_ACCOUNT)?;
         if !account.has_key {
             return Err(UNKNOWN_KEY);
@@ -92,7 +96,8 @@ impl Account {
             return Err(EXPIRED_KEY);
         }
         // A network that does not parse lets nobody in.
-        let contains = |network: &String| network.parse().is_ok_and(|network: Network| network.contains(source));
+        let contains =
+            |network: &String| network.parse().is_ok_and(|network: Network| network.contains(source));
         if account.sources.as_ref().is_some_and(|sources| !sources.iter().any(contains)) {
             return Err(KEY_FROM_ELSEWHERE);
         }

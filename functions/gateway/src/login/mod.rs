@@ -18,11 +18,10 @@ use refused::{Refusals, Refused};
 pub use judge::Proved;
 pub use refused::network;
 
-/// Wrong passwords that one address may try in the window. A person mistypes a few times; a job with a stale password stops itself. Those
-/// under way count, too: some clients log in fifty times at once.
-const PASSWORDS_PER_ADDRESS_MAX: u32 = 60;
+/// Wrong passwords that one address may try in the window. A person mistypes a few times; a job with a stale password stops itself.
+const PASSWORDS_PER_ADDRESS_MAX: u32 = 20;
 /// Wrong passwords for one tenant from everywhere: ours have 100 bits, this is about the hash's cost. Keys go on to work.
-const PASSWORDS_PER_TENANT_MAX: u32 = 120;
+const PASSWORDS_PER_TENANT_MAX: u32 = 100;
 /// Connections that one address may open in the window without logging in.
 const STRANGERS_PER_ADDRESS_MAX: u32 = 300;
 /// How long attempts count.
@@ -116,9 +115,8 @@ impl Logins {
     ) -> Result<Login, Error> {
         const ACTOR: &str = "sftp password";
         let address = network(stranger.source);
-        // What an address is refused does not count for the tenant: nobody else is kept out by it.
-        let allowed = matches!(self.passwords_by_address.attempt(address, now), Attempt::Allowed)
-            && matches!(self.passwords_by_tenant.attempt(stranger.slug, now), Attempt::Allowed);
+        let allowed = self.passwords_by_address.allows(address, now)
+            && self.passwords_by_tenant.allows(stranger.slug, now);
         if !allowed {
             return self.refused(stranger, ACTOR, "too many passwords were tried", now).await;
         }
@@ -127,10 +125,10 @@ impl Logins {
         let matches = self.verify(password.to_owned(), hash).await?;
         let judged = Account::judge_password(account.as_ref(), matches);
         if let Err(why) = judged {
+            self.passwords_by_address.attempt(address, now);
+            self.passwords_by_tenant.attempt(stranger.slug, now);
             return self.refuse(account.as_ref(), stranger.source, ACTOR, why, now).await;
         }
-        self.passwords_by_address.take_back(address);
-        self.passwords_by_tenant.take_back(stranger.slug);
         self.proved(account, stranger, Factor::Password, now).await
     }
 
@@ -157,7 +155,8 @@ impl Logins {
             let actor = format!("sftp key {fingerprint}");
             self.refuse(account.as_ref(), stranger.source, &actor, why, now).await?;
             if why == judge::UNKNOWN_KEY || why == NO_ACCOUNT {
-                self.tell_owners(account.map(|account| account.id), fingerprint, stranger.source, now).await?;
+                self.tell_owners(account.map(|account| account.id), fingerprint, stranger.source, now)
+                    .await?;
             }
         }
         Ok(false)
@@ -211,7 +210,8 @@ impl Logins {
         now: OffsetDateTime,
     ) -> Result<Login, Error> {
         let Some(account) = account else { return Ok(Login::Refused) };
-        let before = stranger.proved.filter(|proved| proved.slug == stranger.slug).map(|proved| &proved.factor);
+        let before =
+            stranger.proved.filter(|proved| proved.slug == stranger.slug).map(|proved| &proved.factor);
         match account.enough(before, &factor) {
             Factors::Enough { actor, key } => {
                 Ok(Login::Whole(Tenant { id: TenantId(account.id), bucket: account.bucket, actor, key }))

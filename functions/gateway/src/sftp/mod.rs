@@ -24,11 +24,17 @@ pub use session::Session;
 use refusal::Refusal;
 use wire::{HEADER_BYTES, Wire};
 
-/// Serves one channel to its end, one request after the other; transfers that are still open then are given up. The stream stays open
-/// for what has to be said at its end.
+/// Serves one channel to its end, or to the gateway's, one request after the other; transfers that are still open then are broken off. The
+/// stream stays open for what has to be said at its end.
 pub async fn serve<S: AsyncRead + AsyncWrite>(stream: S, mut session: Session) {
     let mut wire = Wire::new(stream);
-    while let Some(bytes) = wire.receive().await {
+    loop {
+        let bytes = tokio::select! {
+            biased;
+            () = session.must_end() => break,
+            bytes = wire.receive() => bytes,
+        };
+        let Some(bytes) = bytes else { break };
         let answer = session.answer(parse(bytes)).await;
         let Ok(answer) = Bytes::try_from(answer) else { break };
         if wire.send(&answer).await.is_err() {

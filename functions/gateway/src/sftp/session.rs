@@ -112,6 +112,12 @@ impl Session {
         }
     }
 
+    /// Ends when the gateway stops: with a file open only when the time for that is over.
+    pub(super) async fn must_end(&self) {
+        let transfers = self.open.values().any(|open| !matches!(open, Open::Entries(_)));
+        self.gateway.must_end(transfers).await;
+    }
+
     /// The client went away, or has to go.
     pub(super) async fn end(mut self) {
         self.end_all().await;
