@@ -94,6 +94,15 @@ impl Limiter {
         counts.keys.entry(key).or_insert(Window::NEVER).count(now, self.window, self.attempts_max)
     }
 
+    /// Whether a key may attempt something, without counting it: for what counts only when it fails.
+    pub fn allows(&self, key: impl Hash, now: OffsetDateTime) -> bool {
+        let key = self.hasher.hash_one(key);
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = counts.keys.len() >= LIMITER_KEYS_MAX;
+        let window = counts.keys.get(&key).or(full.then_some(&counts.overflow));
+        window.is_none_or(|window| !window.is_open(now, self.window) || window.attempts < self.attempts_max)
+    }
+
     /// Takes an attempt back, after it succeeded. Others of the key still count: whoever has one right password tries no more others.
     pub fn take_back(&self, key: impl Hash) {
         let key = self.hasher.hash_one(key);
@@ -150,8 +159,11 @@ mod tests {
         limiter.take_back(("a", 1));
         limiter.take_back(("a", 1));
         limiter.take_back(("a", 2));
+        assert!(limiter.allows(("a", 1), NOW));
         assert_eq!(limiter.attempt(("a", 1), NOW), Attempt::Allowed);
         assert_eq!(limiter.attempt(("a", 1), NOW), refused(60));
+        assert!(!limiter.allows(("a", 1), NOW));
+        assert!(limiter.allows(("a", 1), NOW + WINDOW));
     }
 
     #[test]
@@ -163,6 +175,7 @@ mod tests {
         assert_eq!(limiter.attempt("new 1", NOW), Attempt::Allowed);
         assert_eq!(limiter.attempt("new 2", NOW), Attempt::Allowed);
         assert_eq!(limiter.attempt("new 3", NOW), refused(60));
+        assert!(!limiter.allows("new 4", NOW) && limiter.allows(0_usize, NOW));
         assert_eq!(limiter.attempt(0_usize, NOW), Attempt::Allowed, "a known key keeps its own count");
         assert_eq!(limiter.counts.lock().unwrap().keys.len(), LIMITER_KEYS_MAX);
 
