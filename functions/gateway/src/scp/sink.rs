@@ -8,6 +8,7 @@ use super::{
     Session, Stop, Words,
     command::Command,
     expand::expand,
+    glob::unquoted,
     record::{self, Record, RecordError},
     wire::{Gone, Response},
 };
@@ -60,7 +61,10 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
 ) -> Result<(), Stop> {
     let target = match target(session, command).await {
         Ok(target) => target,
-        Err(words) => return session.warn(&super::glob::unquoted(&command.paths[0]), words.0).await,
+        Err(words) => {
+            session.audit("upload", None, Some(0), words.0).await;
+            return session.warn(&unquoted(&command.paths[0]), words.0).await;
+        }
     };
     session.wire.send(DONE).await?;
     let mut sink = Sink { session, recursive: command.recursive, levels: vec![target] };

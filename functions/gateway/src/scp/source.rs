@@ -218,7 +218,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Source<'_, S> {
                 match self.open(folder, &whole, Some(&entry.meta.etag)).await {
                     Ok(Some(ready)) => self.send(ready).await?,
                     Ok(None) => {
-                        self.refused(&whole, Some(folder.key(&whole)), Refusal::NO_FILE.into()).await?
+                        self.refused(&whole, Some(folder.key(&whole)), Refusal::NO_FILE.into()).await?;
                     }
                     Err(words) => self.refused(&whole, Some(folder.key(&whole)), words).await?,
                 }
