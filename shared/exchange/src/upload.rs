@@ -43,6 +43,9 @@ impl fmt::Debug for Upload {
 }
 
 impl Upload {
+    /// The largest file, in bytes.
+    pub const BYTES_MAX: u64 = UPLOAD_BYTES_MAX;
+
     pub(crate) fn new(files: TenantFiles, key: String) -> Self {
         Self {
             files,

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use contract::Folder;
+use exchange::Upload;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{
@@ -21,8 +22,6 @@ use crate::{
 /// Bytes of a failed file that are read and dropped so that the next one can follow. The protocol has no way to stop a client; a file of many
 /// gigabytes ends the command instead.
 const DROPPED_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// The exchange's largest file.
-const FILE_BYTES_MAX: u64 = 256 * 1024 * 1024 * 1024;
 const NOT_WHOLE: Words = Words("The file could not be read to its end, so nothing of it was stored.");
 const NO_FOLDER: Words = Words("There is no such folder.");
 const ONE_TARGET: Words = Words("There is more than one target.");
@@ -164,8 +163,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Sink<'_, S> {
         if self.levels.last().is_some_and(|level| level.slash && !level.is_folder) {
             return Err(NO_FOLDER);
         }
-        if size > FILE_BYTES_MAX {
-            return Err(exchange::Error::TooLarge { max: FILE_BYTES_MAX }.into());
+        if size > Upload::BYTES_MAX {
+            return Err(exchange::Error::TooLarge { max: Upload::BYTES_MAX }.into());
         }
         if self.session.files.is_folder(Folder::Incoming, &name).await? {
             return Err(Refusal::IS_FOLDER.into());
@@ -197,10 +196,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Sink<'_, S> {
         }
         let said = wire.response().await?;
         if let (None, Response::Done) = (failure, said) {
-            return Ok(upload.complete().await.map(|_| ()).map_err(Words::from));
+            return Ok(match upload.complete().await {
+                Ok(_) => self.supersede(&body.file).await,
+                Err(error) => Err(error.into()),
+            });
         }
         upload.abort().await;
         Ok(Err(failure.unwrap_or(NOT_WHOLE)))
+    }
+
+    /// An unfinished upload of the same name would hide the whole one.
+    async fn supersede(&self, name: &str) -> Result<(), Words> {
+        let partials = self.session.gateway.partials(&self.session.files);
+        partials.discard(name).await.map(|_| ()).map_err(|error| {
+            tracing::warn!(%error, "an unfinished upload could not be dropped");
+            Refusal::UNAVAILABLE.into()
+        })
     }
 
     async fn enter(&mut self, name: &str) -> Result<(), Stop> {
