@@ -14,9 +14,10 @@ use time::OffsetDateTime;
 
 use crate::{
     Error, Limits, PublicKey, TenantKey,
-    judge::{Judge, SharedProgress},
+    container::{self, Front},
+    judge::{Judge, Progress, SharedProgress},
     key::POLICY,
-    source::{Source, Tally},
+    source::{Handle, Source, Tally},
 };
 
 /// The parser holds back the last so many bytes until the message's end is known to be authentic, and needs twice that. A shorter
@@ -63,11 +64,20 @@ pub fn decrypt<'r, R: Read + Send + 'r>(
     let tally = Arc::new(Tally::default());
     let progress = SharedProgress::default();
     let now = SystemTime::from(terms.now);
-    let judge = Judge::new(keys, terms.signers, terms.signature_required, now, progress.clone());
-    // The parser asks its time for nothing but whether a signature is alive, so the skew widens nothing else.
+    let new_judge = || Judge::new(keys, terms.signers, terms.signature_required, now, progress.clone());
     let source = Source::open(reader, &tally)?;
+    let mut judge = new_judge();
+    let front = contained(|| container::open(source.packets(), &mut judge, &progress));
+    let (packets, judge) = match front.map_err(|stop| stop.verdict(&tally, &progress))? {
+        Front::Inside(packets) => (packets, judge),
+        Front::Whole(message) => {
+            *progress.get() = Progress::default();
+            (message, new_judge())
+        }
+    };
+    // The parser asks its time for nothing but whether a signature is alive, so the skew widens nothing else.
     let parser = contained(|| {
-        DecryptorBuilder::from_reader(source.packets())?.buffer_size(HOLD_BACK_BYTES).with_policy(
+        DecryptorBuilder::from_reader(Handle::new(packets))?.buffer_size(HOLD_BACK_BYTES).with_policy(
             POLICY,
             now + CLOCK_SKEW,
             judge,
@@ -85,7 +95,7 @@ pub fn decrypt<'r, R: Read + Send + 'r>(
 }
 
 /// Why the parser went no further.
-enum Stop {
+pub(crate) enum Stop {
     Refused,
     Panicked,
 }
@@ -103,7 +113,7 @@ impl Stop {
 
 /// The parser panics on some malformed messages (one that ends within 22 octets of its container's start, for one). A customer's file must
 /// not end the process that other customers' files share. What was unwound is never used again.
-fn contained<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, Stop> {
+pub(crate) fn contained<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, Stop> {
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(_)) => Err(Stop::Refused),

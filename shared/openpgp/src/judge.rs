@@ -4,7 +4,7 @@ use std::{
 };
 
 use sequoia_openpgp::{
-    Cert, KeyHandle, Result,
+    Cert, Fingerprint, KeyHandle, Result,
     cert::amalgamation::{ValidAmalgamation, ValidateAmalgamation},
     crypto::SessionKey,
     packet::{
@@ -33,6 +33,8 @@ pub(crate) struct Progress {
     not_for_us: bool,
     /// A session key was tried: from here on everything is [`Error::Damaged`].
     session_key_tried: bool,
+    /// The end of the container was reached, and its integrity holds; only told of containers that we open ourselves.
+    pub(crate) integrity_held: bool,
     /// The integrity holds and the signature does not.
     signature_refused: bool,
     /// The registered certificate that signed.
@@ -69,6 +71,10 @@ pub(crate) struct Judge {
     packets: usize,
     container_opened: bool,
     compressed: bool,
+    /// The container was opened by us, and the library sees what is in it alone.
+    inside: bool,
+    /// The certificate whose key opened the container that we opened.
+    identity: Option<Fingerprint>,
     progress: SharedProgress,
 }
 
@@ -93,8 +99,34 @@ impl Judge {
             packets: 0,
             container_opened: false,
             compressed: false,
+            inside: false,
+            identity: None,
             progress,
         }
+    }
+
+    /// The container comes next, and we open it: what [`VerificationHelper::inspect`] says to one. False where it may not stand there.
+    pub(crate) fn enters_container(&mut self) -> bool {
+        self.packets += 1;
+        self.packets <= PACKETS_MAX && !std::mem::replace(&mut self.container_opened, true)
+    }
+
+    /// The library goes on with what is in the container.
+    pub(crate) fn goes_inside(&mut self, identity: Option<&Cert>) {
+        self.inside = true;
+        self.identity = identity.map(Cert::fingerprint);
+    }
+
+    /// How deep a packet stands in the container, which itself is 0.
+    fn depth(&self, parser: &PacketParser<'_>) -> isize {
+        parser.recursion_depth() + isize::from(self.inside)
+    }
+
+    /// Whether the signature is not for someone else. The library asks that itself where it knows whose key opened the container.
+    fn meant_for_us(&self, good: &GoodChecksum<'_>) -> bool {
+        let Some(identity) = &self.identity else { return true };
+        let mut recipients = good.sig.intended_recipients().peekable();
+        recipients.peek().is_none() || recipients.any(|recipient| recipient == identity)
     }
 
     /// The library judges a key as of the signature's date, which a thief chooses. It must be valid today as well.
@@ -122,9 +154,9 @@ impl VerificationHelper for Judge {
             Tag::CompressedData => self.container_opened && !std::mem::replace(&mut self.compressed, true),
             Tag::OnePassSig | Tag::Signature | Tag::Literal => self.container_opened,
             #[allow(deprecated)]
-            Tag::MDC => self.container_opened && parser.recursion_depth() <= 1,
+            Tag::MDC => self.container_opened && !self.inside && parser.recursion_depth() <= 1,
             // Padding inside compression would be work that no limit on plaintext sees.
-            Tag::Padding => !self.compressed || parser.recursion_depth() <= 1,
+            Tag::Padding => !self.compressed || self.depth(parser) <= 1,
             _ => false,
         };
         if allowed { Ok(()) } else { refuse() }
@@ -136,12 +168,17 @@ impl VerificationHelper for Judge {
 
     /// Called once the whole message was read and its integrity held.
     fn check(&mut self, structure: MessageStructure<'_>) -> Result<()> {
+        // The parser asks for the end of its input in ways that take an error for it.
+        if self.inside && !self.progress.get().integrity_held {
+            return refuse();
+        }
         let mut signer = None;
         let mut forged = false;
         for layer in structure {
             let MessageLayer::SignatureGroup { results } = layer else { continue };
             for result in results {
                 match result {
+                    Ok(good) if !self.meant_for_us(&good) => forged = true,
                     Ok(good) if self.valid_today(&good) => {
                         signer = Some(good.ka.cert().fingerprint().to_hex());
                     }

@@ -7,6 +7,9 @@
 //! [`Decryptor::finish`]. Faults are told without an oracle: whatever is wrong behind the session key is [`Error::Damaged`], and the
 //! signature is judged only after the integrity held.
 
+mod body;
+mod chunks;
+mod container;
 mod decrypt;
 mod detect;
 mod encrypt;
@@ -15,6 +18,7 @@ mod framing;
 mod judge;
 mod key;
 mod limits;
+mod mdc;
 mod source;
 
 pub use decrypt::{Decryptor, Terms, Verified, decrypt};

@@ -47,10 +47,10 @@ impl Tally {
 }
 
 /// A reader with two owners, the library and us, who never read at the same time.
-struct Handle<'r>(Arc<Mutex<dyn Read + Send + 'r>>);
+pub(crate) struct Handle<'r>(Arc<Mutex<dyn Read + Send + 'r>>);
 
 impl<'r> Handle<'r> {
-    fn new(reader: impl Read + Send + 'r) -> Self {
+    pub(crate) fn new(reader: impl Read + Send + 'r) -> Self {
         Self(Arc::new(Mutex::new(reader)))
     }
 
