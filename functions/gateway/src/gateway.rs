@@ -86,6 +86,10 @@ impl Gateway {
         self.store.pool()
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     pub(crate) fn logins(&self) -> &Logins {
         &self.logins
     }

@@ -11,6 +11,7 @@ mod cut;
 mod error;
 mod gateway;
 mod host_key;
+mod key_file;
 mod limits;
 mod login;
 mod partial;
@@ -18,6 +19,7 @@ mod path;
 mod scp;
 mod sftp;
 mod ssh;
+mod standing;
 
 pub use error::Error;
 pub use gateway::Gateway;

@@ -7,11 +7,16 @@ const PART_BYTES_MAX: usize = 255;
 /// S3's keys end at 1,024 bytes; the folder's name, and the number that a moved file may get, come on top.
 const NAME_BYTES_MAX: usize = 990;
 
+/// The tenant's public OpenPGP key. In the root alone: in a folder this is a name like any other.
+pub const KEY_NAME: &str = "broadcast-key.asc";
+
 /// What a path names.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Place {
-    /// `/`, which holds the four folders and nothing else.
+    /// `/`, which holds the four folders and the key.
     Root,
+    /// [`KEY_NAME`] in the root.
+    Key,
     /// One of the four.
     Folder(Folder),
     /// A file, or a folder below, by its name within one of the four. A name in the root is one in Incoming.
@@ -35,6 +40,7 @@ pub fn resolve(path: &str) -> Result<Place, PathError> {
     let parts = parts(path)?;
     match parts.as_slice() {
         [] => Ok(Place::Root),
+        [KEY_NAME] => Ok(Place::Key),
         [one] => Ok(match one.parse() {
             Ok(folder) => Place::Folder(folder),
             Err(()) => Place::Below(Folder::Incoming, (*one).to_owned()),
@@ -99,6 +105,10 @@ mod tests {
             ("x.csv", below(Folder::Incoming, "x.csv")),
             ("/x.csv", below(Folder::Incoming, "x.csv")),
             ("/incoming", below(Folder::Incoming, "incoming")),
+            ("/broadcast-key.asc", Place::Key),
+            ("Exports/../broadcast-key.asc", Place::Key),
+            ("/Broadcast-key.asc", below(Folder::Incoming, "Broadcast-key.asc")),
+            ("/Incoming/broadcast-key.asc", below(Folder::Incoming, "broadcast-key.asc")),
             ("/Incoming/Exports", below(Folder::Incoming, "Exports")),
             ("/Exports/a/b.csv", below(Folder::Exports, "a/b.csv")),
             ("/Exports/../x", below(Folder::Incoming, "x")),

@@ -105,7 +105,7 @@ impl Search<'_> {
             }
             Ok(Place::Folder(folder)) => (folder, String::new()),
             Ok(Place::Below(folder, name)) => (folder, name),
-            Err(_) => return Ok(()),
+            Ok(Place::Key) | Err(_) => return Ok(()),
         };
         let mut listing = self.files.list_level(folder, &name);
         loop {

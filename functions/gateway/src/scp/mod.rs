@@ -6,6 +6,7 @@
 mod command;
 mod expand;
 mod glob;
+mod key;
 mod record;
 mod sink;
 mod source;

@@ -95,6 +95,7 @@ async fn target<S: AsyncRead + AsyncWrite + Unpin + Send>(
     let [path] = paths.as_slice() else { return Err(ONE_TARGET) };
     let is_folder = match resolve(path)? {
         Place::Root | Place::Folder(_) => true,
+        Place::Key => return Err(Refusal::KEY.into()),
         Place::Below(folder, name) => session.files.is_folder(folder, &name).await?,
     };
     if command.into_folder && !is_folder {
@@ -158,6 +159,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Sink<'_, S> {
         let name = match place {
             Place::Below(Folder::Incoming, name) => name,
             Place::Below(..) => return Err(Refusal::NOT_HERE.into()),
+            Place::Key => return Err(Refusal::KEY.into()),
             _ => return Err(Refusal::IS_FOLDER.into()),
         };
         if self.levels.last().is_some_and(|level| level.slash && !level.is_folder) {

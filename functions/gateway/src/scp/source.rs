@@ -44,8 +44,8 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     Ok(())
 }
 
-struct Source<'a, S> {
-    session: &'a mut Session<S>,
+pub struct Source<'a, S> {
+    pub(super) session: &'a mut Session<S>,
     recursive: bool,
     times: bool,
 }
@@ -67,6 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Source<'_, S> {
         let (folder, name) = match place {
             Place::Root => return self.root(path).await,
             Place::Folder(folder) => return self.folder(path, folder, "").await,
+            Place::Key => return self.key(path).await,
             Place::Below(folder, name) => (folder, name),
         };
         if !path.ends_with('/') {

@@ -4,8 +4,11 @@ use exchange::Meta;
 use russh_sftp::protocol::{File, FileAttributes};
 use time::OffsetDateTime;
 
+use crate::{key_file::KeyFile, path::KEY_NAME};
+
 const FOLDER_MODE: u32 = 0o040_755;
 const FILE_MODE: u32 = 0o100_644;
+const KEY_MODE: u32 = 0o100_444;
 
 /// A folder has neither a size nor a time.
 pub fn of_folder() -> FileAttributes {
@@ -35,6 +38,15 @@ pub fn of_partial(size: u64, modified: OffsetDateTime) -> FileAttributes {
 /// A file that is still being written.
 pub fn of_upload(written: u64) -> FileAttributes {
     FileAttributes { size: Some(written), permissions: Some(FILE_MODE), ..FileAttributes::empty() }
+}
+
+pub fn of_key(key: &KeyFile) -> FileAttributes {
+    FileAttributes { permissions: Some(KEY_MODE), ..of_partial(key.text.len() as u64, key.made_at) }
+}
+
+/// An entry of a listing.
+pub fn key_entry(key: &KeyFile) -> File {
+    File::new(KEY_NAME, of_key(key))
 }
 
 /// An entry of a listing.

@@ -5,26 +5,36 @@ use russh_sftp::protocol::{Attrs, FileAttributes, OpenFlags};
 
 use super::{
     attributes,
+    copying::Copying,
     listing::Entries,
     names::file,
     packet::{HANDLES_MAX, done},
     reading::Reading,
     refusal::Refusal,
     session::{Answer, Session},
+    text::Text,
     way::{Start, Way},
     writing::{Opened, Writing},
 };
-use crate::gateway::Transfer;
+use crate::{
+    gateway::Transfer,
+    path::{Place, resolve},
+};
 
 /// What stands behind a handle.
 pub enum Open {
     Reading(Reading),
     Writing(Writing),
     Entries(Entries),
+    Text(Text),
+    Copying(Copying),
 }
 
 impl Session {
     pub(super) async fn open(&mut self, id: u32, path: &str, flags: OpenFlags) -> Answer {
+        if resolve(path)? == Place::Key {
+            return self.open_key(id, flags).await;
+        }
         let (folder, name) = file(path)?;
         if self.open.len() >= HANDLES_MAX {
             return Err(Refusal::TOO_MANY);
@@ -89,7 +99,8 @@ impl Session {
 
     pub(super) async fn close(&mut self, id: u32, handle: &str) -> Answer {
         match self.open.remove(handle).ok_or(Refusal::BAD_HANDLE)? {
-            Open::Entries(_) => {}
+            Open::Entries(_) | Open::Text(_) => {}
+            Open::Copying(copying) => self.copied(copying).await?,
             Open::Reading(reading) => self.downloaded(&reading).await,
             Open::Writing(mut writing) => {
                 let bytes = writing.written();
@@ -112,7 +123,8 @@ impl Session {
         }
         for (_, open) in open {
             match open {
-                Open::Entries(_) => {}
+                Open::Entries(_) | Open::Text(_) => {}
+                Open::Copying(copying) => self.audit("copy", &copying.key(), None, "broken off").await,
                 Open::Reading(reading) => self.downloaded(&reading).await,
                 Open::Writing(mut writing) => {
                     let bytes = writing.written();
@@ -126,6 +138,13 @@ impl Session {
         }
     }
 
+    async fn copied(&self, copying: Copying) -> Result<(), Refusal> {
+        let (key, bytes) = (copying.key(), copying.size());
+        let result = copying.close().await;
+        self.audit("copy", &key, Some(bytes), result.map_or_else(|refusal| refusal.words, |()| "done")).await;
+        result
+    }
+
     pub(super) async fn downloaded(&self, reading: &Reading) {
         let (bytes, whole) = reading.delivered();
         self.audit("download", &reading.key(), Some(bytes), if whole { "done" } else { "in part" }).await;
@@ -136,6 +155,8 @@ impl Session {
             Open::Reading(reading) => attributes::of_file(reading.meta()),
             Open::Writing(writing) => attributes::of_upload(writing.written()),
             Open::Entries(_) => attributes::of_folder(),
+            Open::Text(text) => text.attributes(),
+            Open::Copying(copying) => attributes::of_upload(copying.size()),
         };
         Ok(Attrs { id, attrs }.into())
     }
@@ -143,6 +164,7 @@ impl Session {
     pub(super) fn fsetstat(&mut self, id: u32, handle: &str, attrs: &FileAttributes) -> Answer {
         match (self.open.get_mut(handle).ok_or(Refusal::BAD_HANDLE)?, attrs.size) {
             (Open::Writing(writing), Some(size)) => writing.set_size(size)?,
+            (Open::Copying(copying), Some(size)) if size == copying.size() => {}
             (_, Some(_)) => return Err(Refusal::SIZE),
             (_, None) => {}
         }

@@ -8,6 +8,7 @@ use russh_sftp::protocol::File;
 use time::OffsetDateTime;
 
 use super::{attributes, refusal::Refusal};
+use crate::key_file::KeyFile;
 
 /// Entries of one answer: at the longest names, a hundred stay within the packet that clients accept.
 const ENTRIES_MAX: usize = 100;
@@ -57,10 +58,10 @@ pub struct Entries {
 }
 
 impl Entries {
-    /// The four folders.
-    pub fn root() -> Self {
-        let ready = Folder::ALL.into_iter().map(|folder| attributes::folder_entry(folder.name())).collect();
-        Self { ready, more: None }
+    /// The four folders, and the key.
+    pub fn root(key: Option<&KeyFile>) -> Self {
+        let folders = Folder::ALL.into_iter().map(|folder| attributes::folder_entry(folder.name()));
+        Self { ready: folders.chain(key.map(attributes::key_entry)).collect(), more: None }
     }
 
     /// A folder's level, of which the first page was read already.

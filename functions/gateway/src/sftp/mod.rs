@@ -1,8 +1,11 @@
-//! SFTP version 3 (draft-ietf-secsh-filexfer-02, with OpenSSH's `posix-rename` and `limits`) over one SSH channel.
+//! SFTP version 3 (draft-ietf-secsh-filexfer-02, with OpenSSH's extensions) over one SSH channel.
 //!
 //! The loop is our own: the library's goes on for ever with a stream that it has lost its place in, and reads nothing while it writes.
 
 mod attributes;
+mod copying;
+mod extended;
+mod extension;
 mod handles;
 mod listing;
 mod names;
@@ -10,6 +13,7 @@ mod packet;
 mod reading;
 pub(crate) mod refusal;
 mod session;
+mod text;
 mod way;
 mod window;
 mod wire;

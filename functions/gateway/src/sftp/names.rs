@@ -23,6 +23,7 @@ impl Session {
     pub(super) async fn stat(&mut self, id: u32, path: &str) -> Answer {
         let attrs = match resolve(path)? {
             Place::Root | Place::Folder(_) => attributes::of_folder(),
+            Place::Key => return self.stat_key(id).await,
             Place::Below(folder, name) => self.attributes(folder, &name).await?,
         };
         Ok(Attrs { id, attrs }.into())
@@ -82,7 +83,11 @@ impl Session {
             return Err(Refusal::TOO_MANY);
         }
         let (folder, name) = match resolve(path)? {
-            Place::Root => return Ok(self.keep(id, Open::Entries(Entries::root()))),
+            Place::Root => {
+                let key = self.key_file().await?;
+                return Ok(self.keep(id, Open::Entries(Entries::root(key.as_ref()))));
+            }
+            Place::Key => return Err(Refusal::NO_FILE),
             Place::Folder(folder) => (folder, String::new()),
             Place::Below(folder, name) => (folder, name),
         };
@@ -218,6 +223,7 @@ impl Session {
 pub(super) fn file(path: &str) -> Result<(Folder, String), Refusal> {
     match resolve(path)? {
         Place::Root | Place::Folder(_) => Err(Refusal::IS_FOLDER),
+        Place::Key => Err(Refusal::KEY),
         Place::Below(folder, name) => Ok((folder, name)),
     }
 }
@@ -226,6 +232,7 @@ pub(super) fn file(path: &str) -> Result<(Folder, String), Refusal> {
 fn below(path: &str) -> Result<(Folder, String), Refusal> {
     match resolve(path)? {
         Place::Root | Place::Folder(_) => Err(Refusal::FIXED),
+        Place::Key => Err(Refusal::KEY),
         Place::Below(folder, name) => Ok((folder, name)),
     }
 }

@@ -1,14 +1,12 @@
-//! Answers that are the same for everyone, and what the library leaves unparsed.
+//! Answers that are the same for everyone.
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::BufMut;
 use russh_sftp::protocol::{ExtendedReply, Packet, Status, StatusCode, Version};
 
-use super::{reading::READ_BYTES_MAX, refusal::Refusal, wire::PACKET_BYTES_MAX};
+use super::{extension::EXTENSIONS, reading::READ_BYTES_MAX, wire::PACKET_BYTES_MAX};
 
 /// Files and folders that one channel may hold open. Clients open a few; this is against one that never closes.
 pub const HANDLES_MAX: usize = 64;
-pub const POSIX_RENAME: &str = "posix-rename@openssh.com";
-pub const LIMITS: &str = "limits@openssh.com";
 
 /// Success, for requests that have no other answer.
 pub fn done(id: u32) -> Packet {
@@ -24,8 +22,8 @@ pub fn done(id: u32) -> Packet {
 /// The answer to the first packet.
 pub fn version() -> Packet {
     let mut version = Version::new();
-    version.extensions.insert(POSIX_RENAME.to_owned(), "1".to_owned());
-    version.extensions.insert(LIMITS.to_owned(), "1".to_owned());
+    let extensions = EXTENSIONS.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned()));
+    version.extensions.extend(extensions);
     version.into()
 }
 
@@ -37,27 +35,4 @@ pub fn limits(id: u32) -> Packet {
     data.put_u64(READ_BYTES_MAX.into());
     data.put_u64(HANDLES_MAX as u64);
     ExtendedReply { id, data }.into()
-}
-
-/// A string of an extension's data.
-pub fn text(data: &mut Bytes) -> Result<String, Refusal> {
-    let length = data.try_get_u32().map_err(|_| Refusal::BAD_MESSAGE)? as usize;
-    if length > data.len() {
-        return Err(Refusal::BAD_MESSAGE);
-    }
-    String::from_utf8(data.split_to(length).to_vec()).map_err(|_| Refusal::BAD_MESSAGE)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn strings_of_an_extension_are_read_within_its_data() {
-        let mut data = Bytes::from_static(b"\0\0\0\x02ab\0\0\0\x01c\0\0\0\x09d");
-        assert_eq!(text(&mut data), Ok("ab".to_owned()));
-        assert_eq!(text(&mut data), Ok("c".to_owned()));
-        assert_eq!(text(&mut data), Err(Refusal::BAD_MESSAGE));
-        assert_eq!(text(&mut Bytes::from_static(b"\0")), Err(Refusal::BAD_MESSAGE));
-    }
 }

@@ -12,6 +12,13 @@ pub const READ_BYTES_MAX: u32 = 255 * 1024;
 /// Attempts for one read: the first, and one more when S3 closed a body that the client had left alone for long.
 const ATTEMPTS_MAX: u32 = 2;
 
+/// Exactly one content of a file.
+pub struct Source {
+    pub folder: Folder,
+    pub name: String,
+    pub meta: Meta,
+}
+
 /// An open file. What it reads is the content that it was opened with, or nothing.
 pub struct Reading {
     files: TenantFiles,
@@ -42,6 +49,10 @@ impl Reading {
 
     pub fn meta(&self) -> &Meta {
         &self.meta
+    }
+
+    pub fn source(&self) -> Source {
+        Source { folder: self.folder, name: self.name.clone(), meta: self.meta.clone() }
     }
 
     pub fn key(&self) -> String {

@@ -69,6 +69,23 @@ impl Refusal {
     pub const SIZE: Self = Self::new(StatusCode::OpUnsupported, "A file's size cannot be set.");
     pub const NOT_EMPTY: Self = Self::new(StatusCode::Failure, "The folder is not empty.");
     pub const FOLDER_RENAME: Self = Self::new(StatusCode::OpUnsupported, "Folders cannot be renamed.");
+    pub const LINKS: Self =
+        Self::new(StatusCode::OpUnsupported, "There are no links here, and none can be made.");
+    pub const NO_LINK: Self = Self::new(StatusCode::Failure, "This is no link: there are none here.");
+    pub const COPY_PART: Self = Self::new(
+        StatusCode::OpUnsupported,
+        "A copy is made of a whole file, into a new one that is opened for nothing else.",
+    );
+    pub const COPY_GONE: Self =
+        Self::new(StatusCode::Failure, "The file was removed or overwritten before it could be copied.");
+    pub const KEY: Self = Self::new(
+        StatusCode::PermissionDenied,
+        "broadcast-key.asc is the public key of your account: it can be read, and nothing else.",
+    );
+    pub const LOGIN_OVER: Self = Self::new(
+        StatusCode::PermissionDenied,
+        "Your login is no longer valid: the account was closed, or the key was removed or has expired.",
+    );
     pub const UNKNOWN: Self = Self::new(StatusCode::OpUnsupported, "This is not supported here.");
     pub const BAD_HANDLE: Self = Self::new(StatusCode::Failure, "There is no such open file.");
     pub const BAD_MESSAGE: Self = Self::new(StatusCode::BadMessage, "This is no request of SFTP version 3.");

@@ -2,16 +2,17 @@
 
 use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
-use bytes::Bytes;
 use exchange::TenantFiles;
 use russh_sftp::protocol::{Data, File, Handle, Name, Packet};
 
 use super::{
     handles::Open,
-    packet::{LIMITS, POSIX_RENAME, done, limits, text, version},
+    packet::{done, version},
     refusal::Refusal,
 };
-use crate::{audit, gateway::Gateway, login::Tenant, partial::TenantPartials, path::canonical};
+use crate::{
+    audit, gateway::Gateway, login::Tenant, partial::TenantPartials, path::canonical, standing::Standing,
+};
 
 /// What a channel has open, and whose it is.
 pub struct Session {
@@ -22,6 +23,7 @@ pub struct Session {
     pub(super) partials: TenantPartials,
     pub(super) open: HashMap<String, Open>,
     pub(super) opened: u64,
+    standing: Standing,
 }
 
 /// What a request is answered with.
@@ -30,7 +32,16 @@ pub(super) type Answer = Result<Packet, Refusal>;
 impl Session {
     pub fn new(gateway: Arc<Gateway>, tenant: Tenant, source: IpAddr, files: TenantFiles) -> Self {
         let partials = gateway.partials(&files);
-        Self { gateway, tenant, source, files, partials, open: HashMap::new(), opened: 0 }
+        Self {
+            gateway,
+            tenant,
+            source,
+            files,
+            partials,
+            open: HashMap::new(),
+            opened: 0,
+            standing: Standing::new(),
+        }
     }
 
     pub(super) async fn answer(&mut self, packet: Result<Packet, (u32, Refusal)>) -> Packet {
@@ -39,7 +50,24 @@ impl Session {
             Err((id, refusal)) => return refusal.packet(id),
         };
         let id = packet.get_request_id();
+        if let Err(refusal) = self.may_go_on(&packet).await {
+            return refusal.packet(id);
+        }
         self.dispatch(id, packet).await.unwrap_or_else(|refusal| refusal.packet(id))
+    }
+
+    /// Whether the login is still worth something; when it is not, what is open ends as if the client had gone. While the database does not
+    /// answer, what is open goes on.
+    async fn may_go_on(&mut self, packet: &Packet) -> Result<(), Refusal> {
+        match self.standing.holds(&self.gateway, &self.tenant, self.source).await {
+            Ok(true) => Ok(()),
+            Ok(false) => {
+                self.end_all().await;
+                Err(Refusal::LOGIN_OVER)
+            }
+            Err(_) if matches!(packet, Packet::Read(_) | Packet::Write(_) | Packet::Close(_)) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     async fn dispatch(&mut self, id: u32, packet: Packet) -> Answer {
@@ -52,7 +80,10 @@ impl Session {
                     let data = reading.read(request.offset, request.len).await?;
                     Ok(Data { id, data }.into())
                 }
-                Some(Open::Writing(_)) => Err(Refusal::UPLOADING),
+                Some(Open::Text(text)) => {
+                    Ok(Data { id, data: text.read(request.offset, request.len)? }.into())
+                }
+                Some(Open::Writing(_) | Open::Copying(_)) => Err(Refusal::UPLOADING),
                 _ => Err(Refusal::BAD_HANDLE),
             },
             Packet::Write(request) => match self.open.get_mut(&request.handle) {
@@ -60,6 +91,7 @@ impl Session {
                     writing.write(request.offset, &request.data).await?;
                     Ok(done(id))
                 }
+                Some(Open::Copying(_)) => Err(Refusal::COPY_PART),
                 _ => Err(Refusal::BAD_HANDLE),
             },
             Packet::Stat(request) => self.stat(id, &request.path).await,
@@ -80,12 +112,9 @@ impl Session {
             Packet::MkDir(request) => self.mkdir(id, &request.path).await,
             Packet::RmDir(request) => self.rmdir(id, &request.path).await,
             Packet::Rename(request) => self.rename(id, &request.oldpath, &request.newpath, false).await,
-            Packet::Extended(request) if request.request == POSIX_RENAME => {
-                let mut data = Bytes::from(request.data);
-                let (old, new) = (text(&mut data)?, text(&mut data)?);
-                self.rename(id, &old, &new, true).await
-            }
-            Packet::Extended(request) if request.request == LIMITS => Ok(limits(id)),
+            Packet::Extended(request) => self.extended(id, &request.request, request.data).await,
+            Packet::Symlink(_) => Err(Refusal::LINKS),
+            Packet::ReadLink(request) => self.readlink(&request.path).await,
             _ => Err(Refusal::UNKNOWN),
         }
     }
@@ -114,7 +143,7 @@ impl Session {
 
     /// Ends when the gateway stops: with a file open only when the time for that is over.
     pub(super) async fn must_end(&self) {
-        let transfers = self.open.values().any(|open| !matches!(open, Open::Entries(_)));
+        let transfers = self.open.values().any(|open| !matches!(open, Open::Entries(_) | Open::Text(_)));
         self.gateway.must_end(transfers).await;
     }
 

@@ -2,7 +2,7 @@
 //! `broadcast.uploads` with its parts and its tail, for whoever goes on with it.
 
 use contract::Folder;
-use exchange::{Error as S3Error, Meta, Upload};
+use exchange::{Error as S3Error, Meta, TenantFiles, Upload};
 use time::OffsetDateTime;
 
 use super::{
@@ -128,6 +128,20 @@ impl Writing {
 
     pub fn key(&self) -> String {
         Folder::Incoming.key(&self.name)
+    }
+
+    /// Whether it is all open what the file will hold.
+    pub fn is_untouched(&self) -> bool {
+        !self.touched && !self.resumed && self.failed.is_none() && self.opened.way.floor == 0
+    }
+
+    /// Whether nothing stands under the name.
+    pub fn is_new(&self) -> bool {
+        self.opened.way.new
+    }
+
+    pub fn files(&self) -> &TenantFiles {
+        self.partials.files()
     }
 
     /// Takes a piece of the file, wherever it goes.

@@ -1,0 +1,27 @@
+//! The key in the root, which is no object.
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::{Stop, record::entry_line, source::Source, wire::Response};
+use crate::{key_file, path::KEY_NAME, sftp::refusal::Refusal};
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Source<'_, S> {
+    pub(super) async fn key(&mut self, path: &str) -> Result<(), Stop> {
+        let session = &mut *self.session;
+        let key = match key_file::read(session.gateway.store(), session.tenant.id).await {
+            Ok(Some(key)) => key,
+            Ok(None) => return session.warn(path, Refusal::NO_FILE.words).await,
+            Err(error) => return session.warn(path, Refusal::from(error).words).await,
+        };
+        session.wire.send(entry_line('C', key.text.len() as u64, KEY_NAME).as_bytes()).await?;
+        if session.wire.response().await? == Response::Done {
+            session.wire.send(&key.text).await?;
+            session.wire.send(&[0]).await?;
+            if session.wire.response().await? == Response::Done {
+                return Ok(());
+            }
+        }
+        session.failed = true;
+        Ok(())
+    }
+}
