@@ -7,6 +7,7 @@
 )]
 
 mod bad_file_ends_in_invalids;
+mod broken_uploads_go_on;
 mod clients_of_the_world_work;
 mod customer_sees_four_folders;
 mod event_delivered_twice_imports_once;
@@ -15,6 +16,7 @@ mod everything_is_deleted_on_time;
 mod export_never_skips_a_late_commit;
 mod happy_path_by_api;
 mod happy_path_by_control_file;
+mod import_waits_for_the_whole_file;
 mod killed_send_loses_and_doubles_nothing;
 mod layering;
 mod login_takes_what_the_account_demands;

@@ -96,10 +96,19 @@ impl Customer {
 
     /// OpenSSH's `sftp` with one line per command, as a person would type them; it stops at the first that fails.
     pub fn sftp(&self, lines: &[&str]) -> Command {
+        self.sftp_with(&[], lines)
+    }
+
+    /// The same at so many kilobits per second.
+    pub fn slow_sftp(&self, kilobits: u32, lines: &[&str]) -> Command {
+        self.sftp_with(&["-l", &kilobits.to_string()], lines)
+    }
+
+    fn sftp_with(&self, options: &[&str], lines: &[&str]) -> Command {
         let batch = crate::unique("batch");
         self.write(&batch, lines.join("\n") + "\n");
         let mut sftp = self.command("sftp");
-        sftp.args(["-q", "-F", "ssh_config", "-b", &batch, "files"]);
+        sftp.args(["-q", "-F", "ssh_config", "-b", &batch]).args(options).arg("files");
         sftp
     }
 
@@ -236,10 +245,9 @@ impl Running {
 
     /// `kill -9` of it and of all that it started.
     pub async fn kill(mut self) {
-        let group = format!("-{}", self.pid);
+        let kill = format!("kill -9 -{}", self.pid);
         // The shell's own: a bare system has no program of this name.
-        let killed =
-            Command::new("sh").args(["-c", "kill -9 -- \"$1\"", "kill", &group]).status().await.unwrap();
+        let killed = Command::new("sh").args(["-c", &kill]).status().await.unwrap();
         assert!(killed.success());
         self.child.wait().await.unwrap();
     }
