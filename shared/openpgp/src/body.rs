@@ -14,6 +14,11 @@ impl<R: Read> Body<R> {
         Self { inner, bytes_left: bytes - taken as u64, partial }
     }
 
+    /// What follows the packet, once it was read to its end.
+    pub(crate) const fn inner(&mut self) -> &mut R {
+        &mut self.inner
+    }
+
     /// Fills the buffer, less only at the end.
     pub(crate) fn fill(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
@@ -35,11 +40,7 @@ impl<R: Read> Read for Body<R> {
             if !self.partial {
                 return Ok(0);
             }
-            let mut octet = [0];
-            (self.bytes_left, self.partial) = length(|| {
-                self.inner.read_exact(&mut octet)?;
-                Ok(octet[0])
-            })?;
+            (self.bytes_left, self.partial) = length(|| octet(&mut self.inner))?;
         }
         let room = buf.len().min(usize::try_from(self.bytes_left).unwrap_or(usize::MAX));
         let n = self.inner.read(&mut buf[..room])?;
@@ -66,6 +67,27 @@ pub(crate) fn length(mut octet: impl FnMut() -> io::Result<u8>) -> io::Result<(u
             (value, false)
         }
     })
+}
+
+/// An old-format length of a kind from 0 to 3; `None`: to the end of what there is.
+pub(crate) fn old_length(
+    kind: u8,
+    mut octet: impl FnMut() -> io::Result<u8>,
+) -> io::Result<Option<(u64, bool)>> {
+    if kind == 3 {
+        return Ok(None);
+    }
+    let mut value = 0;
+    for _ in 0..1 << kind {
+        value = value << 8 | u64::from(octet()?);
+    }
+    Ok(Some((value, false)))
+}
+
+pub(crate) fn octet(reader: &mut (impl Read + ?Sized)) -> io::Result<u8> {
+    let mut octet = [0];
+    reader.read_exact(&mut octet)?;
+    Ok(octet[0])
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use sequoia_openpgp::{
 };
 
 use crate::{
-    body::Body,
+    body::{self, Body},
     chunks::Chunks,
     judge::{Judge, SharedProgress},
     key::POLICY,
@@ -157,8 +157,8 @@ impl Head {
             self.recipients_end = self.raw.len();
             let tag = self.octet(input)?;
             let (tag, length) = match tag & 0xC0 {
-                0xC0 => (tag & 0x3F, self.new_length(input)?),
-                0x80 => ((tag >> 2) & 0x0F, self.old_length(input, tag & 3)?),
+                0xC0 => (tag & 0x3F, Some(body::length(|| self.octet(input))?)),
+                0x80 => ((tag >> 2) & 0x0F, body::old_length(tag & 3, || self.octet(input))?),
                 _ => return Ok(false),
             };
             match (tag, length) {
@@ -190,31 +190,14 @@ impl Head {
     }
 
     fn octet(&mut self, input: &mut Input<'_>) -> io::Result<u8> {
-        let mut octet = [0];
-        input.read_exact(&mut octet)?;
-        self.raw.extend(octet);
-        Ok(octet[0])
+        let octet = body::octet(input)?;
+        self.raw.push(octet);
+        Ok(octet)
     }
 
     /// False where the input is shorter.
     fn take(&mut self, input: &mut Input<'_>, bytes: usize) -> io::Result<bool> {
         Ok(input.take(bytes as u64).read_to_end(&mut self.raw)? == bytes)
-    }
-
-    fn new_length(&mut self, input: &mut Input<'_>) -> io::Result<Option<(u64, bool)>> {
-        crate::body::length(|| self.octet(input)).map(Some)
-    }
-
-    /// `None`: to the end of the file.
-    fn old_length(&mut self, input: &mut Input<'_>, kind: u8) -> io::Result<Option<(u64, bool)>> {
-        let mut value = 0;
-        if kind == 3 {
-            return Ok(None);
-        }
-        for _ in 0..1 << kind {
-            value = value << 8 | u64::from(self.octet(input)?);
-        }
-        Ok(Some((value, false)))
     }
 
     /// Lets the judge see all packets up to the container. False where the library would not go on.

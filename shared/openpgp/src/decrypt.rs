@@ -6,10 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use sequoia_openpgp::parse::{
-    Parse,
-    stream::{Decryptor as Parser, DecryptorBuilder},
-};
+use sequoia_openpgp::parse::{Parse, stream::DecryptorBuilder};
 use time::OffsetDateTime;
 
 use crate::{
@@ -17,12 +14,13 @@ use crate::{
     container::{self, Front},
     judge::{Judge, Progress, SharedProgress},
     key::POLICY,
+    literal::Inside,
     source::{Handle, Source, Tally},
 };
 
 /// The parser holds back the last so many bytes until the message's end is known to be authentic, and needs twice that. A shorter
 /// message is authentic before its first byte comes out.
-const HOLD_BACK_BYTES: usize = 1024 * 1024;
+pub(crate) const HOLD_BACK_BYTES: usize = 1024 * 1024;
 
 /// How far ahead of ours a customer's clock may be when they sign.
 const CLOCK_SKEW: Duration = Duration::from_mins(30);
@@ -61,37 +59,70 @@ pub fn decrypt<'r, R: Read + Send + 'r>(
     keys: &[TenantKey],
     terms: &Terms<'_>,
 ) -> Result<Decryptor<'r>, Error> {
+    decrypt_as(reader, keys, terms, Opens::Common)
+}
+
+/// Who opens containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opens {
+    /// We those of the common kind, the library the others.
+    Common,
+    /// The library all: for comparison.
+    #[cfg(test)]
+    Nothing,
+}
+
+pub(crate) fn decrypt_as<'r, R: Read + Send + 'r>(
+    reader: R,
+    keys: &[TenantKey],
+    terms: &Terms<'_>,
+    opens: Opens,
+) -> Result<Decryptor<'r>, Error> {
     let tally = Arc::new(Tally::default());
     let progress = SharedProgress::default();
     let now = SystemTime::from(terms.now);
     let new_judge = || Judge::new(keys, terms.signers, terms.signature_required, now, progress.clone());
     let source = Source::open(reader, &tally)?;
     let mut judge = new_judge();
-    let front = contained(|| container::open(source.packets(), &mut judge, &progress));
-    let (packets, judge) = match front.map_err(|stop| stop.verdict(&tally, &progress))? {
-        Front::Inside(packets) => (packets, judge),
+    let front = match opens {
+        Opens::Common => contained(|| container::open(source.packets(), &mut judge, &progress)),
+        #[cfg(test)]
+        Opens::Nothing => Ok(Front::Whole(Box::new(source.packets()))),
+    };
+    let plaintext: Plaintext<'r> = match front.map_err(|stop| stop.verdict(&tally, &progress))? {
+        Front::Inside(packets) => match Inside::look(packets, judge) {
+            Inside::Literal(literal) => Box::new(literal),
+            Inside::Other(packets, judge) => parse(packets, judge, now, &tally, &progress)?,
+        },
         Front::Whole(message) => {
             *progress.get() = Progress::default();
-            (message, new_judge())
+            parse(message, new_judge(), now, &tally, &progress)?
         }
     };
-    // The parser asks its time for nothing but whether a signature is alive, so the skew widens nothing else.
-    let parser = contained(|| {
-        DecryptorBuilder::from_reader(Handle::new(packets))?.buffer_size(HOLD_BACK_BYTES).with_policy(
-            POLICY,
-            now + CLOCK_SKEW,
-            judge,
-        )
-    });
-    let parser = parser.map_err(|stop| stop.verdict(&tally, &progress))?;
     Ok(Decryptor {
-        state: State::Reading(Box::new(parser)),
+        state: State::Reading(plaintext),
         source,
         tally,
         progress,
         limits: terms.limits,
         plaintext_bytes: 0,
     })
+}
+
+/// The library's way, for a whole message or for what a container holds.
+fn parse<'r>(
+    packets: impl Read + Send + 'r,
+    judge: Judge,
+    now: SystemTime,
+    tally: &Tally,
+    progress: &SharedProgress,
+) -> Result<Plaintext<'r>, Error> {
+    // The parser asks its time for nothing but whether a signature is alive, so the skew widens nothing else.
+    let parser = contained(|| {
+        let builder = DecryptorBuilder::from_reader(Handle::new(packets))?.buffer_size(HOLD_BACK_BYTES);
+        builder.with_policy(POLICY, now + CLOCK_SKEW, judge)
+    });
+    Ok(Box::new(parser.map_err(|stop| stop.verdict(tally, progress))?))
 }
 
 /// Why the parser went no further.
@@ -121,8 +152,10 @@ pub(crate) fn contained<T, E>(work: impl FnOnce() -> Result<T, E>) -> Result<T, 
     }
 }
 
+type Plaintext<'r> = Box<dyn Read + Send + 'r>;
+
 enum State<'r> {
-    Reading(Box<Parser<'r, Judge>>),
+    Reading(Plaintext<'r>),
     /// The end was told, and the message is authentic.
     Ended,
     /// An error was told; it is told again to whoever asks.
@@ -145,6 +178,12 @@ impl Decryptor<'_> {
         let mut rest = vec![0; DRAIN_BYTES];
         while self.advance(&mut rest)? > 0 {}
         Ok(Verified { signer: self.progress.get().signer.take(), plaintext_bytes: self.plaintext_bytes })
+    }
+
+    /// Whether we opened the container, and its integrity holds.
+    #[cfg(test)]
+    pub(crate) fn container_held(&self) -> bool {
+        self.progress.get().integrity_held
     }
 
     fn advance(&mut self, buf: &mut [u8]) -> Result<usize, Error> {

@@ -107,8 +107,23 @@ impl Judge {
 
     /// The container comes next, and we open it: what [`VerificationHelper::inspect`] says to one. False where it may not stand there.
     pub(crate) fn enters_container(&mut self) -> bool {
+        self.counts_packet() && !std::mem::replace(&mut self.container_opened, true)
+    }
+
+    /// Whether one more packet is not too many.
+    pub(crate) const fn counts_packet(&mut self) -> bool {
         self.packets += 1;
-        self.packets <= PACKETS_MAX && !std::mem::replace(&mut self.container_opened, true)
+        self.packets <= PACKETS_MAX
+    }
+
+    /// What [`VerificationHelper::check`] says to a message whose container holds, and that has no signature.
+    pub(crate) fn check_unsigned(&mut self) -> Result<()> {
+        let mut progress = self.progress.get();
+        if !progress.integrity_held {
+            return refuse();
+        }
+        progress.signature_refused = self.signature_required;
+        if self.signature_required { refuse() } else { Ok(()) }
     }
 
     /// The library goes on with what is in the container.
@@ -142,8 +157,7 @@ impl Judge {
 
 impl VerificationHelper for Judge {
     fn inspect(&mut self, parser: &PacketParser<'_>) -> Result<()> {
-        self.packets += 1;
-        if self.packets > PACKETS_MAX {
+        if !self.counts_packet() {
             return refuse();
         }
         let allowed = match parser.packet.tag() {

@@ -18,6 +18,7 @@ mod framing;
 mod judge;
 mod key;
 mod limits;
+mod literal;
 mod mdc;
 mod source;
 

@@ -1,5 +1,6 @@
 //! Against GnuPG as installed, and against messages that GnuPG would not write.
 
+mod both_ways;
 mod crafted;
 mod from_gpg;
 mod gpg;
