@@ -74,6 +74,16 @@ impl Partial {
         self.holder.map(|holder| Hold { id: self.id, holder })
     }
 
+    /// The same upload as it was when it had fewer bytes: more came after the client had asked for its size. `false`: it had not.
+    pub fn go_back(&mut self, size: u64) -> bool {
+        let less = size < self.size;
+        if less {
+            self.tail_bytes = size.saturating_sub(self.size - self.tail_bytes);
+            self.size = size;
+        }
+        less
+    }
+
     /// Under which an upload that goes on from here becomes an object.
     pub fn key_name(&self) -> &str {
         if self.upload_id.is_some() { &self.begun_as } else { &self.name }

@@ -66,7 +66,7 @@ impl Session {
     }
 
     async fn open_to_write(
-        &self,
+        &mut self,
         name: String,
         flags: OpenFlags,
         transfer: Transfer,
@@ -78,7 +78,7 @@ impl Session {
         if is_folder? {
             return Err(Refusal::IS_FOLDER);
         }
-        let opened = Opened { way, append: flags.contains(OpenFlags::APPEND), standing };
+        let mut opened = Opened { way, append: flags.contains(OpenFlags::APPEND), standing };
         match start {
             Start::Anew => {
                 if unfinished.is_some() {
@@ -87,7 +87,12 @@ impl Session {
                 Ok(Writing::begin(self.partials.clone(), name, opened, transfer))
             }
             Start::Resume => {
-                let claimed = self.partials.claim(&name).await?.ok_or(Refusal::TAKEN_OVER)?;
+                let mut claimed = self.partials.claim(&name).await?.ok_or(Refusal::TAKEN_OVER)?;
+                let floor = claimed.size;
+                // The client goes on from the size that it was told.
+                if self.told.remove(&name).is_some_and(|size| claimed.go_back(size)) {
+                    opened.way.floor = floor;
+                }
                 let writing = Writing::resume(self.partials.clone(), &claimed, opened, transfer).await?;
                 if writing.is_none() {
                     self.partials.heal(&claimed).await?;

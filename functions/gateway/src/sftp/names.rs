@@ -29,9 +29,12 @@ impl Session {
         Ok(Attrs { id, attrs }.into())
     }
 
-    async fn attributes(&self, folder: Folder, name: &str) -> Result<FileAttributes, Refusal> {
+    async fn attributes(&mut self, folder: Folder, name: &str) -> Result<FileAttributes, Refusal> {
         match self.look(folder, name).await? {
-            (_, Some(partial)) => Ok(attributes::of_partial(partial.size, partial.updated_at)),
+            (_, Some(partial)) => {
+                self.tell(name, partial.size);
+                Ok(attributes::of_partial(partial.size, partial.updated_at))
+            }
             (Some(meta), None) => Ok(attributes::of_file(&meta)),
             (None, None) => match self.own_upload(folder, name) {
                 Some(writing) => Ok(attributes::of_upload(writing.written())),
@@ -194,18 +197,24 @@ impl Session {
     /// An unfinished upload goes on under its new name, also when it is being written. What stands there goes when it is complete.
     async fn rename_upload(&mut self, from: &str, to: &str, standing: Option<Meta>) -> Result<(), Refusal> {
         self.partials.discard(to).await?;
-        if self.partials.rename(from, to).await? {
-            return Ok(());
-        }
+        let renamed = self.partials.rename(from, to).await?;
+        let mut own = None;
         for open in self.open.values_mut() {
             if let Open::Writing(writing) = open
                 && writing.name() == from
-                && !writing.has_row()
             {
-                return writing.rename(to.to_owned(), standing).await;
+                own = Some(writing);
             }
         }
-        Err(Refusal::NO_FILE)
+        match own {
+            Some(writing) if !writing.has_row() => writing.rename(to.to_owned(), standing).await,
+            Some(writing) => {
+                writing.was_renamed(to.to_owned());
+                Ok(())
+            }
+            None if renamed => Ok(()),
+            None => Err(Refusal::NO_FILE),
+        }
     }
 
     /// Why there is no file: it may be a folder.

@@ -14,6 +14,9 @@ use crate::{
     audit, gateway::Gateway, login::Tenant, partial::TenantPartials, path::canonical, standing::Standing,
 };
 
+/// Sizes that are remembered: a client asks, and then opens.
+const TOLD_MAX: usize = 64;
+
 /// What a channel has open, and whose it is.
 pub struct Session {
     pub(super) gateway: Arc<Gateway>,
@@ -24,6 +27,8 @@ pub struct Session {
     pub(super) open: HashMap<String, Open>,
     pub(super) opened: u64,
     standing: Standing,
+    /// Sizes of unfinished uploads that the client was told, by their names.
+    pub(super) told: HashMap<String, u64>,
 }
 
 /// What a request is answered with.
@@ -41,6 +46,7 @@ impl Session {
             open: HashMap::new(),
             opened: 0,
             standing: Standing::new(),
+            told: HashMap::new(),
         }
     }
 
@@ -117,6 +123,14 @@ impl Session {
             Packet::ReadLink(request) => self.readlink(&request.path).await,
             _ => Err(Refusal::UNKNOWN),
         }
+    }
+
+    /// Remembers what the client was told of an unfinished upload: it goes on from there.
+    pub(super) fn tell(&mut self, name: &str, size: u64) {
+        if self.told.len() >= TOLD_MAX {
+            self.told.clear();
+        }
+        self.told.insert(name.to_owned(), size);
     }
 
     pub(super) fn keep(&mut self, id: u32, open: Open) -> Packet {

@@ -85,7 +85,12 @@ impl Writing {
             has_upload_id: partial.upload_id.is_some(),
         };
         let names = (partial.name.clone(), partial.key_name().to_owned());
-        Ok(Some(Self::with(partials, names, opened, upload, Some(row), transfer)))
+        let shortened = opened.way.floor > 0;
+        let mut writing = Self::with(partials, names, opened, upload, Some(row), transfer);
+        if shortened {
+            writing.record(partial.size, partial.tail_bytes).await?;
+        }
+        Ok(Some(writing))
     }
 
     fn with(
@@ -343,6 +348,11 @@ impl Writing {
         Ok(())
     }
 
+    /// Its row has another name now.
+    pub fn was_renamed(&mut self, name: String) {
+        self.name = name;
+    }
+
     pub fn has_row(&self) -> bool {
         self.row.is_some()
     }
@@ -415,7 +425,9 @@ impl Writing {
         self.writer.leave();
         let mut upload = self.upload.take()?;
         let kept = self.keep(&mut upload).await;
-        if let Err(error) = &kept {
+        if let Err(error) = kept
+            && error != Refusal::TAKEN_OVER
+        {
             tracing::warn!(words = error.words, "an unfinished upload could not be put aside whole");
         }
         match (kept, &self.row) {
