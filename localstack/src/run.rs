@@ -74,7 +74,7 @@ pub async fn demo(arguments: &[String], keep: bool) -> Result<i32> {
 /// Runs benchmarks in a release build, with a database of their own. Their exit code.
 pub async fn bench(arguments: &[String]) -> Result<i32> {
     eprintln!("Building the benchmarks in release mode ...");
-    cargo(&["build", "--release", "--package", "bench"]).await?;
+    cargo(&["build", "--release", "--package", "bench", "--package", "gateway"]).await?;
     let instance = Instance::named("bench")?;
     instance.down().await?;
     let (stack, _) = instance.up(&Without { all_but_database: true, ..Without::default() }).await?;

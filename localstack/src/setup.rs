@@ -59,7 +59,14 @@ const TEST_NEEDS: [Need; 4] = [
 ];
 
 /// The benchmarks' peers.
-const BENCH_NEEDS: [Need; 0] = [];
+const BENCH_NEEDS: [Need; 2] = [
+    Need { package: "rclone", what_for: "a peer of the gateway's benchmarks", present: || on_path("rclone") },
+    Need {
+        package: "openssh-server",
+        what_for: "a peer of the gateway's benchmarks",
+        present: || Path::new("/usr/sbin/sshd").exists() && Path::new("/usr/lib/openssh/sftp-server").exists(),
+    },
+];
 
 /// Sees to it that everything is there. Quick when it is.
 pub async fn ensure(purpose: Purpose) -> Result<()> {
@@ -113,7 +120,7 @@ async fn install(missing: &[&Need]) -> Result<()> {
     Ok(())
 }
 
-/// Postgres gets no cluster of the system's and Postfix no configuration: neither has a service to start.
+/// Postgres gets no cluster of the system's, Postfix no configuration, and sshd stays down: none has a service to start.
 async fn keep_services_down(packages: &[&str]) -> Result<()> {
     if packages.contains(&"postgresql") {
         let mut write = process::as_root("sh");
@@ -121,6 +128,12 @@ async fn keep_services_down(packages: &[&str]) -> Result<()> {
                       echo 'create_main_cluster = false' > /etc/postgresql-common/createcluster.d/broadcast.conf; }";
         write.args(["-c", script]);
         process::run("keep PostgreSQL from making a cluster", write, "").await?;
+    }
+    if packages.contains(&"openssh-server") {
+        // Debian's own way: neither its unit nor its init script starts where this file is.
+        let mut write = process::as_root("sh");
+        write.args(["-c", "mkdir -p /etc/ssh && touch /etc/ssh/sshd_not_to_be_run"]);
+        process::run("keep sshd from starting", write, "").await?;
     }
     if packages.contains(&"postfix") {
         let answers = process::as_root("debconf-set-selections");

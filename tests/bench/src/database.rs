@@ -36,6 +36,16 @@ impl Database {
         Ok(Self { owner, name, store, tenant, campaign })
     }
 
+    /// As the owner of everything in it.
+    pub async fn as_owner(&self, stack: &Stack) -> Result<PgPool> {
+        Ok(PgPool::connect(&other(&stack.admin_database_url, &self.name)).await?)
+    }
+
+    /// For a process that runs as a function.
+    pub fn url(&self, stack: &Stack) -> String {
+        other(&stack.database_url, &self.name)
+    }
+
     pub async fn drop(self) -> Result<()> {
         self.store.pool().close().await;
         execute(&self.owner, format!("DROP DATABASE {}", self.name)).await

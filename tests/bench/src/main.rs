@@ -5,7 +5,9 @@
 mod cloud;
 mod comparison;
 mod database;
+mod gateway;
 mod import;
+mod s3;
 mod send;
 
 use clap::{Parser, ValueEnum};
@@ -29,6 +31,12 @@ struct Arguments {
     /// One import of a tenant, in a process of its own.
     #[arg(long, num_args = 2, value_names = ["TENANT", "IMPORT"], hide = true)]
     import_child: Option<Vec<i64>>,
+    /// The S3 server over a folder, or `endless`, with a folder of secrets.
+    #[arg(long, num_args = 2, value_names = ["PLACE", "SECRETS"], hide = true)]
+    s3_server: Option<Vec<String>>,
+    /// Files to write to S3 and read, as JSON.
+    #[arg(long, value_name = "WORK", hide = true)]
+    s3_client: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -37,13 +45,23 @@ enum Bench {
     Import,
     /// Mails to an SMTP relay with their ledger, beside Postfix's smtp-source.
     Send,
+    /// Uploads over SFTP, beside OpenSSH's server and `rclone serve sftp`.
+    GatewayUpload,
+    /// Downloads over SFTP, beside the same.
+    GatewayDownload,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Arguments { mut names, json, import_child } = Arguments::parse();
+    let Arguments { mut names, json, import_child, s3_server, s3_client } = Arguments::parse();
     if let Some([tenant, import]) = import_child.as_deref() {
         return import::child(*tenant, *import).await;
+    }
+    if let Some([place, secrets]) = s3_server.as_deref() {
+        return s3::serve(place, secrets).await;
+    }
+    if let Some(work) = s3_client {
+        return gateway::alone::child(&work).await;
     }
     if names.is_empty() {
         names = Bench::value_variants().to_vec();
@@ -53,6 +71,8 @@ async fn main() -> Result<()> {
     let comparisons = match name {
         Bench::Import => Box::pin(import::bench(&stack, RUNS, IMPORT_ROWS)).await?,
         Bench::Send => Box::pin(send::bench(&stack, RUNS, SEND_MAILS)).await?,
+        Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up)).await?,
+        Bench::GatewayDownload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Down)).await?,
     };
     for comparison in comparisons {
         comparison.print(json)?;
