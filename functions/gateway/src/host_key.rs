@@ -45,3 +45,45 @@ fn check(key: &PrivateKey) -> Result<(), Error> {
         _ => Err(Error::HostKey("a key is neither Ed25519, ECDSA nor RSA")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn keys_of_different_algorithms_are_served_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = |name: &str, kind: &[&str]| {
+            let path = folder.path().join(name);
+            let made = Command::new("ssh-keygen")
+                .args(["-q", "-N", "", "-f"])
+                .arg(&path)
+                .arg("-t")
+                .args(kind)
+                .status();
+            assert!(made.unwrap().success());
+            std::fs::read_to_string(path).unwrap()
+        };
+        let [one, two] = ["one", "two"].map(|name| key(name, &["ed25519"]));
+        let [ecdsa, ecdsa_384] =
+            [["ecdsa", "-b", "256"], ["ecdsa", "-b", "384"]].map(|kind| key(&kind.concat(), &kind));
+        let [weak, rsa] =
+            [["rsa", "-b", "2048"], ["rsa", "-b", "3072"]].map(|kind| key(&kind.concat(), &kind));
+        for (text, expected) in [
+            (one.clone(), Some(1)),
+            (format!("{one}{rsa}"), Some(2)),
+            (format!("\n{one}\n\n{rsa}\n{ecdsa}{ecdsa_384}"), Some(4)),
+            (format!("{one}{two}"), None),
+            (format!("{one}{rsa}{two}"), None),
+            (format!("{one}{weak}"), None),
+            (one.replace("OPENSSH", "RSA"), None),
+            (String::new(), None),
+            ("\n".to_owned(), None),
+            (one[..100].to_owned(), None),
+        ] {
+            assert_eq!(host_keys(&text).ok().map(|keys| keys.len()), expected);
+        }
+    }
+}

@@ -1,17 +1,18 @@
 //! Who may come in: the tenant's slug with its password, one of its public keys, or both where the tenant asks for both.
 
+mod hashing;
 mod judge;
 mod refused;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
-use access::{Attempt, Limiter, password};
+use access::{Attempt, Limiter};
 use contract::TenantId;
 use sqlx::PgPool;
 use time::OffsetDateTime;
-use tokio::sync::Semaphore;
 
 use crate::{Error, audit};
+use hashing::Hashing;
 use judge::{Account, Factor, Factors, NO_ACCOUNT};
 use refused::{Refusals, Refused};
 
@@ -26,9 +27,6 @@ const PASSWORDS_PER_TENANT_MAX: u32 = 100;
 const STRANGERS_PER_ADDRESS_MAX: u32 = 300;
 /// How long attempts count.
 pub const WINDOW: Duration = Duration::from_mins(5);
-/// Hashes under way at once: each takes a core for some 30 ms and 19 MiB.
-const HASHES_MAX: usize = 2;
-
 /// Longer than any account's name.
 const SLUG_BYTES_MAX: usize = 64;
 
@@ -84,7 +82,7 @@ pub struct Logins {
     strangers: Limiter,
     passwords_by_address: Limiter,
     passwords_by_tenant: Limiter,
-    hashes: Arc<Semaphore>,
+    hashing: Hashing,
     refusals: Refusals,
 }
 
@@ -97,7 +95,7 @@ impl Logins {
             strangers: Limiter::new(STRANGERS_PER_ADDRESS_MAX, WINDOW),
             passwords_by_address: Limiter::new(PASSWORDS_PER_ADDRESS_MAX, WINDOW),
             passwords_by_tenant: Limiter::new(PASSWORDS_PER_TENANT_MAX, WINDOW),
-            hashes: Arc::new(Semaphore::new(HASHES_MAX)),
+            hashing: Hashing::new(),
         }
     }
 
@@ -122,7 +120,7 @@ impl Logins {
         }
         let account = self.account(stranger.slug, None).await?;
         let hash = account.as_ref().and_then(|account| account.sftp_password_hash.clone());
-        let matches = self.verify(password.to_owned(), hash).await?;
+        let matches = self.hashing.verify(password.to_owned(), hash).await?;
         let judged = Account::judge_password(account.as_ref(), matches);
         if let Err(why) = judged {
             self.passwords_by_address.attempt(address, now);
@@ -130,15 +128,6 @@ impl Logins {
             return self.refuse(account.as_ref(), stranger.source, ACTOR, why, now).await;
         }
         self.proved(account, stranger, Factor::Password, now).await
-    }
-
-    async fn verify(&self, password: String, hash: Option<String>) -> Result<bool, Error> {
-        let _permit = self.hashes.acquire().await.map_err(|_| Error::Task)?;
-        let verified = tokio::task::spawn_blocking(move || match hash {
-            Some(hash) => password::verify(&password, &hash),
-            None => password::verify_unknown(&password),
-        });
-        verified.await.map_err(|_| Error::Task)
     }
 
     /// Whether a key may try to prove itself: one of the tenant's, for now and from there. Why not is written, unless it was before.
