@@ -52,6 +52,27 @@ pub enum Command {
         /// ASCII armor.
         public_key: String,
     },
+    /// Forget an OpenPGP certificate of the customer.
+    RemovePgpKey {
+        /// Whose.
+        slug: String,
+        /// What it was for.
+        purpose: KeyPurpose,
+        /// 40 or 64 upper-case hex digits.
+        fingerprint: String,
+    },
+    /// Make the tenant a new OpenPGP key of its own; the older ones go on decrypting.
+    RotatePgpKey {
+        /// Whose.
+        slug: String,
+    },
+    /// End one of the tenant's own older OpenPGP keys, and delete its secret.
+    RetirePgpKey {
+        /// Whose.
+        slug: String,
+        /// 40 upper-case hex digits.
+        fingerprint: String,
+    },
     /// Say how a tenant's files are read; the one named `default` is for those that name none.
     SetImportProfile {
         /// Whose.
@@ -119,6 +140,9 @@ pub struct TenantSpec {
     /// Whether a login to the File Exchange takes a key and the password, both.
     #[serde(default)]
     pub sftp_both: Option<bool>,
+    /// Whether every file to be imported must be signed by one of the tenant's signer keys.
+    #[serde(default)]
+    pub signature_required: Option<bool>,
 }
 
 impl TenantSpec {
@@ -137,6 +161,7 @@ impl TenantSpec {
             export_minutes: self.export_minutes,
             encrypt_exports: self.encrypt_exports,
             sftp_both: self.sftp_both,
+            signature_required: self.signature_required,
         }
     }
 }
@@ -154,6 +179,8 @@ pub struct Settings {
     pub encrypt_exports: Option<bool>,
     /// Whether a login takes a key and the password.
     pub sftp_both: Option<bool>,
+    /// Whether files must be signed.
+    pub signature_required: Option<bool>,
 }
 
 /// Whether a tenant may do anything.
@@ -224,6 +251,18 @@ mod tests {
                     purpose: KeyPurpose::Signer,
                     public_key: "p".to_owned(),
                 },
+            ),
+            (
+                json!({"command": "retire_pgp_key", "slug": "acme", "fingerprint": "F"}),
+                Command::RetirePgpKey { slug: "acme".to_owned(), fingerprint: "F".to_owned() },
+            ),
+            (
+                json!({"command": "set_tenant", "slug": "acme", "signature_required": true}),
+                Command::SetTenant(TenantSpec {
+                    slug: "acme".to_owned(),
+                    signature_required: Some(true),
+                    ..TenantSpec::default()
+                }),
             ),
             (
                 json!({"command": "add_ssh_key", "slug": "acme", "public_key": "p", "expires_at": "2027-01-01T00:00:00Z"}),

@@ -28,6 +28,12 @@ pub enum AdminError {
     /// A domain is registered, and its keys are lost.
     #[error("the domain's keys are not readable")]
     DomainKeys,
+    /// The tenant has no such key of its own.
+    #[error("the tenant has no OpenPGP key of this fingerprint")]
+    UnknownKey,
+    /// The newest key is the one that customers encrypt to.
+    #[error("this is the key in use: rotate first, and retire it once nobody encrypts to it any more")]
+    KeyInUse,
     /// The attestation names nobody.
     #[error("an attestation needs the name of who gives it")]
     ByMissing,
@@ -79,6 +85,8 @@ impl Fault for AdminError {
             | Self::DomainTaken
             | Self::UnknownDomain
             | Self::DomainKeys
+            | Self::UnknownKey
+            | Self::KeyInUse
             | Self::ByMissing
             | Self::Request(_) => Disposition::Permanent,
             Self::Store(error) => error.disposition(),

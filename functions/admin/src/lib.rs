@@ -12,6 +12,7 @@ mod error;
 mod key;
 mod login;
 mod migrate;
+mod pgp;
 mod profile;
 mod secret;
 mod show;
@@ -52,8 +53,13 @@ pub async fn handle(admin: Arc<Admin>, command: Command, now: OffsetDateTime) ->
         Command::RemoveSshKey { slug, fingerprint } => login::remove_key(&admin, &slug, &fingerprint).await,
         Command::ResetSftpPassword { slug } => login::reset_password(&admin, &slug).await,
         Command::AddPgpKey { slug, purpose, public_key } => {
-            key::add_pgp(&admin, &slug, purpose, &public_key, now).await
+            pgp::add(&admin, &slug, purpose, &public_key, now).await
         }
+        Command::RemovePgpKey { slug, purpose, fingerprint } => {
+            pgp::remove(&admin, &slug, purpose, &fingerprint).await
+        }
+        Command::RotatePgpKey { slug } => pgp::rotate(&admin, &slug, now).await,
+        Command::RetirePgpKey { slug, fingerprint } => pgp::retire(&admin, &slug, &fingerprint).await,
         Command::SetImportProfile { slug, name, profile } => {
             profile::set(&admin, &slug, &name, &profile).await
         }

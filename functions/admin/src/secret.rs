@@ -43,3 +43,13 @@ pub(crate) async fn put(clients: &Clients, name: &str, value: &str) -> Result<()
         .map_err(|error| AwsError::of("PutSecretValue", &error))?;
     Ok(())
 }
+
+/// Deletes a secret at once and for good; one that is gone already is fine.
+pub(crate) async fn delete(clients: &Clients, name: &str) -> Result<(), AwsError> {
+    let deleted =
+        clients.secrets.delete_secret().secret_id(name).force_delete_without_recovery(true).send().await;
+    match deleted.map_err(|error| AwsError::of("DeleteSecret", &error)) {
+        Err(error) if error.code() != Some("ResourceNotFoundException") => Err(error),
+        _ => Ok(()),
+    }
+}

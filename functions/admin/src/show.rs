@@ -14,11 +14,11 @@ pub(crate) async fn tenant(admin: &Admin, slug: &str) -> Result<Value, AdminErro
              'settings', jsonb_build_object(
                  'incoming_hours', incoming_hours, 'finished_hours', finished_hours, 'invalids_hours', invalids_hours,
                  'exports_hours', exports_hours, 'campaign_hours', campaign_hours, 'campaign_hours_max', campaign_hours_max,
-                 'export_minutes', export_minutes, 'encrypt_exports', encrypt_exports, 'sftp_both', sftp_both),
+                 'export_minutes', export_minutes, 'encrypt_exports', encrypt_exports, 'sftp_both', sftp_both, 'signature_required', signature_required),
              'ssh_keys', (SELECT coalesce(jsonb_agg(jsonb_build_object(
                                      'fingerprint', fingerprint, 'expires_at', expires_at, 'sources', sources::text[]) ORDER BY id), '[]')
                           FROM broadcast.ssh_keys WHERE tenant_id = t.id),
-             'pgp_keys', (SELECT coalesce(jsonb_agg(jsonb_build_object('purpose', purpose, 'fingerprint', fingerprint) ORDER BY id), '[]')
+             'pgp_keys', (SELECT coalesce(jsonb_agg(jsonb_build_object('purpose', purpose, 'fingerprint', fingerprint, 'created_at', created_at) ORDER BY id), '[]')
                           FROM broadcast.pgp_keys WHERE tenant_id = t.id AND retired_at IS NULL),
              'pgp_public_key', (SELECT public_key FROM broadcast.pgp_keys
                                 WHERE tenant_id = t.id AND purpose = 'own' AND retired_at IS NULL ORDER BY id DESC LIMIT 1),

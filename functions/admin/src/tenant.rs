@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::{Admin, AdminError, Settings, TenantSpec, audit, bucket, key, login, show};
+use crate::{Admin, AdminError, Settings, TenantSpec, audit, bucket, key, login, pgp, show};
 
 /// What the steps need to know of a tenant.
 #[derive(sqlx::FromRow)]
@@ -66,7 +66,7 @@ pub(crate) async fn create(
     let tenant = Tenant::load(&mut db, &spec.slug).await?;
     store::roles::create(&mut db, tenant.id()).await?;
     bucket::put(admin, &tenant.bucket, &tenant.retention()).await?;
-    key::ensure_openpgp(admin, &mut db, &tenant, now).await?;
+    pgp::ensure(admin, &mut db, &tenant, now).await?;
     key::ensure_api_key(admin, &mut db, &tenant).await?;
     login::ensure_password(admin, &mut db, &tenant).await?;
     for line in &spec.ssh_keys {
@@ -131,7 +131,7 @@ async fn update(
              invalids_hours = coalesce($6, invalids_hours), exports_hours = coalesce($7, exports_hours),
              campaign_hours = coalesce($8, campaign_hours), campaign_hours_max = coalesce($9, campaign_hours_max),
              export_minutes = coalesce($10, export_minutes), encrypt_exports = coalesce($11, encrypt_exports),
-             sftp_both = coalesce($12, sftp_both)
+             sftp_both = coalesce($12, sftp_both), signature_required = coalesce($13, signature_required)
          WHERE id = $1",
     )
     .bind(tenant.0)
@@ -146,6 +146,7 @@ async fn update(
     .bind(settings.export_minutes)
     .bind(settings.encrypt_exports)
     .bind(settings.sftp_both)
+    .bind(settings.signature_required)
     .execute(db)
     .await?;
     Ok(())

@@ -87,9 +87,14 @@ impl Extract {
             Kind::Plain(_) if terms.profile.pgp_required == Some(true) => {
                 return Err(Error::Refused(Code::FileNotEncrypted.into()));
             }
+            // Only encrypted files can be signed.
+            Kind::Plain(_) if terms.signature_required => {
+                return Err(Error::Refused(Code::PgpSignature.into()));
+            }
             Kind::Plain(mut text) => read(&mut text, &mut report),
             Kind::Encrypted(message) => {
-                let keys = Handle::current().block_on(load_keys(&function, tenant))?;
+                let keys =
+                    Handle::current().block_on(load_keys(&function, tenant, terms.signature_required))?;
                 let mut text = file::decrypt(message, &keys, now)?;
                 let rows = read(&mut text, &mut report);
                 // Integrity first and alone: what was read of a message that does not hold is told to nobody, and the report is dropped.
@@ -136,18 +141,18 @@ fn report_error(error: std::io::Error) -> Error {
     error.downcast::<exchange::Error>().map_or(Error::Report, Error::Exchange)
 }
 
-/// The tenant's keys: their own also when retired, since a customer may have encrypted to one yesterday.
-async fn load_keys(function: &Import, tenant: TenantId) -> Result<PgpKeys, Error> {
+/// The tenant's keys: of their own also those that a newer one succeeded, for a customer may have encrypted to one yesterday.
+async fn load_keys(function: &Import, tenant: TenantId, signature_required: bool) -> Result<PgpKeys, Error> {
     let mut tx = function.store.tenant(tenant).await?;
     let rows: Vec<(String, Option<String>)> = sqlx::query_as(
         "SELECT public_key, secret_name FROM broadcast.pgp_keys
-         WHERE tenant_id = $1 AND (purpose = 'own' OR purpose = 'signer' AND retired_at IS NULL) ORDER BY id DESC",
+         WHERE tenant_id = $1 AND purpose IN ('own', 'signer') AND retired_at IS NULL ORDER BY id DESC",
     )
     .bind(tenant.0)
     .fetch_all(&mut *tx)
     .await?;
     drop(tx);
-    let mut keys = PgpKeys::default();
+    let mut keys = PgpKeys { signature_required, ..PgpKeys::default() };
     for (public_key, secret_name) in rows {
         match secret_name {
             Some(name) => {

@@ -23,6 +23,8 @@ const DIGEST_KEY_ID: u8 = 0;
 pub struct Terms {
     /// The customer's settings.
     pub profile: Profile,
+    /// Whether the tenant demands that files are signed.
+    pub signature_required: bool,
     delimiter: Option<u8>,
     charset: Option<&'static Encoding>,
     digest_key: [u8; 32],
@@ -55,9 +57,14 @@ pub async fn plan(function: &Import, job: &mut Job) -> Result<Plan, Error> {
     let mut tx = function.store.tenant(job.tenant).await?;
     let campaign = find_campaign(&mut tx, job).await?;
     let profile = find_profile(&mut tx, job).await?;
+    let signature_required: bool =
+        sqlx::query_scalar("SELECT signature_required FROM broadcast.tenants WHERE id = $1")
+            .bind(job.tenant.0)
+            .fetch_one(&mut *tx)
+            .await?;
     tx.commit().await?;
     let digest_key = function.master_key.derive(job.tenant, Purpose::AddressDigest, DIGEST_KEY_ID);
-    let terms = check(profile, digest_key).map_err(Error::Refused)?;
+    let terms = check(profile, signature_required, digest_key).map_err(Error::Refused)?;
     Ok(Plan { campaign, terms, files: files(function, job).await? })
 }
 
@@ -111,7 +118,7 @@ async fn find_profile(tx: &mut TenantTx, job: &Job) -> Result<Profile, Error> {
     Ok(base.overridden(job.call.overrides.clone().unwrap_or_default()))
 }
 
-fn check(profile: Profile, digest_key: [u8; 32]) -> Result<Terms, Notice> {
+fn check(profile: Profile, signature_required: bool, digest_key: [u8; 32]) -> Result<Terms, Notice> {
     let delimiter = match profile.delimiter {
         None => None,
         Some(delimiter) => Some(
@@ -127,7 +134,7 @@ fn check(profile: Profile, digest_key: [u8; 32]) -> Result<Terms, Notice> {
             Some(charset(label).ok_or_else(|| Notice::new(Code::FileCharset).with("charset", label))?)
         }
     };
-    Ok(Terms { profile, delimiter, charset, digest_key })
+    Ok(Terms { profile, signature_required, delimiter, charset, digest_key })
 }
 
 #[cfg(test)]
@@ -138,7 +145,7 @@ mod tests {
     fn a_profile_must_be_usable() {
         let of = |delimiter, charset: Option<&str>| {
             let profile = Profile { delimiter, charset: charset.map(str::to_owned), ..Profile::default() };
-            check(profile, [0; 32]).map(|terms| (terms.delimiter, terms.charset.map(Encoding::name)))
+            check(profile, false, [0; 32]).map(|terms| (terms.delimiter, terms.charset.map(Encoding::name)))
         };
         assert_eq!(of(None, None).unwrap(), (None, None));
         assert_eq!(of(Some('|'), Some("latin1")).unwrap(), (Some(b'|'), Some("windows-1252")));

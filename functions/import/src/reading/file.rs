@@ -17,8 +17,10 @@ const DRAIN_BYTES: usize = 64 << 10;
 pub struct PgpKeys {
     /// Their Broadcast keys, with which a file is opened.
     pub own: Vec<TenantKey>,
-    /// The keys with which the customer signs. When there is one, a signature by one of them is demanded.
+    /// The keys with which the customer signs.
     pub signers: Vec<PublicKey>,
+    /// Whether a signature by one of these is demanded.
+    pub signature_required: bool,
 }
 
 /// Counts and hashes what passes.
@@ -85,7 +87,7 @@ pub fn decrypt<'r>(
 ) -> Result<Decryptor<'r>, openpgp::Error> {
     let terms = openpgp::Terms {
         signers: &keys.signers,
-        signature_required: !keys.signers.is_empty(),
+        signature_required: keys.signature_required,
         limits: Limits::default(),
         now,
     };
