@@ -18,6 +18,7 @@ pub mod customer;
 pub mod gateway;
 pub mod gpg;
 pub mod http;
+pub mod long_folder;
 pub mod mailbox;
 pub mod packets;
 pub mod sftp;
