@@ -20,6 +20,11 @@ impl Copying {
         self.to.key()
     }
 
+    /// Of which file.
+    pub fn source_key(&self) -> String {
+        self.from.folder.key(&self.from.name)
+    }
+
     /// Bytes that it will have.
     pub fn size(&self) -> u64 {
         self.from.meta.size

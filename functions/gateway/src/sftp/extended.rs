@@ -50,7 +50,7 @@ impl Session {
 
     /// A whole file into a new one: S3 does it when that is closed. No bytes of it come through here.
     fn copy_data(&mut self, id: u32, copy: &CopyData) -> Answer {
-        let Some(Open::Reading(reading)) = self.open.get(&copy.from) else {
+        let Some(Open::Reading(reading)) = self.open.get_mut(&copy.from) else {
             return Err(if self.open.contains_key(&copy.from) {
                 Refusal::COPY_PART
             } else {
@@ -59,6 +59,7 @@ impl Session {
         };
         let whole = copy.from_offset == 0 && (copy.length == 0 || copy.length >= reading.meta().size);
         let source = reading.source();
+        reading.copied = true;
         match self.open.remove(&copy.to) {
             Some(Open::Writing(writing)) if whole && copy.to_offset == 0 && writing.is_untouched() => {
                 self.open.insert(copy.to.clone(), Open::Copying(Copying::new(source, writing)));

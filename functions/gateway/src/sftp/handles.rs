@@ -144,14 +144,18 @@ impl Session {
     }
 
     async fn copied(&self, copying: Copying) -> Result<(), Refusal> {
-        let (key, bytes) = (copying.key(), copying.size());
+        let (key, source, bytes) = (copying.key(), copying.source_key(), copying.size());
         let result = copying.close().await;
-        self.audit("copy", &key, Some(bytes), result.map_or_else(|refusal| refusal.words, |()| "done")).await;
+        let words = result.map_or_else(|refusal| refusal.words, |()| "done");
+        self.audit("copy", &key, Some(bytes), &format!("{words} (of {source})")).await;
         result
     }
 
     pub(super) async fn downloaded(&self, reading: &Reading) {
         let (bytes, whole) = reading.delivered();
+        if bytes == 0 && reading.copied {
+            return;
+        }
         self.audit("download", &reading.key(), Some(bytes), if whole { "done" } else { "in part" }).await;
     }
 

@@ -29,6 +29,8 @@ pub struct Reading {
     chunk: Bytes,
     position: u64,
     delivered: u64,
+    /// Opened to be copied: that has a line of its own in the audit.
+    pub copied: bool,
     _transfer: Transfer,
 }
 
@@ -43,6 +45,7 @@ impl Reading {
             chunk: Bytes::new(),
             position: 0,
             delivered: 0,
+            copied: false,
             _transfer: transfer,
         }
     }
