@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::{Error, gateway::Gateway, login::Tenant};
 
-/// A session's rights end this long after the login's at the latest.
+/// A session's rights end at most this long after the login's.
 const CHECK_INTERVAL: Duration = Duration::from_mins(1);
 /// After the database did not answer.
 const CHECK_AGAIN: Duration = Duration::from_secs(5);
@@ -19,9 +19,9 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Of a login that has just been checked.
+    /// Of a channel's beginning. Looked at at once: the connection's login may have been long ago.
     pub fn new() -> Self {
-        Self { next: Instant::now() + CHECK_INTERVAL, ended: false }
+        Self { next: Instant::now(), ended: false }
     }
 
     /// Looks again, when that is long enough ago. `false` is for ever.
