@@ -20,9 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use command::{CommandError, Way};
 use wire::{Gone, Wire};
 
-use crate::{
-    audit, gateway::Gateway, login::Tenant, path::PathError, sftp::refusal::Refusal, standing::Standing,
-};
+use crate::{audit, gateway::Gateway, login::Tenant, path::PathError, sftp::refusal::Refusal};
 
 /// Longest name that is repeated to the client; what it would not know again helps nobody.
 const SHOWN_CHARACTERS_MAX: usize = 300;
@@ -93,15 +91,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
     source: IpAddr,
     files: TenantFiles,
 ) -> Exit {
-    let mut session = Session {
-        wire: Wire::new(stream),
-        gateway,
-        tenant,
-        source,
-        files,
-        standing: Standing::new(),
-        failed: false,
-    };
+    let mut session = Session { wire: Wire::new(stream), gateway, tenant, source, files, failed: false };
     let command = match command::parse(command) {
         Ok(command) => command,
         Err(error) => {
@@ -135,21 +125,11 @@ struct Session<S> {
     tenant: Tenant,
     source: IpAddr,
     files: TenantFiles,
-    standing: Standing,
     /// Something was not done.
     failed: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
-    /// Whether the login is still worth something.
-    async fn may_go_on(&mut self) -> Result<(), Words> {
-        match self.standing.holds(&self.gateway, &self.tenant, self.source).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Refusal::LOGIN_OVER.into()),
-            Err(error) => Err(Refusal::from(error).into()),
-        }
-    }
-
     /// Tells the client what cannot be done with a name, and goes on.
     async fn warn(&mut self, name: &str, words: &str) -> Result<(), Stop> {
         self.failed = true;

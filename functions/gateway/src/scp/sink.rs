@@ -68,9 +68,6 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     session.wire.send(DONE).await?;
     let mut sink = Sink { session, recursive: command.recursive, levels: vec![target] };
     while let Some(line) = sink.session.wire.line().await? {
-        if let Err(words) = sink.session.may_go_on().await {
-            return sink.session.fatal(words.0).await;
-        }
         match record::parse(&line) {
             Ok(Record::File { size, name }) => sink.file(size, name).await?,
             Ok(Record::Folder { name }) => sink.enter(name).await?,

@@ -90,8 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Source<'_, S> {
     }
 
     /// Opens a file, exactly this content of it if an `ETag` is given; `None` when there is no such file.
-    async fn open(&mut self, folder: Folder, name: &str, etag: Option<&str>) -> Result<Option<Ready>, Words> {
-        self.session.may_go_on().await?;
+    async fn open(&self, folder: Folder, name: &str, etag: Option<&str>) -> Result<Option<Ready>, Words> {
         let transfer = self.session.gateway.transfer(self.session.tenant.id).ok_or(Refusal::TOO_MANY)?;
         match self.session.files.read(folder, name, etag).await {
             Ok(body) => Ok(Some(Ready { folder, name: name.to_owned(), body, _transfer: transfer })),
