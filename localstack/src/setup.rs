@@ -51,11 +51,12 @@ const NEEDS: [Need; 8] = [
 ];
 
 /// Customers' SFTP clients, for the scenarios.
-const TEST_NEEDS: [Need; 4] = [
+const TEST_NEEDS: [Need; 5] = [
     Need { package: "curl", what_for: "a client of the tests", present: || on_path("curl") },
     Need { package: "lftp", what_for: "a client of the tests", present: || on_path("lftp") },
     Need { package: "rclone", what_for: "a client of the tests", present: || on_path("rclone") },
     Need { package: "sshfs", what_for: "a client of the tests", present: || on_path("sshfs") },
+    Need { package: "sq", what_for: "OpenPGP in tests, beside gnupg", present: || on_path("sq") },
 ];
 
 /// The benchmarks' peers.

@@ -41,6 +41,8 @@ const TAG_PKESK: u8 = 1;
 const TAG_SKESK: u8 = 3;
 const TAG_MARKER: u8 = 10;
 const TAG_SEIPD: u8 = 18;
+/// GnuPG's "AEAD encrypted data" of a draft that did not become the standard.
+const TAG_GNUPGS_OCB: u8 = 20;
 
 type Input<'r> = BufReader<Box<dyn Read + Send + 'r>>;
 
@@ -65,6 +67,10 @@ pub(crate) fn open<'r>(
     let mut head = Head::default();
     // A source that fails is asked again by the library, and noted where it failed first.
     let known = head.read(&mut input).unwrap_or(false) && head.recipients_judged(judge);
+    if head.gnupgs_form {
+        progress.get().gnupgs_form = true;
+        return Err(Closed);
+    }
     let Some(body_bytes) = head.body.filter(|_| known) else { return Ok(head.whole(input)) };
     match head.raw[head.body_at..] {
         [1, ref prefix @ ..] => {
@@ -148,6 +154,7 @@ struct Head {
     /// Length of the body or of its first part, and whether more parts follow.
     body: Option<(u64, bool)>,
     pkesks: Vec<PKESK>,
+    gnupgs_form: bool,
 }
 
 impl Head {
@@ -169,6 +176,10 @@ impl Head {
                     }
                 }
                 (TAG_SEIPD, Some(length)) => return self.read_header(input, length),
+                (TAG_GNUPGS_OCB, _) => {
+                    self.gnupgs_form = true;
+                    return Ok(false);
+                }
                 _ => return Ok(false),
             }
         }

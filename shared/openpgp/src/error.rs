@@ -23,6 +23,9 @@ pub enum Error {
     /// Not an encrypted OpenPGP message, or one without integrity protection.
     #[error("not an encrypted message with integrity protection")]
     Unreadable,
+    /// A container that GnuPG 2.3 and later write among keys that ask for it (packet 20); no standard has it.
+    #[error("the message is in a form of GnuPG's own")]
+    Form,
     /// A key or certificate is not usable.
     #[error("unusable key: {0}")]
     Key(KeyProblem),
@@ -78,6 +81,7 @@ impl Error {
             Self::Signature => Self::Signature,
             Self::TooLarge { bytes_max } => Self::TooLarge { bytes_max: *bytes_max },
             Self::Unreadable => Self::Unreadable,
+            Self::Form => Self::Form,
             Self::Key(problem) => Self::Key(*problem),
             Self::Source(error) => Self::Source(error.kind().into()),
             Self::Sink(error) => Self::Sink(error.kind().into()),
@@ -103,6 +107,7 @@ impl Fault for Error {
         match self {
             Self::NotForUs => Disposition::Customer(Code::PgpNotForUs.into()),
             Self::Damaged | Self::Unreadable => Disposition::Customer(Code::PgpDamaged.into()),
+            Self::Form => Disposition::Customer(Code::PgpForm.into()),
             Self::Signature => Disposition::Customer(Code::PgpSignature.into()),
             Self::TooLarge { bytes_max } => Disposition::Customer(
                 Notice::new(Code::FileTooLarge).with("max", format!("{bytes_max} bytes")),

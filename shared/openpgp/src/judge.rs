@@ -31,6 +31,8 @@ const PACKETS_MAX: usize = 64;
 pub(crate) struct Progress {
     /// No key of ours is meant.
     not_for_us: bool,
+    /// GnuPG's own container, met before any of the standard's.
+    pub(crate) gnupgs_form: bool,
     /// A session key was tried: from here on everything is [`Error::Damaged`].
     session_key_tried: bool,
     /// The end of the container was reached, and its integrity holds; only told of containers that we open ourselves.
@@ -46,6 +48,7 @@ impl Progress {
         match self {
             Self { signature_refused: true, .. } => Error::Signature,
             Self { session_key_tried: true, .. } => Error::Damaged,
+            Self { gnupgs_form: true, .. } => Error::Form,
             Self { not_for_us: true, .. } => Error::NotForUs,
             _ => Error::Unreadable,
         }

@@ -5,6 +5,7 @@ mod crafted;
 mod from_gpg;
 mod gpg;
 mod keys;
+mod other_programs;
 mod to_gpg;
 
 use std::io::{self, Read};

@@ -18,6 +18,11 @@ impl Gpg {
         Self { home }
     }
 
+    /// Its home, for calls that nobody else makes.
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new("gpg");
         command

@@ -68,6 +68,7 @@ fn faults_have_words_for_the_customer() {
         (Error::NotForUs, Code::PgpNotForUs),
         (Error::Damaged, Code::PgpDamaged),
         (Error::Unreadable, Code::PgpDamaged),
+        (Error::Form, Code::PgpForm),
         (Error::Signature, Code::PgpSignature),
     ] {
         assert_eq!(error.disposition(), Disposition::Customer(Notice::new(code)));
