@@ -231,6 +231,8 @@ impl Session {
 /// A path that must be a file's.
 pub(super) fn file(path: &str) -> Result<(Folder, String), Refusal> {
     match resolve(path)? {
+        // `scp list.csv host:Incomming/` must not make a file of the folder that was meant.
+        Place::Below(..) if path.ends_with('/') => Err(Refusal::SLASH),
         Place::Root | Place::Folder(_) => Err(Refusal::IS_FOLDER),
         Place::Key => Err(Refusal::KEY),
         Place::Below(folder, name) => Ok((folder, name)),

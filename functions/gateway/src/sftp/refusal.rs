@@ -18,6 +18,8 @@ impl Refusal {
     pub const END: Self = Self::new(StatusCode::Eof, "End of file");
     pub const NO_FILE: Self = Self::new(StatusCode::NoSuchFile, "There is no such file or folder.");
     pub const IS_FOLDER: Self = Self::new(StatusCode::Failure, "This is a folder.");
+    pub const SLASH: Self =
+        Self::new(StatusCode::NoSuchFile, "A name that ends in a slash is a folder's, and no file's.");
     pub const TAKEN: Self = Self::new(StatusCode::Failure, "A file or folder with this name exists.");
     pub const NOT_HERE: Self =
         Self::new(StatusCode::PermissionDenied, "Files and folders are put into Incoming alone.");
