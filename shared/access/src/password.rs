@@ -5,8 +5,8 @@
 use std::{hint::black_box, sync::LazyLock};
 
 use argon2::{
-    Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version,
-    password_hash::phc::{PasswordHash, Salt},
+    Algorithm, Argon2, Block, Params, PasswordHasher, PasswordVerifier, Version,
+    password_hash::phc::{Output, PasswordHash, Salt},
 };
 
 use crate::{Error, random};
@@ -55,6 +55,43 @@ pub fn verify(password: &str, phc: &str) -> bool {
     password.len() <= BYTES_MAX && HASHER.verify_password(password.as_bytes(), &stored).is_ok()
 }
 
+/// The memory of one hash, for whoever verifies many: what the allocator is given back 19 MiB at a time, it does not always use again.
+#[derive(Default)]
+pub struct Memory(Vec<Block>);
+
+/// Whether a password is the stored one; with none stored it is not, after the same time.
+pub fn verify_in(memory: &mut Memory, password: &str, stored: Option<&str>) -> bool {
+    let parsed = stored.and_then(|phc| PasswordHash::new(phc).ok());
+    let ours = parsed.as_ref().and_then(|parsed| parsed.salt.zip(parsed.hash));
+    // A hash with other parameters is none of ours, and needs other memory.
+    if let (Some(phc), Some(parsed)) = (stored, &parsed)
+        && (ours.is_none() || !is_ours(parsed))
+    {
+        return verify(password, phc);
+    }
+    if password.len() > BYTES_MAX {
+        return false;
+    }
+    memory.0.resize(HASHER.params().block_count(), Block::new());
+    let mut buffer = [0; Output::MAX_LENGTH];
+    let out = &mut buffer[..ours.map_or(Params::DEFAULT_OUTPUT_LEN, |(_, hash)| hash.len())];
+    let salt = ours.map(|(salt, _)| salt);
+    let salt = salt.as_ref().map_or(&[0; SALT_BYTES][..], AsRef::as_ref);
+    let hashed = HASHER.hash_password_into_with_memory(password.as_bytes(), salt, out, &mut memory.0);
+    // Compared in constant time.
+    let hashed = hashed.ok().and_then(|()| Output::new(out).ok());
+    hashed.zip(ours).is_some_and(|(hashed, (_, hash))| hashed == hash)
+}
+
+fn is_ours(stored: &PasswordHash) -> bool {
+    let params = Params::try_from(stored);
+    let same =
+        |params: Params| (params.m_cost(), params.t_cost(), params.p_cost()) == (MEMORY_KIB, PASSES, LANES);
+    stored.algorithm == Algorithm::Argon2id.ident()
+        && stored.version == Some(Version::V0x13.into())
+        && params.is_ok_and(same)
+}
+
 /// What to ask when there is no such user: never true, and takes as long as [`verify`].
 pub fn verify_unknown(password: &str) -> bool {
     if password.len() <= BYTES_MAX {
@@ -82,6 +119,10 @@ mod tests {
 
     use super::*;
 
+    /// Made with the reference implementation (argon2-cffi).
+    const REFERENCE: &str =
+        "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$69I7qCjDTsQwhQqFvpQJiqEI0lGQvxC84fXE0Ktxca4";
+
     #[test]
     fn a_hash_verifies_its_password_alone() {
         let stored = hash("correct horse battery").unwrap();
@@ -94,11 +135,28 @@ mod tests {
         assert_ne!(hash("correct horse battery").unwrap(), stored, "salted");
     }
 
-    /// Made with the reference implementation (argon2-cffi).
+    #[test]
+    fn memory_is_used_again() {
+        let (stored, memory) = (hash("correct horse battery").unwrap(), &mut Memory::default());
+        // Of another strength: the first of the two, with one pass less.
+        let other = "$argon2id$v=19$m=19456,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$69I7qCjDTsQwhQqFvpQJiqEI0lGQvxC84fXE0Ktxca4";
+        for (password, stored, expected) in [
+            ("correct horse battery", Some(stored.as_str()), true),
+            ("wrong horse battery", Some(&stored), false),
+            ("correct horse battery", Some(&stored), true),
+            ("correct horse battery", None, false),
+            ("correct horse battery", Some("no hash"), false),
+            ("correct horse battery", Some(other), false),
+            (&"x".repeat(257), Some(&stored), false),
+            ("correct horse battery", Some(REFERENCE), true),
+        ] {
+            assert_eq!(verify_in(memory, password, stored), expected, "{password} {stored:?}");
+        }
+    }
+
     #[test]
     fn hashes_of_other_programs_verify() {
-        let stored = "$argon2id$v=19$m=19456,t=2,p=1$MDEyMzQ1Njc4OWFiY2RlZg$69I7qCjDTsQwhQqFvpQJiqEI0lGQvxC84fXE0Ktxca4";
-        assert!(verify("correct horse battery", stored));
+        assert!(verify("correct horse battery", REFERENCE));
     }
 
     #[test]

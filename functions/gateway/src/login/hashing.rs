@@ -7,8 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::Error;
 
-/// Hashes under way at once: each takes a core for some 30 ms. A thread keeps its 19 MiB afterwards, so these few do all the hashing: on the
-/// runtime's blocking threads every one of those would come to hold as much.
+/// Hashes under way at once: each takes a core for some 30 ms, and a thread keeps its 19 MiB.
 const THREADS: usize = 2;
 /// Those that wait; more wait to wait.
 const QUEUE_MAX: usize = 16;
@@ -44,15 +43,13 @@ impl Hashing {
 
 fn work(jobs: &Mutex<mpsc::Receiver<Job>>) {
     let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+    let mut memory = password::Memory::default();
     while let Some(job) = next() {
         // Whoever asked has gone: the client hung up.
         if job.matches.is_closed() {
             continue;
         }
-        let matches = match job.stored {
-            Some(stored) => password::verify(&job.password, &stored),
-            None => password::verify_unknown(&job.password),
-        };
+        let matches = password::verify_in(&mut memory, &job.password, job.stored.as_deref());
         let _ = job.matches.send(matches);
     }
 }
