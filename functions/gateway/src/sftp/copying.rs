@@ -8,11 +8,11 @@ use super::{reading::Source, refusal::Refusal, writing::Writing};
 pub struct Copying {
     from: Source,
     /// Nothing was written by it: it holds the name, and the right to a transfer.
-    to: Writing,
+    to: Box<Writing>,
 }
 
 impl Copying {
-    pub fn new(from: Source, to: Writing) -> Self {
+    pub fn new(from: Source, to: Box<Writing>) -> Self {
         Self { from, to }
     }
 

@@ -24,7 +24,7 @@ use crate::{
 /// What stands behind a handle.
 pub enum Open {
     Reading(Reading),
-    Writing(Writing),
+    Writing(Box<Writing>),
     Entries(Entries),
     Text(Text),
     Copying(Copying),
@@ -44,7 +44,7 @@ impl Session {
             if folder != Folder::Incoming {
                 return Err(Refusal::NOT_HERE);
             }
-            Open::Writing(self.open_to_write(name, flags, transfer).await?)
+            Open::Writing(Box::new(Box::pin(self.open_to_write(name, flags, transfer)).await?))
         } else {
             Open::Reading(self.open_to_read(folder, name, transfer).await?)
         };
@@ -145,7 +145,7 @@ impl Session {
 
     async fn copied(&self, copying: Copying) -> Result<(), Refusal> {
         let (key, source, bytes) = (copying.key(), copying.source_key(), copying.size());
-        let result = copying.close().await;
+        let result = Box::pin(copying.close()).await;
         let words = result.map_or_else(|refusal| refusal.words, |()| "done");
         self.audit("copy", &key, Some(bytes), &format!("{words} (of {source})")).await;
         result

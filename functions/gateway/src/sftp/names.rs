@@ -68,7 +68,7 @@ impl Session {
     fn own_upload(&self, folder: Folder, name: &str) -> Option<&Writing> {
         let mut open = self.open.values().filter(|_| folder == Folder::Incoming);
         open.find_map(|open| match open {
-            Open::Writing(writing) if writing.name() == name => Some(writing),
+            Open::Writing(writing) if writing.name() == name => Some(&**writing),
             _ => None,
         })
     }

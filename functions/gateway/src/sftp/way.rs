@@ -66,9 +66,9 @@ impl Way {
         Ok((Self { floor, ..way }, Start::Anew))
     }
 
-    /// How an upload of `written` bytes ends; `cut`: the client has set the size to that.
-    pub fn end(self, written: u64, cut: bool) -> Result<Closed, Refusal> {
-        if written >= self.floor || cut {
+    /// How an upload of `written` bytes ends.
+    pub fn end(self, written: u64) -> Result<Closed, Refusal> {
+        if written >= self.floor {
             Ok(Closed::Stored)
         } else if written == 0 {
             Ok(Closed::Unchanged)
@@ -89,32 +89,32 @@ mod tests {
     const APPEND: OpenFlags = OpenFlags::APPEND;
     const READ: OpenFlags = OpenFlags::READ;
 
-    fn new(start: Start) -> Result<(Way, Start), Refusal> {
-        Ok((Way { new: true, floor: 0 }, start))
+    fn new(start: Start) -> (Way, Start) {
+        (Way { new: true, floor: 0 }, start)
     }
 
-    fn over(floor: u64, start: Start) -> Result<(Way, Start), Refusal> {
-        Ok((Way { new: false, floor }, start))
+    fn over(floor: u64, start: Start) -> (Way, Start) {
+        (Way { new: false, floor }, start)
     }
 
     #[test]
     fn flags_tell_what_happens_to_the_file_that_stands_there() {
         use Start::Anew;
         for (flags, standing, expected) in [
-            (WRITE | CREATE | TRUNCATE, None, new(Anew)),
-            (WRITE | CREATE | TRUNCATE, Some(5), over(0, Anew)),
+            (WRITE | CREATE | TRUNCATE, None, Ok(new(Anew))),
+            (WRITE | CREATE | TRUNCATE, Some(5), Ok(over(0, Anew))),
             (WRITE | CREATE | TRUNCATE | EXCLUDE, Some(5), Err(Refusal::TAKEN)),
-            (WRITE | CREATE | EXCLUDE, None, new(Anew)),
-            (WRITE | CREATE, Some(5), over(5, Anew)),
-            (WRITE | CREATE | APPEND, None, new(Anew)),
+            (WRITE | CREATE | EXCLUDE, None, Ok(new(Anew))),
+            (WRITE | CREATE, Some(5), Ok(over(5, Anew))),
+            (WRITE | CREATE | APPEND, None, Ok(new(Anew))),
             (WRITE | CREATE | APPEND, Some(5), Err(Refusal::IN_PLACE)),
-            (WRITE | CREATE | APPEND, Some(0), over(0, Anew)),
+            (WRITE | CREATE | APPEND, Some(0), Ok(over(0, Anew))),
             (WRITE | READ, Some(5), Err(Refusal::IN_PLACE)),
-            (WRITE | READ | CREATE | TRUNCATE, Some(5), over(0, Anew)),
+            (WRITE | READ | CREATE | TRUNCATE, Some(5), Ok(over(0, Anew))),
             (WRITE | TRUNCATE, None, Err(Refusal::NO_FILE)),
             (WRITE, None, Err(Refusal::NO_FILE)),
             // Without a creation the flag means nothing (draft 6.3).
-            (WRITE | EXCLUDE, Some(5), over(5, Anew)),
+            (WRITE | EXCLUDE, Some(5), Ok(over(5, Anew))),
         ] {
             assert_eq!(Way::of(flags, standing, false), expected, "{flags:?} {standing:?}");
         }
@@ -124,14 +124,14 @@ mod tests {
     fn an_unfinished_upload_goes_on_unless_it_is_given_up() {
         use Start::{Anew, Resume};
         for (flags, standing, expected) in [
-            (WRITE | CREATE, None, new(Resume)),
-            (WRITE, None, new(Resume)),
-            (WRITE | CREATE, Some(5), over(0, Resume)),
-            (WRITE | CREATE | APPEND, None, new(Resume)),
-            (WRITE | CREATE | APPEND, Some(5), over(0, Resume)),
-            (WRITE | READ, Some(5), over(0, Resume)),
-            (WRITE | TRUNCATE, None, new(Anew)),
-            (WRITE | CREATE | TRUNCATE, Some(5), over(0, Anew)),
+            (WRITE | CREATE, None, Ok(new(Resume))),
+            (WRITE, None, Ok(new(Resume))),
+            (WRITE | CREATE, Some(5), Ok(over(0, Resume))),
+            (WRITE | CREATE | APPEND, None, Ok(new(Resume))),
+            (WRITE | CREATE | APPEND, Some(5), Ok(over(0, Resume))),
+            (WRITE | READ, Some(5), Ok(over(0, Resume))),
+            (WRITE | TRUNCATE, None, Ok(new(Anew))),
+            (WRITE | CREATE | TRUNCATE, Some(5), Ok(over(0, Anew))),
             (WRITE | CREATE | EXCLUDE, None, Err(Refusal::TAKEN)),
             (WRITE | CREATE | EXCLUDE | TRUNCATE, None, Err(Refusal::TAKEN)),
         ] {
@@ -141,17 +141,15 @@ mod tests {
 
     #[test]
     fn a_file_that_was_not_given_up_must_be_written_over_whole() {
-        for (floor, written, cut, expected) in [
-            (0, 0, false, Ok(Closed::Stored)),
-            (0, 3, false, Ok(Closed::Stored)),
-            (5, 5, false, Ok(Closed::Stored)),
-            (5, 3, true, Ok(Closed::Stored)),
-            (5, 0, true, Ok(Closed::Stored)),
-            (5, 3, false, Err(Refusal::IN_PLACE)),
-            (5, 0, false, Ok(Closed::Unchanged)),
+        for (floor, written, expected) in [
+            (0, 0, Ok(Closed::Stored)),
+            (0, 3, Ok(Closed::Stored)),
+            (5, 5, Ok(Closed::Stored)),
+            (5, 3, Err(Refusal::IN_PLACE)),
+            (5, 0, Ok(Closed::Unchanged)),
         ] {
             for new in [false, true] {
-                assert_eq!(Way { new, floor }.end(written, cut), expected, "{floor} {written} {cut}");
+                assert_eq!(Way { new, floor }.end(written), expected, "{floor} {written}");
             }
         }
     }

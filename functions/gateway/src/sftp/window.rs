@@ -115,10 +115,10 @@ mod tests {
     fn it_is_bounded() {
         let mut window = Window::default();
         let piece = vec![0; 1024 * 1024];
-        let held = (1..).take_while(|number| window.hold(number * 2_000_000, &piece)).count();
+        let held = (1..20).take_while(|number| window.hold(number * 2_000_000, &piece)).count();
         assert_eq!(held, 7);
         let mut window = Window::default();
-        let held = (1..).take_while(|number| window.hold(number * 2, b"x")).count();
+        let held = (1..100_000).take_while(|number| window.hold(number * 2, b"x")).count();
         assert_eq!(held, WINDOW_BYTES_MAX / (1 + PIECE_BYTES));
     }
 }
