@@ -71,6 +71,8 @@ impl Session {
         flags: OpenFlags,
         transfer: Transfer,
     ) -> Result<Writing, Refusal> {
+        // Before the look: an earlier session that goes away meanwhile is either waited for, or knows that it is not the last.
+        let writer = self.partials.writer(&name);
         let (looked, is_folder) =
             tokio::join!(self.look(Folder::Incoming, &name), self.files.is_folder(Folder::Incoming, &name));
         let (standing, unfinished) = looked?;
@@ -84,7 +86,7 @@ impl Session {
                 if unfinished.is_some() {
                     self.partials.discard(&name).await?;
                 }
-                Ok(Writing::begin(self.partials.clone(), name, opened, transfer))
+                Ok(Writing::begin(self.partials.clone(), writer, name, opened, transfer))
             }
             Start::Resume => {
                 let mut claimed = self.partials.claim(&name).await?.ok_or(Refusal::TAKEN_OVER)?;
@@ -93,7 +95,8 @@ impl Session {
                 if self.told.remove(&name).is_some_and(|size| claimed.go_back(size)) {
                     opened.way.floor = floor;
                 }
-                let writing = Writing::resume(self.partials.clone(), &claimed, opened, transfer).await?;
+                let writing =
+                    Writing::resume(self.partials.clone(), writer, &claimed, opened, transfer).await?;
                 if writing.is_none() {
                     self.partials.heal(&claimed).await?;
                 }

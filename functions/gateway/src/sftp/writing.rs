@@ -62,16 +62,23 @@ pub struct Writing {
 
 impl Writing {
     /// An upload from nothing.
-    pub fn begin(partials: TenantPartials, name: String, opened: Opened, transfer: Transfer) -> Self {
+    pub fn begin(
+        partials: TenantPartials,
+        writer: Writer,
+        name: String,
+        opened: Opened,
+        transfer: Transfer,
+    ) -> Self {
         let upload = partials.files().upload(Folder::Incoming, &name);
         let upload = if opened.way.new { upload.if_absent() } else { upload };
         let begun_as = name.clone();
-        Self::with(partials, (name, begun_as), opened, upload, None, transfer)
+        Self::with((partials, writer), (name, begun_as), opened, upload, None, transfer)
     }
 
     /// Goes on with one that was claimed; `None`: there is nothing to go on with.
     pub async fn resume(
         partials: TenantPartials,
+        writer: Writer,
         partial: &Partial,
         opened: Opened,
         transfer: Transfer,
@@ -87,7 +94,7 @@ impl Writing {
         };
         let names = (partial.name.clone(), partial.key_name().to_owned());
         let shortened = opened.way.floor > 0;
-        let mut writing = Self::with(partials, names, opened, upload, Some(row), transfer);
+        let mut writing = Self::with((partials, writer), names, opened, upload, Some(row), transfer);
         if shortened {
             writing.record(partial.size, partial.tail_bytes).await?;
         }
@@ -95,14 +102,14 @@ impl Writing {
     }
 
     fn with(
-        partials: TenantPartials,
+        (partials, writer): (TenantPartials, Writer),
         (name, begun_as): (String, String),
         opened: Opened,
         upload: Upload,
         row: Option<Row>,
         transfer: Transfer,
     ) -> Self {
-        let (writer, resumed) = (partials.writer(&name), row.is_some());
+        let resumed = row.is_some();
         Self {
             upload: Some(upload),
             partials,
