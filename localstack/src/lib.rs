@@ -16,6 +16,7 @@ pub mod sink;
 
 mod aws;
 mod error;
+mod fuzz;
 mod http;
 mod paths;
 mod ports;

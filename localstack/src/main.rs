@@ -68,7 +68,7 @@ enum Command {
         /// Only tests whose names contain this; after `--`, anything for cargo test
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         filter: Vec<String>,
-        /// Scenarios that take minutes too
+        /// Scenarios that take minutes too, and the fuzz targets
         #[arg(long)]
         all: bool,
     },
@@ -175,6 +175,7 @@ async fn execute(command: Command) -> Result<i32> {
 
 fn purpose(command: &Command) -> Purpose {
     match command {
+        Command::Test { all: true, .. } => Purpose::LongTests,
         Command::Setup | Command::Test { .. } => Purpose::Tests,
         Command::Bench { .. } => Purpose::Bench,
         _ => Purpose::Stack,

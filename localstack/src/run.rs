@@ -4,12 +4,13 @@ use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
 use crate::error::{Error, IoContext, Result};
+use crate::fuzz;
 use crate::instance::{Instance, Without};
 use crate::paths;
 use crate::progress::Step;
 use crate::stack::{STACK_VARIABLE, Stack};
 
-/// Set by `test --all`: scenarios that take minutes run too.
+/// Set by `test --all`: scenarios that take minutes run too, and the fuzz targets.
 const LONG_VARIABLE: &str = "BROADCAST_LONG";
 /// The one test binary that needs the whole stack.
 const SCENARIOS: &str = "scenarios";
@@ -48,9 +49,11 @@ pub async fn test(filter: &[String], all: bool) -> Result<i32> {
         wait("run the tests", command).await
     };
     let crates = run(&["--lib"]).await;
+    // A filter names tests, and none of the fuzz targets.
+    let fuzzed = if all && filter.is_empty() { fuzz::run().await } else { Ok(true) };
     let scenarios = run(&["--test", SCENARIOS]).await;
     instance.down().await?;
-    let codes = [crates?.code().unwrap_or(1), scenarios?.code().unwrap_or(1)];
+    let codes = [crates?.code().unwrap_or(1), i32::from(!fuzzed?), scenarios?.code().unwrap_or(1)];
     Ok(codes.into_iter().find(|code| *code != 0).unwrap_or(0))
 }
 
@@ -106,7 +109,7 @@ async fn cargo(arguments: &[&str]) -> Result<()> {
     Err(Error::failed(format!("cargo {} failed ({status})", arguments.join(" ")), "Its own words are above."))
 }
 
-fn cargo_command(arguments: &[&str]) -> Command {
+pub(crate) fn cargo_command(arguments: &[&str]) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(arguments).current_dir(paths::checkout());
@@ -119,7 +122,7 @@ fn cargo_command(arguments: &[&str]) -> Command {
 }
 
 /// Waits for a program with our terminal. It ends with us.
-async fn wait(what: &str, command: Command) -> Result<ExitStatus> {
+pub(crate) async fn wait(what: &str, command: Command) -> Result<ExitStatus> {
     let program = Path::new(command.get_program()).display().to_string();
     let mut command = tokio::process::Command::from(command);
     command.stdin(Stdio::null()).kill_on_drop(true);

@@ -22,6 +22,8 @@ pub enum Purpose {
     Stack,
     /// Running the tests.
     Tests,
+    /// Running the tests and the fuzz targets.
+    LongTests,
     /// Running the benchmarks.
     Bench,
 }
@@ -69,19 +71,25 @@ const BENCH_NEEDS: [Need; 2] = [
     },
 ];
 
+/// libFuzzer is C++.
+const FUZZ_NEEDS: [Need; 1] =
+    [Need { package: "g++", what_for: "building the fuzz targets", present: || on_path("c++") }];
+
 /// Sees to it that everything is there. Quick when it is.
 pub async fn ensure(purpose: Purpose) -> Result<()> {
-    let more: &[Need] = match purpose {
-        Purpose::Stack => &[],
-        Purpose::Tests => &TEST_NEEDS,
-        Purpose::Bench => &BENCH_NEEDS,
+    let more: [&[Need]; 2] = match purpose {
+        Purpose::Stack => [&[], &[]],
+        Purpose::Tests => [&TEST_NEEDS, &[]],
+        Purpose::LongTests => [&TEST_NEEDS, &FUZZ_NEEDS],
+        Purpose::Bench => [&BENCH_NEEDS, &[]],
     };
-    let missing: Vec<&Need> = NEEDS.iter().chain(more).filter(|need| !(need.present)()).collect();
+    let needs = NEEDS.iter().chain(more.into_iter().flatten());
+    let missing: Vec<&Need> = needs.filter(|need| !(need.present)()).collect();
     if !missing.is_empty() {
         install(&missing).await?;
     }
     venv::localstack().ensure().await?;
-    if purpose == Purpose::Tests {
+    if matches!(purpose, Purpose::Tests | Purpose::LongTests) {
         venv::clients().ensure().await?;
     }
     Ok(())
