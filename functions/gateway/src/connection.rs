@@ -301,7 +301,8 @@ impl Handler for Connection {
         let handle = session.handle();
         tokio::spawn(async move {
             let mut stream = channel.into_stream();
-            sftp::serve(&mut stream, sftp).await;
+            // On the heap: idle sessions are many.
+            Box::pin(sftp::serve(&mut stream, sftp)).await;
             // `scp` takes a channel without an exit status for a failure.
             exit(&handle, id, scp::Exit::default()).await;
             drop(held);
