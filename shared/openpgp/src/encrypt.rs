@@ -6,12 +6,31 @@ use std::{
 };
 
 use sequoia_openpgp::{
-    serialize::stream::{Encryptor as Container, LiteralWriter, Message, Recipient, Signer},
-    types::SymmetricAlgorithm,
+    Packet,
+    cert::{Preferences as _, amalgamation::ValidAmalgamation as _},
+    crypto::SessionKey,
+    packet::{
+        Key, PKESK,
+        key::{PublicParts, UnspecifiedRole},
+        pkesk::PKESK3,
+    },
+    serialize::{
+        Serialize,
+        stream::{Encryptor as Container, LiteralWriter, Message, Recipient, Signer},
+    },
+    types::{Features, SymmetricAlgorithm},
 };
 use time::OffsetDateTime;
 
-use crate::{Error, KeyProblem, PublicKey, TenantKey, key::POLICY, source::Tally};
+use crate::{
+    Error, KeyProblem, PublicKey, TenantKey,
+    key::POLICY,
+    seal::Seal,
+    source::{Tally, lock},
+};
+
+/// Of AES-256.
+const SESSION_KEY_BYTES: usize = 32;
 
 /// Starts a binary message to all recipients, signed if a signer is given. AES-256, not compressed; SEIPD version 1, which GnuPG 2.2
 /// opens, unless every recipient's certificate asks for version 2.
@@ -28,11 +47,25 @@ pub fn encrypt<'w, W: Write + Send + 'w>(
     let tally = Arc::new(Tally::default());
     let failed = |_| tally.take_failure().map_or(Error::Internal, Error::Sink);
 
-    let message = Message::new(Sink { inner: Mutex::new(writer), tally: Arc::clone(&tally) });
-    let mut message = Container::for_recipients(message, keys)
-        .symmetric_algo(SymmetricAlgorithm::AES256)
-        .build()
-        .map_err(failed)?;
+    let mut sink = Sink { inner: Mutex::new(writer), tally: Arc::clone(&tally) };
+    let mut seal = None;
+    let mut message = if keys.iter().all(|(_, features)| features.supports_seipdv2()) {
+        let recipients =
+            keys.iter().map(|(key, features)| Recipient::new(features.clone(), key.key_handle(), *key));
+        let container = Container::for_recipients(Message::new(sink), recipients);
+        container.symmetric_algo(SymmetricAlgorithm::AES256).build().map_err(failed)?
+    } else {
+        let session_key = SessionKey::new(SESSION_KEY_BYTES).map_err(failed)?;
+        for (key, _) in &keys {
+            let pkesk =
+                PKESK3::for_recipient(SymmetricAlgorithm::AES256, &session_key, key).map_err(failed)?;
+            Packet::from(PKESK::from(pkesk)).serialize(&mut sink).map_err(failed)?;
+        }
+        let container = Seal::begin(Box::new(sink) as Box<dyn Write + Send + 'w>, &session_key)
+            .map_err(|error| failed(error.into()))?;
+        let shared: SharedSeal<'w> = SharedSeal(Arc::new(Mutex::new(container)));
+        Message::new(seal.insert(shared).clone())
+    };
     if let Some(signer) = signer {
         let mut signature = Signer::new(message, signer.signer(now)?).map_err(failed)?.creation_time(now);
         for recipient in recipients {
@@ -41,15 +74,22 @@ pub fn encrypt<'w, W: Write + Send + 'w>(
         message = signature.build().map_err(failed)?;
     }
     let message = LiteralWriter::new(message).build().map_err(failed)?;
-    Ok(Encryptor { message, tally })
+    Ok(Encryptor { message, seal, tally })
 }
 
-fn recipient_keys(recipients: &[PublicKey], now: SystemTime) -> Result<Vec<Recipient<'_>>, Error> {
+type RecipientKey<'a> = (&'a Key<PublicParts, UnspecifiedRole>, Features);
+
+fn recipient_keys(recipients: &[PublicKey], now: SystemTime) -> Result<Vec<RecipientKey<'_>>, Error> {
     let mut keys = Vec::new();
     for recipient in recipients {
         recipient.check_encryption(now.into())?;
         let usable = recipient.cert().keys().with_policy(POLICY, now).supported().alive().revoked(false);
-        keys.extend(usable.for_transport_encryption().for_storage_encryption().map(Recipient::from));
+        keys.extend(
+            usable
+                .for_transport_encryption()
+                .for_storage_encryption()
+                .map(|key| (key.key(), key.valid_cert().features().unwrap_or_else(Features::empty))),
+        );
     }
     if keys.is_empty() { Err(KeyProblem::NoEncryption.into()) } else { Ok(keys) }
 }
@@ -57,14 +97,21 @@ fn recipient_keys(recipients: &[PublicKey], now: SystemTime) -> Result<Vec<Recip
 /// Takes plaintext. A message that is not finished is incomplete, and nobody can open it.
 pub struct Encryptor<'w> {
     message: Message<'w>,
+    /// The container, where it is of version 1.
+    seal: Option<SharedSeal<'w>>,
     tally: Arc<Tally>,
 }
 
 impl Encryptor<'_> {
     /// Writes the signature and the integrity check, and flushes the writer.
     pub fn finish(self) -> Result<(), Error> {
-        let Self { message, tally } = self;
-        message.finalize().map_err(|_| tally.take_failure().map_or(Error::Internal, Error::Sink))
+        let Self { message, seal, tally } = self;
+        let failed = || tally.take_failure().map_or(Error::Internal, Error::Sink);
+        message.finalize().map_err(|_| failed())?;
+        match seal {
+            Some(seal) => lock(&seal.0).finish().map_err(|_| failed()),
+            None => Ok(()),
+        }
     }
 
     fn failed(&self, error: io::Error) -> io::Error {
@@ -90,6 +137,20 @@ impl Write for Encryptor<'_> {
 impl fmt::Debug for Encryptor<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Encryptor(..)")
+    }
+}
+
+/// The container has two owners: the library writes packets into it, and we end it.
+#[derive(Clone)]
+struct SharedSeal<'w>(Arc<Mutex<Seal<Box<dyn Write + Send + 'w>>>>);
+
+impl Write for SharedSeal<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        lock(&self.0).write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        lock(&self.0).flush()
     }
 }
 

@@ -20,6 +20,7 @@ mod key;
 mod limits;
 mod literal;
 mod mdc;
+mod seal;
 mod source;
 
 pub use decrypt::{Decryptor, Terms, Verified, decrypt};

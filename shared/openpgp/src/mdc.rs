@@ -14,7 +14,7 @@ use sequoia_openpgp::{crypto::SessionKey, types::SymmetricAlgorithm};
 
 use crate::{body::Body, judge::SharedProgress};
 
-const BLOCK_BYTES: usize = 16;
+pub(crate) const BLOCK_BYTES: usize = 16;
 /// A random block, and its last two octets again.
 pub(crate) const PREFIX_BYTES: usize = BLOCK_BYTES + 2;
 
@@ -22,7 +22,7 @@ pub(crate) const PREFIX_BYTES: usize = BLOCK_BYTES + 2;
 const STEP_BYTES: usize = 64 * 1024;
 
 /// The packet at the end: tag, length, SHA-1.
-const MDC_HEAD: [u8; 2] = [0xD3, 0x14];
+pub(crate) const MDC_HEAD: [u8; 2] = [0xD3, 0x14];
 const MDC_BYTES: usize = 22;
 
 /// AES in CFB mode, decrypting. The mode's own function does block after block; decryption needs no such chain, for the key stream is
