@@ -1,7 +1,8 @@
-//! A customer logs in with a key or a password, sees four folders, and nothing else.
+//! A customer logs in with a key or a password, sees four folders and the key to encrypt to, and nothing else.
 
 use testkit::{
     Stack, Tenant,
+    packets::{fields, flag, kind, status},
     sftp::{Login, Sftp},
 };
 
@@ -12,7 +13,7 @@ async fn four_folders_by_key_and_by_password() {
     for session in [tenant.sftp(), tenant.sftp_by_password()] {
         let mut names = session.list(".").await;
         names.sort();
-        assert_eq!(names, ["Exports", "Finished", "Incoming", "Invalids"]);
+        assert_eq!(names, ["Exports", "Finished", "Incoming", "Invalids", "broadcast-key.asc"]);
     }
     let wrong =
         Sftp::new(&stack, &tenant.slug, Login::Password("wrong".to_owned())).run(&["ls".to_owned()]).await;
@@ -21,6 +22,34 @@ async fn four_folders_by_key_and_by_password() {
     let foreign =
         Sftp::new(&stack, &other.slug, Login::Key(tenant.ssh_key.clone())).run(&["ls".to_owned()]).await;
     assert!(!foreign.ok, "{}", foreign.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_in_the_root_can_only_be_read() {
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::new(&stack, "rootkey").await;
+    let ssh = tenant.ssh().await;
+    let mut sftp = ssh.sftp().await;
+    let key = sftp.get("broadcast-key.asc").await.unwrap();
+    assert_eq!(String::from_utf8(key.clone()).unwrap(), tenant.pgp_key);
+    let attributes = sftp.stat("/broadcast-key.asc").await.attributes();
+    assert_eq!(attributes.size, Some(key.len() as u64));
+    for flags in [flag::WRITE, flag::WRITE | flag::CREATE | flag::TRUNCATE, flag::READ | flag::WRITE] {
+        let refused = sftp.open("/broadcast-key.asc", flags).await.refused();
+        assert_eq!(refused, status::PERMISSION_DENIED, "{flags}");
+    }
+    for kind in [kind::REMOVE, kind::MKDIR, kind::RMDIR] {
+        sftp.ask_one(kind, "broadcast-key.asc").await.refused();
+    }
+    sftp.put("x", b"x").await;
+    sftp.rename("broadcast-key.asc", "y").await.refused();
+    sftp.rename("x", "broadcast-key.asc").await.refused();
+    let names = fields().string("x").string("broadcast-key.asc");
+    sftp.extended("posix-rename@openssh.com", names).await.refused();
+    // In a folder the name is one like any other.
+    sftp.put("/Incoming/broadcast-key.asc", b"a customer's").await;
+    assert_eq!(sftp.get("/Incoming/broadcast-key.asc").await.unwrap(), b"a customer's");
+    assert_eq!(sftp.get("broadcast-key.asc").await.unwrap(), key);
 }
 
 #[tokio::test(flavor = "multi_thread")]

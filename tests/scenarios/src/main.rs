@@ -9,6 +9,7 @@
 mod bad_file_ends_in_invalids;
 mod broken_uploads_go_on;
 mod clients_of_the_world_work;
+mod copies_are_of_whole_files;
 mod customer_sees_four_folders;
 mod event_delivered_twice_imports_once;
 mod every_bounce_becomes_one_response;
@@ -25,6 +26,7 @@ mod nonsense_ends_its_own_session_alone;
 mod pgp_in_and_out;
 mod pgp_keys_rotate;
 mod poison_message_reaches_the_dead_letter_queue_alone;
+mod removed_key_ends_its_sessions;
 mod scp_copies_both_ways;
 mod sftp_of_openssh_does_what_a_customer_types;
 mod ssh_audit_finds_nothing_to_fail;
