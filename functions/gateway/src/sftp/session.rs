@@ -65,6 +65,10 @@ impl Session {
     /// Whether the login is still worth something; when it is not, what is open ends as if the client had gone. While the database does not
     /// answer, what is open goes on.
     async fn may_go_on(&mut self, packet: &Packet) -> Result<(), Refusal> {
+        // Which version is spoken is nobody's secret, and has no status for an answer.
+        if matches!(packet, Packet::Init(_)) {
+            return Ok(());
+        }
         match self.standing.holds(&self.gateway, &self.tenant, self.source).await {
             Ok(true) => Ok(()),
             Ok(false) => {
