@@ -193,6 +193,14 @@ impl Upload {
         Ok(id)
     }
 
+    /// Waits for the oldest part under way, which frees its memory. `false`: there is none.
+    pub async fn settle_oldest(&mut self) -> Result<bool, Error> {
+        self.is_open()?;
+        let any = !self.under_way.is_empty();
+        self.settle_one().await?;
+        Ok(any)
+    }
+
     async fn settle_one(&mut self) -> Result<(), Error> {
         let Some(first) = self.under_way.front_mut() else { return Ok(()) };
         let bytes = first.bytes as u64;

@@ -188,6 +188,7 @@ impl Writing {
         let upload = self.upload.as_mut().ok_or(Refusal::BROKEN)?;
         upload.write(&bytes[over..]).await?;
         while let Some(piece) = self.window.take(upload.written()) {
+            make_room(upload, self.window.held() + piece.len()).await?;
             upload.write(&piece).await?;
         }
         self.note().await
@@ -246,9 +247,7 @@ impl Writing {
         if self.opened.append {
             return Err(Refusal::ORDER);
         }
-        if upload.held() + self.window.held() + bytes.len() > MEMORY_BYTES_MAX {
-            upload.flush().await?;
-        }
+        make_room(upload, self.window.held() + bytes.len()).await?;
         if self.window.hold(offset, bytes) { Ok(()) } else { Err(Refusal::ORDER) }
     }
 
@@ -356,4 +355,15 @@ impl Writing {
         named.map_err(|_| Refusal::NAME_LATER)?;
         Ok(Closed::Stored)
     }
+}
+
+/// Keeps what the window holds within the upload's memory: parts under way go first; above 24 GB it is one large part, which then goes early.
+async fn make_room(upload: &mut Upload, window_bytes: usize) -> Result<(), Refusal> {
+    while upload.held() + window_bytes > MEMORY_BYTES_MAX {
+        if !upload.settle_oldest().await? {
+            upload.flush().await?;
+            break;
+        }
+    }
+    Ok(())
 }
