@@ -28,6 +28,7 @@ const PACKETS_MAX: usize = 64;
 
 /// How far a message got. The parser's own errors are not looked at: what they tell is what a forger wants to know.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own; they make no state machine")]
 pub(crate) struct Progress {
     /// No key of ours is meant.
     not_for_us: bool,
@@ -66,6 +67,7 @@ impl SharedProgress {
 }
 
 /// Decides for the parser which packets may stand where, which key opens, and which signatures count.
+#[allow(clippy::struct_excessive_bools, reason = "each is a fact of its own; they make no state machine")]
 pub(crate) struct Judge {
     keys: Vec<(Cert, Vec<Key<SecretParts, UnspecifiedRole>>)>,
     signers: Vec<Cert>,

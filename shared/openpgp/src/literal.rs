@@ -23,7 +23,7 @@ const PADDING_BYTES_MAX: u64 = 1024 * 1024;
 
 const TAG_LITERAL: u8 = 11;
 /// In the new format, the only one that has it.
-const TAG_PADDING: u8 = 0xC0 | 21;
+const TAG_PADDING: u8 = 0xD5;
 
 /// The contents of a literal packet. The last of it comes out only once the container's integrity held and the judge was content.
 pub(crate) struct Literal<'r> {

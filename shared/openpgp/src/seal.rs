@@ -11,7 +11,8 @@ use sequoia_openpgp::crypto::{self, SessionKey};
 
 use crate::mdc::{BLOCK_BYTES, MDC_HEAD, PREFIX_BYTES};
 
-const TAG_SEIPD: u8 = 0xC0 | 18;
+/// In the new format.
+const TAG_SEIPD: u8 = 0xD2;
 const VERSION: u8 = 1;
 
 /// The body goes out in parts of this length, and the rest; 2 to the power of [`PART_POWER`].

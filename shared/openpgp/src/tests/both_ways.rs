@@ -98,11 +98,11 @@ fn compress(message: Message<'_>) -> Message<'_> {
     Compressor::new(message).algo(CompressionAlgorithm::Zip).build().unwrap()
 }
 
+/// Writes packets into a container.
+type Writes<'a> = Box<dyn Fn(Message<'_>) + 'a>;
+
 /// What may stand in a container, allowed or not.
-fn insides<'a>(
-    signer: &'a TenantKey,
-    someone: &'a TenantKey,
-) -> Vec<(&'static str, Box<dyn Fn(Message<'_>) + 'a>)> {
+fn insides<'a>(signer: &'a TenantKey, someone: &'a TenantKey) -> Vec<(&'static str, Writes<'a>)> {
     vec![
         ("literal", Box::new(|message| literal(message, b"a;b\n"))),
         ("nothing in a literal", Box::new(|message| literal(message, b""))),
@@ -117,8 +117,8 @@ fn insides<'a>(
         (
             "signed for someone else",
             Box::new(move |message| {
-                let signed = sign(message, signer).add_intended_recipient(someone.cert());
-                literal(signed.build().unwrap(), b"a;b\n");
+                let theirs = sign(message, signer).add_intended_recipient(someone.cert());
+                literal(theirs.build().unwrap(), b"a;b\n");
             }),
         ),
         (
@@ -200,13 +200,13 @@ fn whatever_is_damaged_both_ways_agree() {
         literal(container(&mut message, &to, form), b"a;b\nc;d\n");
         agreed_on_all_damage(name, &message, &key, &terms);
     }
-    let mut signed = Vec::new();
+    let mut message = Vec::new();
     let secret = signer.signer(SystemTime::from(now())).unwrap();
     literal(
-        Signer::new(container(&mut signed, &to, &FORMS[0].1), secret).unwrap().build().unwrap(),
+        Signer::new(container(&mut message, &to, &FORMS[0].1), secret).unwrap().build().unwrap(),
         b"a;b\n",
     );
-    agreed_on_all_damage("signed", &signed, &key, &terms);
+    agreed_on_all_damage("signed", &message, &key, &terms);
 }
 
 #[test]
