@@ -323,15 +323,7 @@ impl Handler for Connection {
         let handle = session.handle();
         tokio::spawn(async move {
             let mut stream = channel.into_stream();
-            let (over, serving) = (
-                gateway.must_end(true),
-                scp::serve(&mut stream, &command, Arc::clone(&gateway), tenant, source, files),
-            );
-            let end = tokio::select! {
-                end = serving => end,
-                // SCP cannot be resumed, so there is nothing to put by.
-                () = over => scp::Exit::refused(STOPPING),
-            };
+            let end = scp::serve(&mut stream, &command, gateway, tenant, source, files).await;
             exit(&handle, id, end).await;
             drop(held);
         });

@@ -28,6 +28,7 @@ mod pgp_keys_rotate;
 mod poison_message_reaches_the_dead_letter_queue_alone;
 mod removed_key_ends_its_sessions;
 mod scp_copies_both_ways;
+mod scp_stores_whole_files_alone;
 mod sftp_of_openssh_does_what_a_customer_types;
 mod ssh_audit_finds_nothing_to_fail;
 mod ssh_offers_sftp_alone;

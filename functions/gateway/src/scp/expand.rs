@@ -7,7 +7,7 @@ use super::{
     Words,
     glob::{Pattern, unquoted},
 };
-use crate::path::{Place, resolve};
+use crate::path::{KEY_NAME, Place, resolve};
 
 /// Requests for one pattern: a thousand names each, so one folder may have a million.
 const REQUESTS_MAX: usize = 1000;
@@ -100,8 +100,13 @@ impl Search<'_> {
     ) -> Result<(), Words> {
         let (folder, name) = match resolve(path) {
             Ok(Place::Root) => {
+                // The key is no object of its own.
                 let folders = Folder::ALL.iter().map(|folder| folder.name().to_owned()).collect();
-                return self.take(path, part, with_files, Page { folders, ..Page::default() }, found);
+                self.take(path, part, with_files, Page { folders, ..Page::default() }, found)?;
+                if with_files && part.matches(KEY_NAME) {
+                    found.push(format!("{path}/{KEY_NAME}"));
+                }
+                return Ok(());
             }
             Ok(Place::Folder(folder)) => (folder, String::new()),
             Ok(Place::Below(folder, name)) => (folder, name),

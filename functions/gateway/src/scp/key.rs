@@ -10,8 +10,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Source<'_, S> {
         let session = &mut *self.session;
         let key = match key_file::read(session.gateway.store(), session.tenant.id).await {
             Ok(Some(key)) => key,
-            Ok(None) => return session.warn(path, Refusal::NO_FILE.words).await,
-            Err(error) => return session.warn(path, Refusal::from(error).words).await,
+            Ok(None) => return self.refused(path, None, Refusal::NO_FILE.into()).await,
+            Err(error) => return self.refused(path, None, Refusal::from(error).into()).await,
         };
         session.wire.send(entry_line('C', key.text.len() as u64, KEY_NAME).as_bytes()).await?;
         if session.wire.response().await? == Response::Done {

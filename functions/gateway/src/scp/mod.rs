@@ -20,7 +20,14 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use command::{CommandError, Way};
 use wire::{Gone, Wire};
 
-use crate::{audit, gateway::Gateway, login::Tenant, path::PathError, sftp::refusal::Refusal};
+use crate::{
+    audit,
+    gateway::{Gateway, STOPPING, Transfer},
+    login::Tenant,
+    path::PathError,
+    sftp::refusal::Refusal,
+    standing::Standing,
+};
 
 /// Longest name that is repeated to the client; what it would not know again helps nobody.
 const SHOWN_CHARACTERS_MAX: usize = 300;
@@ -91,12 +98,16 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
     source: IpAddr,
     files: TenantFiles,
 ) -> Exit {
-    let mut session = Session { wire: Wire::new(stream), gateway, tenant, source, files, failed: false };
+    let over = Arc::clone(&gateway);
+    // SCP cannot be resumed, so it may go on for as long as any transfer may.
+    let wire = Wire::new(stream, async move { over.must_end(true).await });
+    let standing = Standing::new();
+    let mut session = Session { wire, gateway, tenant, source, files, standing, failed: false };
     let command = match command::parse(command) {
         Ok(command) => command,
         Err(error) => {
             // The line itself may hold anything, so it is not kept.
-            session.audit("command", None, None, error.words()).await;
+            session.refused("command", None, Words(error.words())).await;
             return Exit::refused(error.words());
         }
     };
@@ -108,7 +119,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
         Ok(()) => String::new(),
         Err(Stop::Gone) => {
             session.failed = true;
-            String::new()
+            if session.wire.is_over() { format!("{STOPPING}\n") } else { String::new() }
         }
         Err(Stop::Broken(words)) => {
             session.failed = true;
@@ -125,6 +136,7 @@ struct Session<S> {
     tenant: Tenant,
     source: IpAddr,
     files: TenantFiles,
+    standing: Standing,
     /// Something was not done.
     failed: bool,
 }
@@ -135,6 +147,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         self.failed = true;
         let line = format!("\x01scp: {}: {words}\n", shown(name));
         Ok(self.wire.send(line.as_bytes()).await?)
+    }
+
+    /// The right to one transfer, while the login is worth something.
+    async fn transfer(&mut self) -> Result<Transfer, Words> {
+        match self.standing.holds(&self.gateway, &self.tenant, self.source).await {
+            Ok(true) => Ok(self.gateway.transfer(self.tenant.id).ok_or(Refusal::TOO_MANY)?),
+            Ok(false) => Err(Refusal::LOGIN_OVER.into()),
+            Err(error) => Err(Refusal::from(error).into()),
+        }
+    }
+
+    /// Notes what was not begun.
+    async fn refused(&self, action: &'static str, subject: Option<&str>, words: Words) {
+        self.audit(action, subject, None, &format!("refused: {}", words.0)).await;
     }
 
     /// Tells the client why the command ends.

@@ -61,7 +61,7 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     let target = match target(session, command).await {
         Ok(target) => target,
         Err(words) => {
-            session.audit("upload", None, Some(0), words.0).await;
+            session.refused("upload", None, words).await;
             return session.warn(&unquoted(&command.paths[0]), words.0).await;
         }
     };
@@ -130,7 +130,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Sink<'_, S> {
         let (file, transfer) = match result {
             Ok(ready) => ready,
             Err(words) => {
-                self.session.audit("upload", subject.as_deref(), Some(0), words.0).await;
+                self.session.refused("upload", subject.as_deref(), words).await;
                 return self.session.warn(name, words.0).await;
             }
         };
@@ -155,7 +155,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Sink<'_, S> {
     }
 
     /// Whether a file may be put there: judged before the client sends a byte of it.
-    async fn open(&self, size: u64, place: Place) -> Result<(String, Transfer), Words> {
+    async fn open(&mut self, size: u64, place: Place) -> Result<(String, Transfer), Words> {
         let name = match place {
             Place::Below(Folder::Incoming, name) => name,
             Place::Below(..) => return Err(Refusal::NOT_HERE.into()),
@@ -171,8 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Sink<'_, S> {
         if self.session.files.is_folder(Folder::Incoming, &name).await? {
             return Err(Refusal::IS_FOLDER.into());
         }
-        let transfer = self.session.gateway.transfer(self.session.tenant.id).ok_or(Refusal::TOO_MANY)?;
-        Ok((name, transfer))
+        Ok((name, self.session.transfer().await?))
     }
 
     /// Takes a body in and stores it; the inner error is one that the client has not heard of. What is left of a body that failed is dropped,

@@ -27,7 +27,8 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     session: &mut Session<S>,
     command: &Command,
 ) -> Result<(), Stop> {
-    if session.wire.response().await? == Response::Refused {
+    // A client that has nothing to say any more may still hear why it gets nothing.
+    if session.wire.response().await == Ok(Response::Refused) {
         return Err(Stop::Gone);
     }
     let mut source = Source { session, recursive: command.recursive, times: command.times };
@@ -38,7 +39,7 @@ pub async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
                     source.path(&path).await?;
                 }
             }
-            Err(words) => source.session.warn(&unquoted(word), words.0).await?,
+            Err(words) => source.refused(&unquoted(word), None, words).await?,
         }
     }
     Ok(())
@@ -84,14 +85,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Source<'_, S> {
         }
     }
 
-    async fn refused(&mut self, path: &str, key: Option<String>, words: Words) -> Result<(), Stop> {
-        self.session.audit("download", key.as_deref(), Some(0), words.0).await;
+    pub(super) async fn refused(
+        &mut self,
+        path: &str,
+        key: Option<String>,
+        words: Words,
+    ) -> Result<(), Stop> {
+        self.session.refused("download", key.as_deref(), words).await;
         self.session.warn(path, words.0).await
     }
 
     /// Opens a file, exactly this content of it if an `ETag` is given; `None` when there is no such file.
-    async fn open(&self, folder: Folder, name: &str, etag: Option<&str>) -> Result<Option<Ready>, Words> {
-        let transfer = self.session.gateway.transfer(self.session.tenant.id).ok_or(Refusal::TOO_MANY)?;
+    async fn open(&mut self, folder: Folder, name: &str, etag: Option<&str>) -> Result<Option<Ready>, Words> {
+        let transfer = self.session.transfer().await?;
         match self.session.files.read(folder, name, etag).await {
             Ok(body) => Ok(Some(Ready { folder, name: name.to_owned(), body, _transfer: transfer })),
             Err(exchange::Error::Missing) => Ok(None),

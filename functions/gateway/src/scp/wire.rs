@@ -1,10 +1,10 @@
 //! Bytes, lines and bodies over a channel's stream.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{self, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     time::timeout,
 };
 
@@ -28,23 +28,34 @@ pub enum Response {
     Refused,
 }
 
+/// Ends when the gateway stops and has no more time for a transfer.
+type Over = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+
 /// A stream with what was read ahead of it.
 pub struct Wire<S> {
     stream: S,
     ahead: BytesMut,
+    /// `None` once it has come.
+    over: Option<Over>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
-    pub fn new(stream: S) -> Self {
-        Self { stream, ahead: BytesMut::new() }
+    pub fn new(stream: S, over: impl Future<Output = ()> + Send + Sync + 'static) -> Self {
+        Self { stream, ahead: BytesMut::new(), over: Some(Box::pin(over)) }
+    }
+
+    /// Whether it was the gateway that had to end.
+    pub fn is_over(&self) -> bool {
+        self.over.is_none()
     }
 
     pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Gone> {
-        let sending = async {
-            self.stream.write_all(bytes).await?;
-            self.stream.flush().await
-        };
-        timeout(STALL_TIME_MAX, sending).await.map_err(|_| Gone)?.map_err(|_| Gone)
+        let Self { stream, over, .. } = self;
+        in_time(over, async {
+            stream.write_all(bytes).await?;
+            stream.flush().await
+        })
+        .await
     }
 
     /// The next line without its line feed, `None` when the stream ends before it begins.
@@ -86,9 +97,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     async fn read_more(&mut self) -> Result<bool, Gone> {
-        self.ahead.reserve(CHUNK_BYTES);
-        let read = timeout(STALL_TIME_MAX, self.stream.read_buf(&mut self.ahead)).await;
-        Ok(read.map_err(|_| Gone)?.map_err(|_| Gone)? > 0)
+        let Self { stream, ahead, over } = self;
+        ahead.reserve(CHUNK_BYTES);
+        Ok(in_time(over, stream.read_buf(ahead)).await? > 0)
+    }
+}
+
+/// Waits for the other side as long as there is time.
+async fn in_time<T>(over: &mut Option<Over>, work: impl Future<Output = io::Result<T>>) -> Result<T, Gone> {
+    let end = over.as_mut().ok_or(Gone)?;
+    tokio::select! {
+        done = timeout(STALL_TIME_MAX, work) => done.map_err(|_| Gone)?.map_err(|_| Gone),
+        () = end => {
+            *over = None;
+            Err(Gone)
+        }
     }
 }
 
@@ -99,7 +122,16 @@ mod tests {
     async fn wire(bytes: &[u8]) -> Wire<tokio::io::DuplexStream> {
         let (mut client, server) = tokio::io::duplex(bytes.len() + 1);
         client.write_all(bytes).await.unwrap();
-        Wire::new(server)
+        Wire::new(server, std::future::pending())
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_stops_ends_it() {
+        let (_client, server) = tokio::io::duplex(1);
+        let mut wire = Wire::new(server, std::future::ready(()));
+        assert_eq!(wire.line().await, Err(Gone));
+        assert!(wire.is_over());
+        assert_eq!(wire.send(b"ab").await, Err(Gone));
     }
 
     #[tokio::test]
