@@ -68,7 +68,9 @@ async fn an_upload_that_breaks_off() {
         drop(client);
         let key = format!("Incoming/{name}");
         let line = audit::newest(&tenant, "upload", &key).await;
-        assert_eq!((line.result.as_str(), line.bytes), ("broken off", Some(i64::try_from(sent).unwrap())));
+        // What the client has not sent off itself when it goes is lost with it.
+        let bytes = line.bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap();
+        assert!(line.result == "broken off" && bytes <= sent, "{line:?}");
     }
     // Whole, but for the client's word that it was.
     let mut client = scp(&tenant, "scp -t Incoming").await;
