@@ -109,7 +109,7 @@ pub async fn child(tenant: i64, import: i64) -> Result<()> {
     Ok(())
 }
 
-fn peak_rss_mib() -> Result<u64> {
+pub fn peak_rss_mib() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
     let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
@@ -134,6 +134,19 @@ async fn spawn_child(stack: &Stack, endpoint: &str, tenant: i64, import: i64) ->
         return Err("the import failed".into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// How long a row of the benchmark's file is on average.
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+pub fn bytes_per_row(rows: u64) -> f64 {
+    make_csv(rows).len() as f64 / rows as f64
+}
+
+/// The first so many bytes of such a file.
+pub fn table_of(bytes: usize) -> Vec<u8> {
+    let mut table = make_csv(bytes as u64 / 100);
+    table.truncate(bytes);
+    table
 }
 
 /// Ten columns, 110 bytes a row.

@@ -7,6 +7,7 @@ mod comparison;
 mod database;
 mod gateway;
 mod import;
+mod openpgp;
 mod s3;
 mod send;
 
@@ -31,6 +32,9 @@ struct Arguments {
     /// One import of a tenant, in a process of its own.
     #[arg(long, num_args = 2, value_names = ["TENANT", "IMPORT"], hide = true)]
     import_child: Option<Vec<i64>>,
+    /// One file of the OpenPGP benchmark, as JSON.
+    #[arg(long, value_name = "WORK", hide = true)]
+    openpgp_child: Option<String>,
     /// The S3 server over a folder, or `endless`, with a folder of secrets.
     #[arg(long, num_args = 2, value_names = ["PLACE", "SECRETS"], hide = true)]
     s3_server: Option<Vec<String>>,
@@ -45,6 +49,8 @@ enum Bench {
     Import,
     /// Mails to an SMTP relay with their ledger, beside Postfix's smtp-source.
     Send,
+    /// Decrypting and encrypting 256 MiB, beside `gpg`; and decrypting beside what import takes.
+    Openpgp,
     /// Uploads over SFTP, beside OpenSSH's server and `rclone serve sftp`.
     GatewayUpload,
     /// Downloads over SFTP, beside the same.
@@ -53,9 +59,12 @@ enum Bench {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Arguments { mut names, json, import_child, s3_server, s3_client } = Arguments::parse();
+    let Arguments { mut names, json, import_child, openpgp_child, s3_server, s3_client } = Arguments::parse();
     if let Some([tenant, import]) = import_child.as_deref() {
         return import::child(*tenant, *import).await;
+    }
+    if let Some(work) = openpgp_child {
+        return openpgp::child(&work);
     }
     if let Some([place, secrets]) = s3_server.as_deref() {
         return s3::serve(place, secrets).await;
@@ -71,6 +80,7 @@ async fn main() -> Result<()> {
     let comparisons = match name {
         Bench::Import => Box::pin(import::bench(&stack, RUNS, IMPORT_ROWS)).await?,
         Bench::Send => Box::pin(send::bench(&stack, RUNS, SEND_MAILS)).await?,
+        Bench::Openpgp => Box::pin(openpgp::bench(&stack, RUNS)).await?,
         Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up)).await?,
         Bench::GatewayDownload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Down)).await?,
     };
