@@ -126,8 +126,18 @@ async fn a_file_that_the_client_cannot_read_or_may_not_send() {
     client.say("C0644 3 folder\n").await;
     client.warns("folder").await;
     drop(client);
+    // A folder of Incoming is one without its path, too.
+    let mut client = scp(&tenant, "scp -d -t folder/").await;
+    client.goes_on().await;
+    client.say("C0644 0 bare\n").await;
+    client.goes_on().await;
+    client.say(OK).await;
+    client.goes_on().await;
+    drop(client);
     let stored = tenant.aws.keys(&tenant.bucket, "").await;
-    assert_eq!(stored, ["Incoming/folder/empty/", "Incoming/folder/in", "Incoming/good.csv"]);
+    let expected =
+        ["Incoming/folder/bare", "Incoming/folder/empty/", "Incoming/folder/in", "Incoming/good.csv"];
+    assert_eq!(stored, expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]

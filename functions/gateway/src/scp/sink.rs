@@ -42,9 +42,8 @@ struct Level {
 
 impl Level {
     fn of(path: &str, is_folder: bool) -> Result<Self, Words> {
-        let slash = path.ends_with('/');
         let path = canonical(path)?.trim_end_matches('/').to_owned();
-        Ok(Self { path, is_folder, slash, filled: true })
+        Ok(Self { path, is_folder, slash: false, filled: true })
     }
 
     fn place(&self, name: &str) -> Result<Place, Words> {
@@ -93,15 +92,20 @@ async fn target<S: AsyncRead + AsyncWrite + Unpin + Send>(
 ) -> Result<Level, Words> {
     let paths = expand(&session.files, &command.paths[0]).await?;
     let [path] = paths.as_slice() else { return Err(ONE_TARGET) };
-    let is_folder = match resolve(path)? {
-        Place::Root | Place::Folder(_) => true,
+    let mut level = match resolve(path)? {
+        Place::Root | Place::Folder(_) => Level::of(path, true)?,
         Place::Key => return Err(Refusal::KEY.into()),
-        Place::Below(folder, name) => session.files.is_folder(folder, &name).await?,
+        // A bare name is one in Incoming, and what stands below it, too.
+        Place::Below(folder, name) => {
+            let is_folder = session.files.is_folder(folder, &name).await?;
+            Level::of(&format!("/{}", folder.key(&name)), is_folder)?
+        }
     };
-    if command.into_folder && !is_folder {
+    level.slash = path.ends_with('/');
+    if command.into_folder && !level.is_folder {
         return Err(NO_FOLDER);
     }
-    Level::of(path, is_folder)
+    Ok(level)
 }
 
 struct Sink<'a, S> {
