@@ -16,6 +16,10 @@ const LENGTH_BYTES: usize = 4;
 
 /// What is taken in while an answer waits for the client: what OpenSSH has under way at most, 64 packets of the largest size.
 const AHEAD_BYTES_MAX: usize = 64 * PACKET_BYTES_MAX as usize;
+/// Room for what the channel gives at once, so that it is not taken in by crumbs.
+const ROOM_BYTES: usize = 32 * 1024;
+/// What a session keeps of its buffer while nothing waits in it: two of the largest packets.
+const KEPT_BYTES_MAX: usize = 2 * PACKET_BYTES_MAX as usize;
 /// How long one answer may take: the largest at 1 kB/s. Whoever is slower holds a transfer that others could have.
 const SEND_TIME_MAX: Duration = Duration::from_mins(5);
 
@@ -44,6 +48,8 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
                     self.ahead.advance(LENGTH_BYTES);
                     return Some(self.ahead.split_to(length as usize).freeze());
                 }
+                // Room for all of it at once: a buffer that grows as it fills copies what it holds each time.
+                self.ahead.reserve(LENGTH_BYTES + length as usize - self.ahead.len());
             }
             if self.ended || !self.read_more().await {
                 return None;
@@ -62,6 +68,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         let both = async {
             tokio::pin!(sending);
             loop {
+                make_room(ahead);
                 tokio::select! {
                     biased;
                     sent = &mut sending => return sent,
@@ -75,8 +82,18 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     }
 
     async fn read_more(&mut self) -> bool {
+        if self.ahead.is_empty() && self.ahead.capacity() > KEPT_BYTES_MAX {
+            self.ahead = BytesMut::new();
+        }
+        make_room(&mut self.ahead);
         self.ended = !matches!(self.read.read_buf(&mut self.ahead).await, Ok(1..));
         !self.ended
+    }
+}
+
+fn make_room(ahead: &mut BytesMut) {
+    if ahead.capacity() - ahead.len() < ROOM_BYTES {
+        ahead.reserve(ROOM_BYTES);
     }
 }
 
