@@ -20,7 +20,7 @@ mod wire;
 mod writing;
 
 use bytes::{Buf, Bytes};
-use russh_sftp::protocol::Packet;
+use russh_sftp::protocol::{Data, Packet};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use session::Session;
@@ -39,9 +39,14 @@ pub async fn serve<S: AsyncRead + AsyncWrite>(stream: S, mut session: Session) {
             bytes = wire.receive() => bytes,
         };
         let Some(bytes) = bytes else { break };
-        let answer = session.answer(parse(bytes)).await;
-        let Ok(answer) = Bytes::try_from(answer) else { break };
-        if wire.send(&answer).await.is_err() {
+        let sent = match session.answer(parse(bytes)).await {
+            Packet::Data(Data { id, data }) => wire.send_data(id, &data).await,
+            answer => match Bytes::try_from(answer) {
+                Ok(answer) => wire.send(&answer).await,
+                Err(_) => break,
+            },
+        };
+        if sent.is_err() {
             break;
         }
     }
