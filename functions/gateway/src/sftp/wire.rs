@@ -68,7 +68,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         self.send_packet(answer).await
     }
 
-    /// Sends a piece of a file. The library would take fresh memory for each: of what a download costs, that was a tenth.
+    /// Sends a piece of a file. The library would take fresh memory for each.
     pub async fn send_data(&mut self, id: u32, bytes: &[u8]) -> io::Result<()> {
         let length =
             |bytes: usize| u32::try_from(bytes).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput));
