@@ -13,6 +13,8 @@ const GROWTH_MAX: u64 = 64 * MIB;
 /// See `gateway::sftp::packet`: what one channel may hold open.
 const HANDLES: usize = 64;
 const OPENS: usize = 10_000;
+/// Requests under way at once.
+const AT_ONCE: usize = 1000;
 
 async fn login(gateway: &Gateway, tenant: &Tenant) -> Ssh {
     let mut ssh = Ssh::connect(&gateway.address, &tenant.slug).await;
@@ -115,12 +117,13 @@ async fn broken_requests() {
     let ssh = login(&gateway, &tenant).await;
     let mut sftp = ssh.sftp().await;
     for (what, kind, body) in bodies() {
-        let answer = sftp.ask(kind, fields().raw(&body)).await;
+        let id = sftp.send(kind, fields().raw(&body)).await;
+        let (answered, answer) = sftp.receive().await;
+        // What no client sends at all has no id to be answered under.
+        assert!(answered == id || [2, 101].contains(&kind), "{what}: an answer to another request");
         let code = answer.refused();
-        assert!(
-            [status::FAILURE, status::BAD_MESSAGE, status::OP_UNSUPPORTED].contains(&code),
-            "{what}: {answer:?}"
-        );
+        let codes = [status::FAILURE, status::BAD_MESSAGE, status::OP_UNSUPPORTED, status::NO_SUCH_FILE];
+        assert!(codes.contains(&code), "{what}: {answer:?}");
     }
     works(&mut sftp).await;
 
@@ -152,7 +155,7 @@ async fn broken_requests() {
     // The largest offset there is, and one byte behind it.
     let writing = sftp.open("/Incoming/far", flags).await.handle();
     for offset in [u64::MAX, u64::MAX - 1, 1 << 40] {
-        assert_ne!(sftp.write(&writing, offset, b"xy").await.refused(), status::EOF);
+        assert!(sftp.write(&writing, offset, b"xy").await.code().is_some(), "{offset}");
     }
     let _ = sftp.close(&writing).await;
     assert_eq!(tenant.aws.keys(&tenant.bucket, "Incoming/far").await, Vec::<String>::new());
@@ -171,10 +174,15 @@ async fn ten_thousand_handles() {
     let mut sftp = ssh.sftp().await;
     let before = gateway.resident();
     let mut handles = Vec::new();
-    for _ in 0..OPENS {
-        match sftp.ask_one(kind::OPENDIR, "/").await {
-            Answer::Handle(handle) => handles.push(handle),
-            refused => assert_eq!(refused.refused(), status::FAILURE),
+    for _ in 0..OPENS / AT_ONCE {
+        for _ in 0..AT_ONCE {
+            sftp.send(kind::OPENDIR, fields().string("/")).await;
+        }
+        for _ in 0..AT_ONCE {
+            match sftp.receive().await.1 {
+                Answer::Handle(handle) => handles.push(handle),
+                refused => assert_eq!(refused.refused(), status::FAILURE),
+            }
         }
     }
     assert_eq!(handles.len(), HANDLES);
@@ -184,13 +192,10 @@ async fn ten_thousand_handles() {
     works(&mut sftp).await;
 
     // As many requests at once as the channel takes, and their answers only then.
-    let asked: Vec<u32> = {
-        let mut asked = Vec::new();
-        for _ in 0..2000 {
-            asked.push(sftp.send(kind::REALPATH, fields().string("/Incoming/../Exports")).await);
-        }
-        asked
-    };
+    let mut asked = Vec::new();
+    for _ in 0..AT_ONCE {
+        asked.push(sftp.send(kind::REALPATH, fields().string("/Incoming/../Exports")).await);
+    }
     for id in asked {
         let (answered, answer) = sftp.receive().await;
         assert_eq!((answered, &answer.names()[0].0[..]), (id, "/Exports"));

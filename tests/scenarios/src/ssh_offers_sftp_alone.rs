@@ -2,7 +2,7 @@
 
 use testkit::{
     Stack, Tenant,
-    ssh::{exec, granted},
+    ssh::{exec, granted, shell},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +26,7 @@ async fn everything_else_is_refused() {
     for number in 0..12_u32 {
         let mut channel = ssh.channel().await;
         match number {
-            0 => channel.exec(true, "sh").await.unwrap(),
+            0 => channel.request_subsystem(true, "shell").await.unwrap(),
             1 => channel.request_pty(true, "xterm", 80, 24, 0, 0, &[]).await.unwrap(),
             2 => channel.request_x11(true, false, "MIT-MAGIC-COOKIE-1", "00", 0).await.unwrap(),
             3 => channel.set_env(true, "LD_PRELOAD", "/tmp/x.so").await.unwrap(),
@@ -37,11 +37,13 @@ async fn everything_else_is_refused() {
             8 => channel.request_subsystem(true, "").await.unwrap(),
             9 => channel.request_subsystem(true, "../sftp").await.unwrap(),
             10 => channel.request_subsystem(true, "x".repeat(30_000)).await.unwrap(),
-            _ => channel.request_shell(true).await.unwrap(),
+            _ => channel.request_subsystem(true, "scp").await.unwrap(),
         }
         assert!(!granted(&mut channel).await, "request number {number} is granted");
         channel.close().await.unwrap();
     }
+    let answer = shell(&ssh).await;
+    assert!(answer.as_ref().is_none_or(|(code, _)| *code != 0), "a shell: {answer:?}");
     for command in
         ["", "id", "/bin/sh", "sh -c 'echo uid=0'", "scp -t /; id", "env", "sftp", "scp -S id -t /"]
     {

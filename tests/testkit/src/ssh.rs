@@ -62,7 +62,8 @@ impl Ssh {
         let address = format!("{}:{}", server.host, server.port).parse().unwrap();
         let stream = socket.connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let config = Arc::new(client::Config::default());
+        // A client that sends much before it reads must not wait for itself.
+        let config = Arc::new(client::Config { channel_buffer_size: 10_000, ..client::Config::default() });
         let handle = client::connect_stream(config, stream, AnyHost).await.ok()?;
         Some(Self { handle, source, user: user.to_owned() })
     }
@@ -76,6 +77,11 @@ impl Ssh {
         let key = Arc::new(russh::keys::load_secret_key(path, None).unwrap());
         let key = PrivateKeyWithHashAlg::new(key, Some(HashAlg::Sha512));
         self.handle.authenticate_publickey(&self.user, key).await.unwrap()
+    }
+
+    /// Ends the connection with everything on it.
+    pub async fn break_off(self) {
+        self.handle.disconnect(russh::Disconnect::ByApplication, "", "").await.unwrap();
     }
 
     /// A session channel on which nothing was asked for yet.
@@ -111,8 +117,21 @@ pub async fn granted(channel: &mut Channel<Msg>) -> bool {
 
 /// Runs a command to its end: exit status and what came on both outputs. `None`: it was refused.
 pub async fn exec(ssh: &Ssh, command: &str) -> Option<(u32, String)> {
-    let mut channel = ssh.channel().await;
+    let channel = ssh.channel().await;
     channel.exec(true, command).await.unwrap();
+    ended(channel).await
+}
+
+/// The same for a shell.
+pub async fn shell(ssh: &Ssh) -> Option<(u32, String)> {
+    let channel = ssh.channel().await;
+    channel.request_shell(true).await.unwrap();
+    ended(channel).await
+}
+
+async fn ended(mut channel: Channel<Msg>) -> Option<(u32, String)> {
+    // Nothing will be said to it.
+    channel.eof().await.unwrap();
     let (mut status, mut output) = (None, Vec::new());
     loop {
         match channel.wait().await {
