@@ -170,7 +170,7 @@ async fn writes_find_their_place() {
     let handle = open_new(&mut sftp, "ahead").await;
     let mut refused = None;
     for number in 1..400_u64 {
-        let answer = sftp.write(&handle, number * PIECE as u64, &[7; PIECE]).await;
+        let answer = sftp.write(&handle, number * PIECE as u64, &vec![7; PIECE]).await;
         if answer.code() != Some(status::OK) {
             refused = Some((number, answer.refused()));
             break;

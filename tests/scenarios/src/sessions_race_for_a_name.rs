@@ -146,7 +146,7 @@ async fn overwritten_and_removed_while_it_is_read() {
         for offset in offsets {
             match reader.read(&handle, offset, 250_000).await {
                 Answer::Data(data) => {
-                    assert!(data.iter().all(|byte| *byte == b'o'), "{how}: mixed at {offset}")
+                    assert!(data.iter().all(|byte| *byte == b'o'), "{how}: mixed at {offset}");
                 }
                 refused => {
                     told = true;

@@ -43,10 +43,10 @@ async fn names_and_attributes() {
     }
 
     sftp.put("/Incoming/a", b"12345").await;
-    let (of_stat, of_lstat) =
+    let (followed, unfollowed) =
         (sftp.stat("/Incoming/a").await, sftp.ask_one(kind::LSTAT, "/Incoming/a").await);
-    assert_eq!(of_stat, of_lstat);
-    let before = of_stat.attributes();
+    assert_eq!(followed, unfollowed);
+    let before = followed.attributes();
     assert_eq!((before.size, before.is_folder()), (Some(5), false));
     // Accepted, since clients set them after every upload, and not stored.
     let times = |path: &str| fields().string(path).mode_and_times(0o600, 1_000_000_000);
