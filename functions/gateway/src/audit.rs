@@ -13,7 +13,7 @@ pub struct Line<'a> {
     pub tenant: Option<TenantId>,
     /// With what they logged in: `sftp password`, `sftp key SHA256:...`, `sftp key SHA256:... and password`.
     pub actor: &'a str,
-    /// `login`, `upload`, `download`, `rename`, `remove`, `mkdir`, `rmdir`.
+    /// `login`, `upload`, `download`, `rename`, `remove`, `mkdir`, `rmdir`; of what was refused also `list`, `look`, `change`, `link`, `copy`.
     pub action: &'static str,
     /// The file's key, of a rename the new one.
     pub subject: Option<&'a str>,
@@ -21,7 +21,7 @@ pub struct Line<'a> {
     pub source: IpAddr,
     /// How many bytes went over.
     pub bytes: Option<u64>,
-    /// `done`, or why not; a login that was refused begins with `refused`.
+    /// `done`, or why not; what was refused begins with `refused`.
     pub result: &'a str,
 }
 

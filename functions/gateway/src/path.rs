@@ -74,9 +74,10 @@ fn parts(path: &str) -> Result<Vec<&str>, PathError> {
     if bytes > NAME_BYTES_MAX { Err(PathError::TooLong) } else { Ok(parts) }
 }
 
-/// Control characters, and the two that S3's XML listings cannot hold.
+/// Control characters, the two that S3's XML listings cannot hold, and what a library puts for bytes that are no UTF-8: two names of
+/// another encoding would become one.
 fn is_refused(character: char) -> bool {
-    character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}')
+    character.is_control() || matches!(character, '\u{fffd}' | '\u{fffe}' | '\u{ffff}')
 }
 
 #[cfg(test)]
@@ -135,6 +136,7 @@ mod tests {
             ("/Incoming/a\nb", PathError::Character),
             ("/Incoming/a\u{85}b", PathError::Character),
             ("/Incoming/\u{ffff}", PathError::Character),
+            ("/Incoming/f\u{fffd}r", PathError::Character),
             (&long, PathError::TooLong),
             (&deep, PathError::TooLong),
         ] {

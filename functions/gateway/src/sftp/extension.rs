@@ -95,7 +95,7 @@ fn lsetstat(data: &[u8]) -> Result<Extension, Refusal> {
 }
 
 /// A string of an extension's data.
-fn text(data: &mut Bytes) -> Result<String, Refusal> {
+pub fn text(data: &mut Bytes) -> Result<String, Refusal> {
     let length = data.try_get_u32().map_err(|_| Refusal::BAD_MESSAGE)? as usize;
     if length > data.len() {
         return Err(Refusal::BAD_MESSAGE);

@@ -2,6 +2,7 @@
 //!
 //! The loop is our own: the library's goes on for ever with a stream that it has lost its place in, and reads nothing while it writes.
 
+mod attempt;
 mod attributes;
 mod copying;
 mod extended;

@@ -118,7 +118,9 @@ impl From<PathError> for Refusal {
                 StatusCode::Failure,
                 "The name is too long: 255 bytes for each part, 990 bytes in all.",
             ),
-            PathError::Character => Self::new(StatusCode::Failure, "The name has a control character."),
+            PathError::Character => {
+                Self::new(StatusCode::Failure, "The name is not UTF-8, or has a control character.")
+            }
             PathError::Elsewhere => Self::new(
                 StatusCode::NoSuchFile,
                 "There are four folders: Exports, Finished, Incoming and Invalids.",

@@ -6,6 +6,7 @@ use exchange::TenantFiles;
 use russh_sftp::protocol::{Data, File, Handle, Name, Packet};
 
 use super::{
+    attempt::{ATTEMPTS_MAX, Attempt},
     handles::Open,
     packet::{done, version},
     refusal::Refusal,
@@ -29,6 +30,8 @@ pub struct Session {
     standing: Standing,
     /// Sizes of unfinished uploads that the client was told, by their names.
     pub(super) told: HashMap<String, u64>,
+    /// Lines of refusals so far.
+    refused: u32,
 }
 
 /// What a request is answered with.
@@ -47,6 +50,7 @@ impl Session {
             opened: 0,
             standing: Standing::new(),
             told: HashMap::new(),
+            refused: 0,
         }
     }
 
@@ -55,11 +59,30 @@ impl Session {
             Ok(packet) => packet,
             Err((id, refusal)) => return refusal.packet(id),
         };
-        let id = packet.get_request_id();
-        if let Err(refusal) = self.may_go_on(&packet).await {
-            return refusal.packet(id);
+        let (id, attempt) = (packet.get_request_id(), Attempt::of(&packet));
+        let answer = match self.may_go_on(&packet).await {
+            Ok(()) => self.dispatch(id, packet).await,
+            Err(refusal) => Err(refusal),
+        };
+        match answer {
+            Ok(answer) => answer,
+            Err(refusal) => {
+                self.refuse(attempt, refusal).await;
+                refusal.packet(id)
+            }
         }
-        self.dispatch(id, packet).await.unwrap_or_else(|refusal| refusal.packet(id))
+    }
+
+    /// Who reaches for what is not theirs is seen, as well as who mistypes.
+    async fn refuse(&mut self, attempt: Option<Attempt>, refusal: Refusal) {
+        let Some(attempt) = attempt.filter(|attempt| attempt.counts(refusal)) else { return };
+        self.refused = self.refused.saturating_add(1);
+        if self.refused < ATTEMPTS_MAX {
+            self.audit(attempt.action, &attempt.subject, None, &format!("refused: {}", refusal.words)).await;
+        } else if self.refused == ATTEMPTS_MAX {
+            let words = "refused: more refusals of this channel are not listed";
+            self.audit(attempt.action, &attempt.subject, None, words).await;
+        }
     }
 
     /// Whether the login is still worth something; when it is not, what is open ends as if the client had gone. While the database does not
