@@ -71,7 +71,9 @@ async fn other_extensions_answer() {
     let mut sftp = ssh.sftp().await;
     let handle = sftp.open("/Incoming/new", NEW).await.handle();
     for (name, field) in [("statvfs@openssh.com", &b"/Incoming"[..]), ("fstatvfs@openssh.com", &handle[..])] {
-        let Answer::Extended(space) = sftp.extended(name, fields().string(field)).await else { panic!("{name}") };
+        let Answer::Extended(space) = sftp.extended(name, fields().string(field)).await else {
+            panic!("{name}")
+        };
         assert_eq!(space.len(), 11 * 8, "{name}");
     }
     // Durable, and seen at its size, before it is closed.
@@ -86,7 +88,9 @@ async fn other_extensions_answer() {
     let other = sftp.extended("expand-path@openssh.com", fields().string("~root")).await;
     assert_eq!(other.refused(), status::NO_SUCH_FILE);
     assert_eq!(sftp.extended("home-directory", fields().string("")).await.names()[0].0, "/");
-    sftp.extended("lsetstat@openssh.com", fields().string("/Incoming/a").mode_and_times(0o600, 1)).await.done();
+    sftp.extended("lsetstat@openssh.com", fields().string("/Incoming/a").mode_and_times(0o600, 1))
+        .await
+        .done();
     sftp.extended("lsetstat@openssh.com", fields().string("/Incoming/a").size(1)).await.refused();
     let link = fields().string("/Incoming/a").string("/Incoming/link");
     assert_eq!(sftp.extended("hardlink@openssh.com", link.clone()).await.refused(), status::OP_UNSUPPORTED);

@@ -20,7 +20,8 @@ async fn new_channels_at_once_and_open_ones_within_a_minute() {
 
     let login = audit::until(&stack, ssh.source, "login", "done").await;
     let fingerprint = login.actor.strip_prefix("sftp key ").unwrap();
-    admin(&stack, json!({"command": "remove_ssh_key", "slug": tenant.slug, "fingerprint": fingerprint})).await;
+    admin(&stack, json!({"command": "remove_ssh_key", "slug": tenant.slug, "fingerprint": fingerprint}))
+        .await;
 
     let mut new = ssh.sftp().await;
     assert_eq!(new.stat("/").await.refused(), status::PERMISSION_DENIED);

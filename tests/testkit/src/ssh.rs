@@ -130,7 +130,8 @@ pub async fn shell(ssh: &Ssh) -> Option<(u32, String)> {
 }
 
 async fn ended(mut channel: Channel<Msg>) -> Option<(u32, String)> {
-    // Nothing will be said to it.
+    // As a client of SCP that agrees to everything, and has nothing to send.
+    channel.data_bytes(vec![0; 64]).await.unwrap();
     channel.eof().await.unwrap();
     let (mut status, mut output) = (None, Vec::new());
     loop {
