@@ -1,7 +1,6 @@
 //! OpenSSH's `sftp`, with its own choice of cipher: chacha20-poly1305, which all three servers have.
 
 use std::{
-
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -85,4 +84,3 @@ pub async fn sizes(server: &Server, place: &Workplace, tenant: usize) -> Result<
     let size = |line: &str| line.split_whitespace().nth(4).and_then(|size| size.parse().ok());
     files.map(|line| size(line).ok_or_else(|| "an unreadable listing".into())).collect()
 }
-

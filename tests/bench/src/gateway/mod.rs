@@ -100,7 +100,8 @@ impl Case {
 
     #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
     fn rate(&self, seconds: f64) -> f64 {
-        let count = if self.by_file { self.files as f64 } else { (self.files as u64 * self.bytes) as f64 / 1e6 };
+        let count =
+            if self.by_file { self.files as f64 } else { (self.files as u64 * self.bytes) as f64 / 1e6 };
         count / seconds
     }
 

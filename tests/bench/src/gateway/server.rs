@@ -139,7 +139,14 @@ fn gateway(stack: &Stack, place: &Workplace, endpoint: &str, port: u16) -> Resul
 
 fn rclone(place: &Workplace, endpoint: &str, port: u16) -> Command {
     let mut command = Command::new("rclone");
-    command.args(["serve", "sftp", "store:bench", "--addr", &format!("127.0.0.1:{port}"), "--authorized-keys"]);
+    command.args([
+        "serve",
+        "sftp",
+        "store:bench",
+        "--addr",
+        &format!("127.0.0.1:{port}"),
+        "--authorized-keys",
+    ]);
     command.arg(place.path("client.pub")).arg("--key").arg(place.path("secrets").join(HOST_KEY_SECRET));
     // Nothing of this process's own settings for AWS and proxies.
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).envs([

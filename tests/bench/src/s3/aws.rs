@@ -23,7 +23,8 @@ pub async fn answer(request: Request<Incoming>, secrets: &Path) -> HttpResponse 
     if !request.headers().contains_key("x-amz-target") {
         return respond("text/xml", ASSUMED_ROLE.to_owned());
     }
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body =
+        request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
     let asked: Value = serde_json::from_slice(&body).unwrap_or_default();
     let name = asked["SecretId"].as_str().unwrap_or_default();
     match std::fs::read_to_string(secrets.join(name)) {

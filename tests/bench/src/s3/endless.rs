@@ -16,8 +16,8 @@ use s3s::{
         CompleteMultipartUploadOutput, CreateBucketInput, CreateBucketOutput, CreateMultipartUploadInput,
         CreateMultipartUploadOutput, DeleteObjectInput, DeleteObjectOutput, ETag, GetObjectInput,
         GetObjectOutput, HeadBucketInput, HeadBucketOutput, HeadObjectInput, HeadObjectOutput,
-        ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object,
-        PutObjectInput, PutObjectOutput, StreamingBlob, UploadPartInput, UploadPartOutput,
+        ListObjectsInput, ListObjectsOutput, ListObjectsV2Input, ListObjectsV2Output, Object, PutObjectInput,
+        PutObjectOutput, StreamingBlob, UploadPartInput, UploadPartOutput,
     },
     s3_error,
 };
@@ -270,7 +270,9 @@ impl S3 for Endless {
                     break;
                 }
                 let below = &key[prefix.len()..];
-                let cut = delimiter.as_deref().and_then(|delimiter| below.find(delimiter).map(|at| at + delimiter.len()));
+                let cut = delimiter
+                    .as_deref()
+                    .and_then(|delimiter| below.find(delimiter).map(|at| at + delimiter.len()));
                 let entry = cut.map_or(key.as_str(), |cut| &key[..prefix.len() + cut]);
                 if entry <= after.as_str() || prefixes.contains(entry) {
                     continue;
