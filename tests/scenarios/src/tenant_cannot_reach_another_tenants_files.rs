@@ -244,13 +244,16 @@ async fn nor_by_an_scp_pattern() {
         "`id`".to_owned(),
         "Incoming/x; id".to_owned(),
     ];
+    // These match folders of one's own, which are empty.
+    let insiders = ["../*", "../../*/*", "/*/*", "*/../../*"];
     for pattern in &patterns {
+        let inside = insiders.contains(&pattern.as_str());
         for flags in ["-f", "-r -f"] {
             // A client that says "go on" to everything; the command's channel ends by itself.
             let answer = exec(&ssh, &format!("scp {flags} {pattern}")).await;
             let told = format!("{answer:?}");
             assert!(!told.contains("only the other tenant") && !told.contains("root:"), "{pattern}: {told}");
-            assert!(answer.is_none_or(|(code, _)| code != 0), "{pattern}");
+            assert!(inside || answer.is_none_or(|(code, _)| code != 0), "{pattern}");
         }
     }
     for command in
@@ -263,5 +266,5 @@ async fn nor_by_an_scp_pattern() {
     target.is_untouched().await;
     let refused = audit::from(&stack, ssh.source).await;
     let refused = refused.iter().filter(|line| line.action != "login" && line.result != "done").count();
-    assert!(refused >= patterns.len(), "{refused} lines for {} patterns", patterns.len());
+    assert!(refused >= patterns.len() - insiders.len(), "{refused} lines for {} patterns", patterns.len());
 }
