@@ -67,7 +67,9 @@ const BENCH_NEEDS: [Need; 2] = [
     Need {
         package: "openssh-server",
         what_for: "a peer of the gateway's benchmarks",
-        present: || Path::new("/usr/sbin/sshd").exists() && Path::new("/usr/lib/openssh/sftp-server").exists(),
+        present: || {
+            Path::new("/usr/sbin/sshd").exists() && Path::new("/usr/lib/openssh/sftp-server").exists()
+        },
     },
 ];
 

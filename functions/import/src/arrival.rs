@@ -67,7 +67,26 @@ impl Arrival<'_> {
             }
         };
         let Some(data) = self.seen(data_name).await? else { return Ok(None) };
+        if self.is_being_replaced(data_name, &data).await? {
+            return Ok(None);
+        }
         self.record(data_name, &data, &call, &control.etag).await.map(Some)
+    }
+
+    /// Whether an upload of the name was begun after this content and has not ended: the control file means what is still to come.
+    async fn is_being_replaced(&self, name: &str, data: &Meta) -> Result<bool, Error> {
+        let mut tx = self.function.store.tenant(self.tenant).await?;
+        // S3 tells whole seconds; and of an upload in parts when it was begun, so that its own row, about to go, is not later.
+        let replaced = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM broadcast.uploads
+             WHERE tenant_id = $1 AND name = $2 AND date_trunc('second', started_at) > $3)",
+        )
+        .bind(self.tenant.0)
+        .bind(name)
+        .bind(data.modified)
+        .fetch_one(&mut *tx)
+        .await?;
+        Ok(replaced)
     }
 
     /// What stands under a name of Incoming; the index then knows it too.

@@ -64,7 +64,20 @@ async fn when_the_control_file_comes_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_upload_breaks_off() {
-    let (tenant, customer, campaign) = new("half").await;
+    breaks_off("half", &["Incoming/list.csv.ctl"], &[]).await;
+}
+
+/// The older file is not what the control file means.
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_upload_over_an_older_file_breaks_off() {
+    let keys = ["Incoming/list.csv", "Incoming/list.csv.ctl"];
+    breaks_off("older", &keys, &["put old.csv Incoming/list.csv"]).await;
+}
+
+async fn breaks_off(name: &str, keys: &[&str], before: &[&str]) {
+    let (tenant, customer, campaign) = new(name).await;
+    customer.write("old.csv", format!("email\r\nold@{}\r\n", tenant.recipients_domain));
+    must(customer.sftp(before)).await;
     let put = customer.slow_sftp(20_000, &["put list.csv Incoming/"]);
     let mut put = Running::start(put);
     put.until_read(&customer.path("list.csv"), 4_500_000).await;
@@ -74,7 +87,7 @@ async fn when_the_upload_breaks_off() {
     let listed = must(customer.sftp(&["ls -1 Incoming"])).await;
     assert!(listed.contains("Incoming/list.csv\n"), "the half file is not seen: {listed}");
     assert!(tenant.imports(campaign).await.is_empty());
-    assert_eq!(tenant.aws.keys(&tenant.bucket, "").await, ["Incoming/list.csv.ctl"]);
+    assert_eq!(tenant.aws.keys(&tenant.bucket, "").await, keys);
     must(customer.sftp(&["reput list.csv Incoming/list.csv"])).await;
     imported(&tenant, campaign).await;
 }
