@@ -52,9 +52,10 @@ struct Window {
 impl Window {
     const NEVER: Self = Self { started_at: OffsetDateTime::UNIX_EPOCH, attempts: 0 };
 
-    /// A clock that was set back ends a window too: otherwise it would last until the clock has caught up.
+    /// A clock that was set back far ends a window too: otherwise it would last until the clock has caught up. A little is nothing: of
+    /// attempts at once, one that was begun earlier may be counted later.
     fn is_open(&self, now: OffsetDateTime, window: Duration) -> bool {
-        now >= self.started_at && now - self.started_at < window
+        (now - self.started_at).abs() < window
     }
 
     fn count(&mut self, now: OffsetDateTime, window: Duration, attempts_max: u32) -> Attempt {
