@@ -26,8 +26,8 @@ impl Session {
             // There are no links, so nothing differs from what a link would lead to.
             Extension::LSetStat { path, attrs } => self.setstat(id, &path, &attrs).await,
             Extension::Limits => Ok(limits(id)),
-            Extension::ExpandPath { path } => named(id, canonical(expanded(&path)?)?),
-            Extension::HomeDirectory => named(id, "/".to_owned()),
+            Extension::ExpandPath { path } => Ok(named(id, canonical(expanded(&path)?)?)),
+            Extension::HomeDirectory => Ok(named(id, "/".to_owned())),
             Extension::CopyData(copy) => self.copy_data(id, &copy),
             Extension::HardLink => Err(Refusal::LINKS),
         }
@@ -74,7 +74,6 @@ impl Session {
     }
 }
 
-fn named(id: u32, path: String) -> Answer {
-    let answer: Packet = Name { id, files: vec![File::dummy(path)] }.into();
-    Ok(answer)
+fn named(id: u32, path: String) -> Packet {
+    Name { id, files: vec![File::dummy(path)] }.into()
 }
