@@ -64,14 +64,14 @@ async fn when_the_control_file_comes_first() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_upload_breaks_off() {
-    breaks_off("half", &["Incoming/list.csv.ctl"], &[]).await;
+    Box::pin(breaks_off("half", &["Incoming/list.csv.ctl"], &[])).await;
 }
 
 /// The older file is not what the control file means.
 #[tokio::test(flavor = "multi_thread")]
 async fn when_the_upload_over_an_older_file_breaks_off() {
     let keys = ["Incoming/list.csv", "Incoming/list.csv.ctl"];
-    breaks_off("older", &keys, &["put old.csv Incoming/list.csv"]).await;
+    Box::pin(breaks_off("older", &keys, &["put old.csv Incoming/list.csv"])).await;
 }
 
 async fn breaks_off(name: &str, keys: &[&str], before: &[&str]) {

@@ -60,13 +60,13 @@ mod tests {
 
     #[tokio::test]
     async fn many_are_verified_at_once() {
-        let stored = password::hash("correct horse battery").unwrap();
-        let hashing = Arc::new(Hashing::new());
         const CASES: [(&str, bool, bool); 3] = [
             ("correct horse battery", true, true),
             ("wrong horse battery", true, false),
             ("correct horse battery", false, false),
         ];
+        let stored = password::hash("correct horse battery").unwrap();
+        let hashing = Arc::new(Hashing::new());
         let tasks = CASES.iter().cycle().take(9).map(|(password, known, expected)| {
             let (hashing, stored) = (Arc::clone(&hashing), known.then(|| stored.clone()));
             tokio::spawn(async move {

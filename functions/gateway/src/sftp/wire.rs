@@ -158,13 +158,13 @@ mod tests {
 
     #[tokio::test]
     async fn data_goes_out_as_the_library_would_write_it() {
-        for bytes in [&b""[..], b"abc", &[7; 300_000]] {
+        for bytes in [Vec::new(), b"abc".to_vec(), vec![7; 300_000]] {
             let (mut client, server) = io::duplex(1024);
-            let data = Data { id: 5, data: bytes.to_vec() };
+            let data = Data { id: 5, data: bytes.clone() };
             let expected = Bytes::try_from(Packet::from(data)).unwrap();
             let mut got = vec![0; expected.len()];
             let mut wire = Wire::new(server);
-            let (sent, read) = tokio::join!(wire.send_data(5, bytes), client.read_exact(&mut got));
+            let (sent, read) = tokio::join!(wire.send_data(5, &bytes), client.read_exact(&mut got));
             sent.unwrap();
             read.unwrap();
             assert!(got == expected);
