@@ -56,7 +56,9 @@ impl TenantFiles {
     pub async fn delete_upload_tail(&self, upload: UploadId) -> Result<(), Error> {
         let request = self.client().delete_object().bucket(self.spool_bucket());
         let request = request.key(upload_tail_key(self.tenant(), upload));
-        request.send().await.map_err(from_sdk("DeleteObject"))?;
-        Ok(())
+        match request.send().await.map_err(from_sdk("DeleteObject")) {
+            Ok(_) | Err(Error::Missing) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 }

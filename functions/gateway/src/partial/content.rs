@@ -92,7 +92,7 @@ impl TenantPartials {
         Ok(true)
     }
 
-    /// The row goes last, so that nothing is left behind that it does not tell of.
+    /// Parts go before the row that tells of them.
     async fn remove(&self, partial: &Partial) -> Result<(), Error> {
         if let Some(id) = &partial.upload_id {
             self.files.abort_upload(Folder::Incoming, &partial.begun_as, id).await?;
@@ -100,10 +100,10 @@ impl TenantPartials {
         self.end(partial.id).await
     }
 
-    /// The upload of a row is complete, or given up.
+    /// The upload of a row is complete, or given up. The row goes first: it would hide the file. A tail without a row is found by sweep.
     pub async fn end(&self, id: UploadId) -> Result<(), Error> {
-        self.files.delete_upload_tail(id).await?;
-        self.delete_row(id).await
+        self.delete_row(id).await?;
+        Ok(self.files.delete_upload_tail(id).await?)
     }
 }
 
