@@ -38,6 +38,8 @@ use crate::{
 const LOGIN_TIME_MAX: Duration = Duration::from_mins(1);
 /// A connection whose client asks for nothing for this long ends; unfinished uploads stay for it to resume. Keepalives do not count.
 const IDLE_TIME_MAX: Duration = Duration::from_mins(30);
+/// When the gateway stops: from a client's last answers to its disconnection. Part of the next.
+const LAST_ANSWERS_TIME: Duration = Duration::from_secs(1);
 /// For the client to hear why the connection ends, and to hang up.
 const GOODBYE_TIME: Duration = Duration::from_secs(5);
 /// How long transfers may go on when the gateway is to stop: a container has two minutes from SIGTERM to SIGKILL.
@@ -216,6 +218,8 @@ impl Gateway {
         let unused = async {
             self.stopping.cancelled().await;
             client.unused().await;
+            // OpenSSH's client drops what it has not handed on yet when it is disconnected: the last answers among them.
+            tokio::time::sleep(LAST_ANSWERS_TIME).await;
         };
         tokio::select! {
             () = client.idle(IDLE_TIME_MAX) => "Nothing was asked for in 30 minutes.",

@@ -82,6 +82,12 @@ async fn breaks_off(name: &str, keys: &[&str], before: &[&str]) {
     let mut put = Running::start(put);
     put.until_read(&customer.path("list.csv"), 4_500_000).await;
     put.kill().await;
+    wait::until("the half file to be kept", async || {
+        let sql = "SELECT true FROM broadcast.uploads WHERE tenant_id = $1 AND holder IS NULL";
+        let row = sqlx::query_scalar::<_, bool>(sql).bind(tenant.id);
+        row.fetch_optional(&mut tenant.superuser().await).await.unwrap()
+    })
+    .await;
     must(customer.sftp(&["put list.csv.ctl Incoming/"])).await;
     control_was_seen(&tenant).await;
     let listed = must(customer.sftp(&["ls -1 Incoming"])).await;
