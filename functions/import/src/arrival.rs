@@ -76,10 +76,11 @@ impl Arrival<'_> {
     /// Whether an upload of the name was begun after this content and has not ended: the control file means what is still to come.
     async fn is_being_replaced(&self, name: &str, data: &Meta) -> Result<bool, Error> {
         let mut tx = self.function.store.tenant(self.tenant).await?;
-        // S3 tells whole seconds; and of an upload in parts when it was begun, so that its own row, about to go, is not later.
+        // S3 tells whole seconds, so an upload that ended within the second of its begin may seem to replace itself: its row is gone by now,
+        // or a crash left it, and then the event that sweep repeats finds it healed.
         let replaced = sqlx::query_scalar(
             "SELECT EXISTS (SELECT FROM broadcast.uploads
-             WHERE tenant_id = $1 AND name = $2 AND date_trunc('second', started_at) > $3)",
+             WHERE tenant_id = $1 AND name = $2 AND started_at > $3)",
         )
         .bind(self.tenant.0)
         .bind(name)
