@@ -77,7 +77,7 @@ impl Arrival<'_> {
     async fn is_being_replaced(&self, name: &str, data: &Meta) -> Result<bool, Error> {
         let mut tx = self.function.store.tenant(self.tenant).await?;
         // S3 tells whole seconds, so an upload that ended within the second of its begin may seem to replace itself: its row is gone by now,
-        // or a crash left it, and then the event that sweep repeats finds it healed.
+        // or a crash of the gateway left it until somebody looks at the file.
         let replaced = sqlx::query_scalar(
             "SELECT EXISTS (SELECT FROM broadcast.uploads
              WHERE tenant_id = $1 AND name = $2 AND started_at > $3)",
