@@ -43,13 +43,13 @@ impl Hashing {
 
 fn work(jobs: &Mutex<mpsc::Receiver<Job>>) {
     let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
-    let mut memory = password::Memory::default();
+    let mut verifier = password::Verifier::default();
     while let Some(job) = next() {
         // Whoever asked has gone: the client hung up.
         if job.matches.is_closed() {
             continue;
         }
-        let matches = password::verify_in(&mut memory, &job.password, job.stored.as_deref());
+        let matches = verifier.verify(&job.password, job.stored.as_deref());
         let _ = job.matches.send(matches);
     }
 }
