@@ -93,7 +93,7 @@ async fn keys() {
     let mut ssh = Ssh::connect(&stack.sftp, &unknown).await;
     assert!(!ssh.password("secret").await.success());
     refused_in_audit(&stack, &ssh, None, "sftp").await;
-    let lines = audit::from(&stack, ssh.source).await;
+    let lines = audit::from(&stack, ssh.source, |lines| !lines.is_empty()).await;
     assert!(!format!("{lines:?}").contains(&unknown), "what was typed as a name is kept: {lines:?}");
 }
 
@@ -123,9 +123,9 @@ async fn passwords() {
     let mut ssh = Ssh::connect_from(&stack.sftp, &tenant.slug, source).await.unwrap();
     assert!(!ssh.password(&tenant.sftp_password).await.success(), "the address may try on");
     assert!(ssh.key(&tenant.ssh_key).await.success(), "a key is kept out by passwords");
-    let lines = audit::from(&stack, source).await;
-    let refused = lines.iter().filter(|line| line.action == "login" && line.result.starts_with("refused"));
-    assert!(refused.count() > PASSWORDS_PER_ADDRESS, "{lines:?}");
+    let refused = |line: &&audit::Line| line.action == "login" && line.result.starts_with("refused");
+    let all = |lines: &[audit::Line]| lines.iter().filter(refused).count() > PASSWORDS_PER_ADDRESS;
+    audit::from(&stack, source, all).await;
     let mut elsewhere = Ssh::connect(&stack.sftp, &tenant.slug).await;
     assert!(elsewhere.password(&tenant.sftp_password).await.success(), "others are kept out, too");
 

@@ -1,6 +1,9 @@
 //! Waiting for a condition with a deadline, instead of sleeping.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Debug,
+    time::{Duration, Instant},
+};
 
 /// Long enough for a redelivery after a killed function on a busy machine.
 pub const DEADLINE: Duration = Duration::from_mins(2);
@@ -12,6 +15,26 @@ const POLL: Duration = Duration::from_millis(100);
 /// When there is none within [`DEADLINE`].
 pub async fn until<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
     until_within(DEADLINE, what, ask).await
+}
+
+/// Asks until the answer is as expected, and returns it.
+///
+/// # Panics
+/// With the last answer, when there is none such within [`DEADLINE`].
+pub async fn until_so<T: Debug>(
+    what: &str,
+    mut ask: impl AsyncFnMut() -> T,
+    expected: impl Fn(&T) -> bool,
+) -> T {
+    let begun = Instant::now();
+    loop {
+        let answer = ask().await;
+        if expected(&answer) {
+            return answer;
+        }
+        assert!(begun.elapsed() < DEADLINE, "gave up after {} s: {what}: {answer:?}", DEADLINE.as_secs());
+        tokio::time::sleep(POLL).await;
+    }
 }
 
 /// Asks until there is an answer, with another deadline.
