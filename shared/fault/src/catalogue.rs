@@ -63,7 +63,7 @@ catalogue! {
     FileTooLarge, "file_too_large", 413, "The file is larger than {max}. Split it.";
     PgpNotForUs, "pgp_not_for_us", 422, "The file is not encrypted to your Broadcast key. Download the key again and encrypt to it.";
     PgpDamaged, "pgp_damaged", 422, "The encrypted file is damaged or incomplete, or has no integrity protection. Encrypt and upload it again.";
-    PgpForm, "pgp_form", 422, "The file is encrypted in a form that GnuPG has of its own (packet 20, OCB). Encrypt it to your Broadcast key without --force-ocb, or with --rfc4880.";
+    PgpForm, "pgp_form", 422, "The file is encrypted in a form that GnuPG has of its own (packet 20, OCB). Encrypt it to your Broadcast key without the option force-ocb; look for it in gpg.conf, too.";
     PgpSignature, "pgp_signature", 422, "The file is not signed by a key that is registered for you, or the signature is not valid.";
     // The control file and the import call.
     ControlMalformed, "control_malformed", 400, "The control file is not a valid import call: {problem}.";

@@ -1,7 +1,8 @@
-//! Against GnuPG as installed, and against messages that GnuPG would not write.
+//! Against GnuPG and sq as installed, against messages of their other versions, and against messages that neither would write.
 
 mod both_ways;
 mod crafted;
+mod fixtures;
 mod from_gpg;
 mod gpg;
 mod keys;

@@ -1,4 +1,7 @@
 //! An uploaded message, armoured or not: whatever comes, a verdict in bounded memory, and no plaintext but that of the seeds.
+//!
+//! Of the seeds, `gpg24*` are made by GnuPG 2.4.7, `sq-*` by sq 1.3.1, `version-2*` by sequoia-openpgp 2.4 as told to write SEIPD version 2,
+//! the others by GnuPG 2.2.40.
 #![no_main]
 
 use std::{io::Read, panic, sync::LazyLock};
@@ -11,6 +14,14 @@ use time::{OffsetDateTime, macros::datetime};
 const NOW: OffsetDateTime = datetime!(2026-11-24 00:00 UTC);
 /// What the seeds say. Nobody without their session keys can make a message that says anything else and holds.
 const PLAINTEXTS: [&[u8]; 2] = [b"email;name\na@example.com;Ada\n", b""];
+/// A signed seed, and others of each kind of container and writer.
+const SIGNED: &[u8] = include_bytes!("../corpus/openpgp_message/signed");
+const UNSIGNED: [&[u8]; 4] = [
+    include_bytes!("../corpus/openpgp_message/encrypted"),
+    include_bytes!("../corpus/openpgp_message/gpg24"),
+    include_bytes!("../corpus/openpgp_message/version-2"),
+    include_bytes!("../corpus/openpgp_message/version-2-gcm"),
+];
 /// Where the parser's own panics come from. They are caught and are a refusal.
 const CONTAINED: [&str; 2] = ["sequoia-openpgp", "buffered-reader"];
 
@@ -28,8 +39,10 @@ fn contain() {
             end(what);
         }
     }));
-    let signed = include_bytes!("../corpus/openpgp_message/signed");
-    assert!(is_accepted(signed, true), "nothing is accepted, so nothing would be found");
+    assert!(is_accepted(SIGNED, true), "nothing is accepted, so nothing would be found");
+    for seed in UNSIGNED {
+        assert!(is_accepted(seed, false), "nothing of this kind is accepted, so nothing would be found");
+    }
 }
 
 /// Whether a message is accepted; then it says what a seed says, and its signature is there if it must be.
