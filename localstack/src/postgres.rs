@@ -15,7 +15,7 @@ const OWNER: &str = "broadcast_owner";
 /// The login role of every other function.
 const APP: &str = "broadcast_app";
 /// Starting takes under a second; a machine under load gets more.
-const START: Duration = Duration::from_secs(30);
+const START: Duration = Duration::from_mins(2);
 /// A fast shutdown writes a checkpoint.
 pub const STOP: Duration = Duration::from_secs(15);
 

@@ -225,7 +225,7 @@ mod tests {
         // Ignores the polite signal, so that the deadline is needed.
         command.args(["-c", "trap '' TERM; echo here; while :; do sleep 0.1; done"]);
         let process = spawn(command, 0, &dir.join("log"), false).unwrap();
-        assert!(until(Duration::from_secs(5), || std::fs::read(dir.join("log")).unwrap() == b"here\n").await);
+        assert!(until(Duration::from_mins(1), || std::fs::read(dir.join("log")).unwrap() == b"here\n").await);
         process.end("TERM", Duration::from_millis(100)).await;
         assert!(!process.alive());
         std::fs::remove_dir_all(dir).unwrap();

@@ -15,7 +15,7 @@ const PREFIX: &str = "broadcast";
 /// The domain of return paths: mail to it goes to the reports bucket.
 const BOUNCE_DOMAIN: &str = "bounces.localhost.example";
 /// Sink, proxy and gateway are our own and start at once.
-const START: Duration = Duration::from_secs(20);
+const START: Duration = Duration::from_mins(2);
 
 /// The ports of one start.
 #[derive(Default)]

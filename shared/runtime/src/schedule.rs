@@ -149,10 +149,10 @@ mod tests {
 
     #[tokio::test]
     async fn guarded_work_ends_in_one_of_three_ways() {
-        assert_eq!(guarded(async { 7 }, in_seconds(10.0)).await, Ok(7));
+        assert_eq!(guarded(async { 7 }, in_seconds(60.0)).await, Ok(7));
         let panics = async { panic!("on purpose") };
         assert_eq!(
-            guarded::<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>>(Box::pin(panics), in_seconds(10.0))
+            guarded::<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>>(Box::pin(panics), in_seconds(60.0))
                 .await,
             Err(Broken::Panicked)
         );

@@ -77,8 +77,9 @@ async fn new(name: &str) -> (Tenant, Customer) {
 #[tokio::test(flavor = "multi_thread")]
 async fn by_reput_of_openssh() {
     let (tenant, customer) = new("reput").await;
-    // Below the smallest part of S3, above our first, and after several; kilobits per second, so that it dies midway.
-    for (seed, bytes, limit) in [(1, 3_500_000, 16_000), (2, 13_000_000, 80_000), (3, 24_000_000, 120_000)] {
+    // Below the smallest part of S3, above our first, and after several; kilobits per second, so slow that it dies midway even if the
+    // signal comes a second late.
+    for (seed, bytes, limit) in [(1, 3_500_000, 16_000), (2, 13_000_000, 50_000), (3, 20_000_000, 30_000)] {
         customer.write("list.bin", noise(seed, WHOLE));
         let put = customer.slow_sftp(limit, &["put list.bin Incoming/"]);
         killed(&customer, put, bytes).await;
@@ -95,7 +96,7 @@ async fn by_lftp() {
     let (tenant, customer) = new("lftpc").await;
     customer.write("list.bin", noise(4, WHOLE));
     let limited =
-        ["set net:limit-rate 0:8000000", "set net:socket-buffer 65536", "put list.bin -o Incoming/list.bin"];
+        ["set net:limit-rate 0:5000000", "set net:socket-buffer 65536", "put list.bin -o Incoming/list.bin"];
     killed(&customer, customer.lftp(&limited), 12_000_000).await;
     put_away(&tenant, &customer, "list.bin").await;
     must(customer.lftp(&["put -c list.bin -o Incoming/list.bin"])).await;
@@ -107,7 +108,7 @@ async fn by_curl() {
     let (tenant, customer) = new("curlc").await;
     customer.write("list.bin", noise(5, WHOLE));
     let url = customer.url(KEY);
-    killed(&customer, customer.curl(&["--limit-rate", "8M", "-T", "list.bin", &url]), 12_000_000).await;
+    killed(&customer, customer.curl(&["--limit-rate", "5M", "-T", "list.bin", &url]), 12_000_000).await;
     put_away(&tenant, &customer, "list.bin").await;
     must(customer.curl(&["-C", "-", "-T", "list.bin", &url])).await;
     is_whole(&tenant, &customer, 5).await;
@@ -119,7 +120,7 @@ async fn by_rclone_from_the_start() {
     customer.write("list.bin", noise(6, WHOLE));
     killed(
         &customer,
-        customer.rclone(&["--bwlimit", "8M", "copyto", "list.bin", "files:Incoming/list.bin"]),
+        customer.rclone(&["--bwlimit", "5M", "copyto", "list.bin", "files:Incoming/list.bin"]),
         12_000_000,
     )
     .await;

@@ -25,17 +25,30 @@ pub struct Moto {
 
 impl Moto {
     pub async fn start() -> Self {
+        // Somebody may take the port before the server does.
+        for _ in 0..3 {
+            if let Some(moto) = Self::listening().await {
+                return moto;
+            }
+        }
+        panic!("moto's server does not start");
+    }
+
+    async fn listening() -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../clients/moto_server.py");
         let mut command = Command::new(installed("python"));
         command.arg("-B").arg(script).arg(port.to_string());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        let process = command.kill_on_drop(true).spawn().unwrap();
-        wait::until("moto's server", async || {
-            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok().then_some(())
-        })
-        .await;
-        Self { _process: process, http: Http::default(), endpoint: format!("http://127.0.0.1:{port}") }
+        let mut process = command.kill_on_drop(true).spawn().unwrap();
+        let answers = wait::until("moto's server to listen or to end", async || {
+            if process.try_wait().unwrap().is_some() {
+                return Some(false);
+            }
+            tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok().then_some(true)
+        });
+        let endpoint = format!("http://127.0.0.1:{port}");
+        answers.await.then(|| Self { _process: process, http: Http::default(), endpoint })
     }
 
     /// From now on policies count.

@@ -66,6 +66,8 @@ impl Sftp {
         let mut sftp = Command::new("sftp");
         sftp.args([
             "-q",
+            "-F",
+            "none",
             "-o",
             "StrictHostKeyChecking=no",
             "-o",

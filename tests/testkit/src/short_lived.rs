@@ -19,15 +19,23 @@ use localstack::Stack;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::net::TcpListener;
 
+use crate::wait;
+
 /// What is said of the credentials' end. Ours are renewed from three minutes to half of that before it: after five seconds at the latest.
 const TOLD: Duration = Duration::from_secs(95);
-/// How long they are taken. Much shorter than told, and longer than the slowest request after the renewal takes to come.
-const TAKEN: Duration = Duration::from_secs(15);
+/// The youngest that may be ended: by then whoever believes what was told has renewed them, with time to spare.
+const RENEWED: Duration = Duration::from_secs(10);
+/// Nothing has come for so long: no request is on its way with what is to be ended.
+const QUIET: Duration = Duration::from_secs(5);
 const ACCESS_KEY: &str = "SHORTLIVED";
 
 #[derive(Default)]
 struct Seen {
+    /// Those that are taken.
     issued: HashMap<String, Instant>,
+    /// How many there were.
+    count: usize,
+    last_request: Option<Instant>,
     refused: usize,
     /// Parts that came with each access key.
     parts: HashMap<String, usize>,
@@ -66,9 +74,15 @@ impl ShortLived {
         (cloud, format!("http://{address}"))
     }
 
-    /// Whether everything that was given out until now is refused by now.
-    pub fn all_ended(&self) -> bool {
-        self.seen.lock().unwrap().issued.values().all(|issued| issued.elapsed() > TAKEN)
+    /// Waits until everything that was given out should have been renewed, and refuses it from then on: long before its told end.
+    pub async fn end_all(&self) {
+        wait::until("a time to end the credentials", async || {
+            let mut seen = self.seen.lock().unwrap();
+            let renewed = seen.issued.values().all(|issued| issued.elapsed() > RENEWED);
+            let quiet = seen.last_request.is_none_or(|last| last.elapsed() > QUIET);
+            (renewed && quiet).then(|| seen.issued.clear())
+        })
+        .await;
     }
 
     /// How many credentials parts of an upload came with, and how many requests came with those that had ended.
@@ -89,7 +103,8 @@ impl ShortLived {
         let key = key.map(|(key, _)| key.to_owned()).unwrap_or_default();
         if key.starts_with(ACCESS_KEY) {
             let mut seen = self.seen.lock().unwrap();
-            if seen.issued.get(&key).is_none_or(|issued| issued.elapsed() > TAKEN) {
+            seen.last_request = Some(Instant::now());
+            if !seen.issued.contains_key(&key) {
                 seen.refused += 1;
                 let words = "<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>";
                 return respond(StatusCode::BAD_REQUEST, words);
@@ -103,7 +118,8 @@ impl ShortLived {
 
     fn assume_role(&self) -> Response<Full<Bytes>> {
         let mut seen = self.seen.lock().unwrap();
-        let key = format!("{ACCESS_KEY}{}", seen.issued.len());
+        let key = format!("{ACCESS_KEY}{}", seen.count);
+        seen.count += 1;
         seen.issued.insert(key.clone(), Instant::now());
         let end = (OffsetDateTime::now_utc() + TOLD).format(&Rfc3339).unwrap();
         let answer = format!(

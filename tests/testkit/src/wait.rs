@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Long enough for a redelivery after a killed function on a busy machine.
-pub const DEADLINE: Duration = Duration::from_mins(2);
+/// Long enough for several redeliveries after a killed function on a machine that is five times slower for a while.
+pub const DEADLINE: Duration = Duration::from_mins(5);
 const POLL: Duration = Duration::from_millis(100);
 
 /// Asks until there is an answer.
