@@ -7,7 +7,7 @@ use serde_json::json;
 use testkit::{
     Stack, Tenant, audit,
     packets::{Answer, flag, status},
-    sftp::keygen,
+    sftp::{Login, Sftp, keygen, keygen_of},
     ssh::{MethodKind, Ssh, asks_further_for, own_address},
     tenant::admin,
     wait,
@@ -95,6 +95,36 @@ async fn keys() {
     refused_in_audit(&stack, &ssh, None, "sftp").await;
     let lines = audit::from(&stack, ssh.source, |lines| !lines.is_empty()).await;
     assert!(!format!("{lines:?}").contains(&unknown), "what was typed as a name is kept: {lines:?}");
+}
+
+/// OpenSSH signs with an RSA key by SHA-2 alone; shorter ones and other kinds are not registered in the first place.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_kind_of_key() {
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::new(&stack, "kinds").await;
+    for kind in [
+        &["-t", "ed25519"][..],
+        &["-t", "ecdsa", "-b", "256"],
+        &["-t", "ecdsa", "-b", "384"],
+        &["-t", "ecdsa", "-b", "521"],
+        &["-t", "rsa", "-b", "3072"],
+        &["-t", "rsa", "-b", "4096"],
+    ] {
+        let folder = tenant.folder.path().join(kind.join(""));
+        std::fs::create_dir(&folder).unwrap();
+        let (key, public) = keygen_of(&folder, kind);
+        let sftp = Sftp::new(&stack, &tenant.slug, Login::Key(key));
+        assert!(!sftp.run(&["ls".to_owned()]).await.ok, "{kind:?} before it is registered");
+        admin(&stack, json!({"command": "add_ssh_key", "slug": tenant.slug, "public_key": public})).await;
+        assert!(sftp.must(&["ls".to_owned()]).await.contains("Incoming"), "{kind:?}");
+    }
+    for weak in [&["-t", "rsa", "-b", "2048"][..], &["-t", "rsa", "-b", "3071"]] {
+        let folder = tenant.folder.path().join(weak.join(""));
+        std::fs::create_dir(&folder).unwrap();
+        let (_, public) = keygen_of(&folder, weak);
+        let add = json!({"command": "add_ssh_key", "slug": tenant.slug, "public_key": public});
+        assert!(localstack::invoke(&stack, "admin", &add.to_string()).await.unwrap().failed, "{weak:?}");
+    }
 }
 
 /// Tries a wrong password on several connections from one address each.

@@ -38,4 +38,5 @@ mod ssh_audit_finds_nothing_to_fail;
 mod ssh_offers_sftp_alone;
 mod tenant_cannot_reach_another_tenants_files;
 mod tenant_cannot_read_another_tenants_schema;
+mod two_host_keys_are_served_at_once;
 mod upload_outlives_its_credentials;

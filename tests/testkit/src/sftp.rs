@@ -33,9 +33,16 @@ pub struct Outcome {
 
 /// Makes an ed25519 key pair in a folder; returns the private key's path and the public line.
 pub fn keygen(folder: &Path) -> (PathBuf, String) {
-    let path = folder.join("id_ed25519");
+    keygen_of(folder, &["-t", "ed25519"])
+}
+
+/// The same of another kind, in the words of `ssh-keygen`.
+pub fn keygen_of(folder: &Path, kind: &[&str]) -> (PathBuf, String) {
+    let path = folder.join("id");
     let status = std::process::Command::new("ssh-keygen")
-        .args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"])
+        .args(["-q", "-N", "", "-C", ""])
+        .args(kind)
+        .arg("-f")
         .arg(&path)
         .status()
         .expect("ssh-keygen is installed");

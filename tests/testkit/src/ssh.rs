@@ -37,7 +37,7 @@ pub fn own_address() -> Ipv4Addr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = std::process::id().wrapping_mul(64).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
     // One address for each number, none with a last byte of 0 or 255, and never 127.0.x.x, where the servers are.
-    let [_, high, middle, _] = (number / 254 << 8).to_be_bytes();
+    let [_, high, middle, _] = ((number / 254) << 8).to_be_bytes();
     let [.., low] = (number % 254 + 1).to_be_bytes();
     Ipv4Addr::new(127, high | 0x80, middle, low)
 }
