@@ -11,8 +11,12 @@ use tokio::process::Command;
 
 /// Three parts of an upload and a bit.
 const WHOLE: usize = 26_000_003;
-/// More than the 32 MiB that are under way at once, so that parts are known to be in S3 long before the end.
+/// More than what is under way at once, so that parts are in S3 long before the end.
 const LARGE: usize = 60_000_003;
+/// Of these, what the client has read when the gateway dies.
+const READ_BYTES: u64 = 50_000_000;
+/// What is not in S3 then: 24 MiB that the upload holds, and what clients and connections have on their way.
+const HELD_BYTES_MAX: u64 = 36_000_000;
 const KEY: &str = "Incoming/list.bin";
 
 /// The size that the customer sees; `None` when there is no such name.
@@ -153,13 +157,8 @@ async fn after_the_gateway_was_killed() {
     let customer = Customer::at(&tenant, &gateway.address);
     customer.write("list.bin", noise(8, LARGE));
     let put = customer.slow_sftp(100_000, &["put list.bin Incoming/"]);
-    let put = Running::start(put);
-    wait::until("a part to be in S3", async || {
-        let sql = "SELECT size FROM broadcast.uploads WHERE tenant_id = $1 AND size > 0";
-        let row = sqlx::query_scalar::<_, i64>(sql).bind(tenant.id);
-        row.fetch_optional(&mut tenant.superuser().await).await.unwrap()
-    })
-    .await;
+    let mut put = Running::start(put);
+    put.until_read(&customer.path("list.bin"), READ_BYTES).await;
     gateway.signal("KILL").await;
     gateway.ended().await;
     assert!(!put.end().await.success());
@@ -168,12 +167,37 @@ async fn after_the_gateway_was_killed() {
     let customer = Customer::at(&tenant, &again.address);
     customer.write("list.bin", noise(8, LARGE));
     assert!(tenant.aws.get(&tenant.bucket, KEY).await.is_none(), "half a file is an object");
-    // What had become a part is there; a dead process could save no more.
+    // What had become a part is there. The dead process could not save what it held of the upload, and what was under way to it.
     let kept = seen(&customer, "list.bin").await.expect("the unfinished upload");
-    assert!(kept >= 8 << 20, "{kept}");
+    assert!(kept + HELD_BYTES_MAX >= READ_BYTES, "of {READ_BYTES} bytes only {kept} are kept");
     must(customer.sftp(&["reput list.bin Incoming/list.bin"])).await;
     assert!(tenant.aws.get(&tenant.bucket, KEY).await.expect("an object") == noise(8, LARGE), "other bytes");
     audit::done(&tenant, "upload", KEY, None).await;
+}
+
+/// A client that needs longer than a gateway may take to stop.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_the_gateway_had_to_stop() {
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::new(&stack, "cutoff").await;
+    let mut gateway = Gateway::start(&stack, &[]).await;
+    let customer = Customer::at(&tenant, &gateway.address);
+    customer.write("list.bin", noise(10, WHOLE));
+    // The drain takes 85 s: two thirds of the file.
+    let put = customer.slow_sftp(1_600, &["put list.bin Incoming/"]);
+    let mut put = Running::start(put);
+    put.until_read(&customer.path("list.bin"), 300_000).await;
+    gateway.signal("TERM").await;
+    assert!(!put.end().await.success(), "the client was not cut off");
+    assert!(gateway.ended().await);
+    let again = Gateway::start(&stack, &[]).await;
+    let customer = Customer::at(&tenant, &again.address);
+    customer.write("list.bin", noise(10, WHOLE));
+    // All that the gateway had received, its last bytes too.
+    let kept = put_away(&tenant, &customer, "list.bin").await;
+    assert!(kept > 8 << 20 && kept < WHOLE as u64, "{kept}");
+    must(customer.sftp(&["reput list.bin Incoming/list.bin"])).await;
+    is_whole(&tenant, &customer, 10).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
