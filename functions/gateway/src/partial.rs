@@ -9,7 +9,7 @@ mod writers;
 
 use access::MasterKey;
 use contract::UploadId;
-use exchange::TenantFiles;
+use exchange::{Left, TenantFiles};
 use sqlx::{FromRow, types::Uuid};
 use store::{Store, TenantTx};
 use time::OffsetDateTime;
@@ -82,6 +82,12 @@ impl Partial {
             self.size = size;
         }
         less
+    }
+
+    /// As S3 knows it.
+    pub fn left(&self) -> Left<'_> {
+        let Self { name, begun_as, upload_id, started_at, .. } = self;
+        Left { name, begun_as, upload_id: upload_id.as_deref(), begun_at: *started_at }
     }
 
     /// Under which an upload that goes on from here becomes an object.
@@ -270,17 +276,19 @@ impl TenantPartials {
         Ok(changed.rows_affected() > 0)
     }
 
-    /// The name that an upload has by now, or `None` when it was taken over or removed.
+    /// The name that an upload has by now, or `None` when it was taken over or removed. Whoever asks is about to end it: sweep leaves its
+    /// row alone for some time.
     pub async fn name_of(&self, hold: Hold) -> Result<Option<String>, Error> {
         let mut tx = self.tx().await?;
         let name = sqlx::query_scalar(
-            "SELECT name FROM broadcast.uploads WHERE tenant_id = $1 AND id = $2 AND holder = $3",
+            "UPDATE broadcast.uploads SET updated_at = now() WHERE tenant_id = $1 AND id = $2 AND holder = $3 RETURNING name",
         )
         .bind(self.files.tenant().0)
         .bind(hold.id.0)
         .bind(hold.holder)
         .fetch_optional(&mut *tx)
         .await?;
+        tx.commit().await?;
         Ok(name)
     }
 

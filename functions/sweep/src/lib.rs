@@ -2,7 +2,8 @@
 //!
 //! The schedule names the time (`now`) and puts one message per tenant on the queue. A tenant's steps follow each other, and each one is
 //! done again from what it finds; a step that fails does not keep the later ones from their work:
-//! 1. `listing` and `lost`: the index of Incoming is repaired; files whose event was lost, imports and launches that stand still go on.
+//! 1. `listing`, `uploads` and `lost`: the index of Incoming is repaired; rows of uploads that are over go; files whose event was lost,
+//!    imports and launches that stand still go on.
 //! 2. `listing`: once a day the index of the other folders.
 //! 3. `files`: what is past its folder's hours.
 //! 4. `uploads`: unfinished uploads.
@@ -179,6 +180,7 @@ async fn run(job: &Job<'_>) -> Result<(), Error> {
         }
     };
     step("incoming", listing::repair(job, Folder::Incoming).await);
+    step("complete", uploads::heal(job).await);
     step("lost", lost::nudge(job).await);
     step("listing", listing::repair_daily(job).await);
     step("files", files::expire(job).await);

@@ -1,11 +1,12 @@
-//! Uploads that nobody ends.
+//! Uploads that nobody ends, and rows of those that have ended.
 
 use std::collections::HashSet;
 
 use contract::{Folder, UploadId};
+use exchange::Left;
 use futures_util::{StreamExt, stream};
-use sqlx::Row;
-use time::OffsetDateTime;
+use sqlx::{FromRow, Row};
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     Error, Job,
@@ -16,8 +17,31 @@ use crate::{
 const UPLOADS_PER_RECEIPT_MAX: i64 = 1000;
 /// Multipart uploads, and tails, looked at in one run: those that can go on, and several times as many that crashes left.
 const LISTED_MAX: usize = 5000;
+/// A gateway changes an upload's row just before it completes it, and S3 takes a minute or two for that when it is slow, in all attempts. A row
+/// that still stands after this was left by a crash.
+const COMPLETED_AFTER: Duration = Duration::minutes(10);
+/// The same for an upload that was renamed while it was under way: S3 has yet to copy it, up to 256 GiB.
+const RENAMED_AFTER: Duration = Duration::hours(1);
 /// Uploads whose parts and tails are deleted at once.
 const DELETIONS_AT_ONCE: usize = 8;
+
+/// A row that nobody has changed for some time.
+#[derive(FromRow)]
+struct Quiet {
+    id: i64,
+    name: String,
+    begun_as: String,
+    upload_id: Option<String>,
+    started_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+impl Quiet {
+    fn left(&self) -> Left<'_> {
+        let Self { name, begun_as, upload_id, started_at, .. } = self;
+        Left { name, begun_as, upload_id: upload_id.as_deref(), begun_at: *started_at }
+    }
+}
 
 struct Due {
     id: UploadId,
@@ -36,6 +60,82 @@ pub async fn expire(job: &Job<'_>) -> Result<(), Error> {
         end(job, cutoff, due).await?;
     }
     end_unrecorded(job, cutoff).await
+}
+
+/// Ends rows whose upload is over, though its gateway could not say so any more: they hide the complete file from the tenant, and its
+/// control file from import.
+pub async fn heal(job: &Job<'_>) -> Result<(), Error> {
+    let quiet = quiet(job).await?;
+    if quiet.is_empty() {
+        return Ok(());
+    }
+    // One request tells of nearly all that can still go on.
+    let alive = job.files.unfinished_uploads(LISTED_MAX).await?;
+    let alive: HashSet<&str> = alive.iter().map(exchange::Unfinished::upload_id).collect();
+    let mut doubtful = quiet;
+    doubtful.retain(|row| row.upload_id.as_deref().is_none_or(|id| !alive.contains(id)));
+    let mut healed = stream::iter(doubtful)
+        .map(|row| async move { end_if_over(job, &row).await })
+        .buffer_unordered(DELETIONS_AT_ONCE);
+    let (mut count, mut failed) = (0, None);
+    while let Some(result) = healed.next().await {
+        match result {
+            Ok(ended) => count += usize::from(ended),
+            Err(error) => failed = Some(error),
+        }
+    }
+    if count > 0 {
+        tracing::warn!(tenant = %job.tenant, count, "rows of uploads that were over are ended");
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+/// An upload without parts can only be over when there is a file; of the others S3 knows.
+async fn quiet(job: &Job<'_>) -> Result<Vec<Quiet>, Error> {
+    let mut tx = job.tx().await?;
+    let rows = sqlx::query_as(
+        "SELECT id, name, begun_as, upload_id, started_at, updated_at FROM broadcast.uploads AS u
+         WHERE tenant_id = $1 AND updated_at <= CASE WHEN name = begun_as THEN $2::timestamptz ELSE $3 END
+           AND (upload_id IS NOT NULL OR EXISTS (SELECT FROM broadcast.files AS f
+                WHERE f.tenant_id = $1 AND f.folder = $4 AND f.name = u.name AND f.size >= u.size))
+         ORDER BY updated_at DESC LIMIT $5",
+    )
+    .bind(job.tenant.0)
+    .bind(job.now - COMPLETED_AFTER)
+    .bind(job.now - RENAMED_AFTER)
+    .bind(Folder::Incoming.name())
+    .bind(UPLOADS_PER_RECEIPT_MAX)
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(rows)
+}
+
+/// The row goes only as it was seen: not when somebody has gone on with the upload, or with the name, meanwhile.
+async fn end_if_over(job: &Job<'_>, row: &Quiet) -> Result<bool, Error> {
+    if !job.has_time() || !job.files.is_over(&row.left()).await? {
+        return Ok(false);
+    }
+    job.files.give_name(&row.left()).await?;
+    let mut tx = job.tx().await?;
+    let ended = sqlx::query(
+        "DELETE FROM broadcast.uploads
+         WHERE tenant_id = $1 AND id = $2 AND updated_at = $3 AND name = $4 AND upload_id IS NOT DISTINCT FROM $5",
+    )
+    .bind(job.tenant.0)
+    .bind(row.id)
+    .bind(row.updated_at)
+    .bind(&row.name)
+    .bind(&row.upload_id)
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    if ended.rows_affected() == 0 {
+        return Ok(false);
+    }
+    // The row would hide the file, so it goes first. A tail without a row goes with what is over.
+    job.files.delete_upload_tail(UploadId(row.id)).await?;
+    Ok(true)
 }
 
 /// Takes what is over from whoever may hold it: a session that still has it open fails at its next part, in words.

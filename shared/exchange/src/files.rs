@@ -101,6 +101,15 @@ impl TenantFiles {
     }
 
     pub(crate) async fn head_key(&self, key: &str) -> Result<Option<(Meta, Option<String>)>, Error> {
+        self.head_noted(key, crate::copy::SOURCE).await
+    }
+
+    /// With the note of this name from its metadata.
+    pub(crate) async fn head_noted(
+        &self,
+        key: &str,
+        note: &str,
+    ) -> Result<Option<(Meta, Option<String>)>, Error> {
         let request = self.client().head_object().bucket(self.bucket()).key(key);
         let answer = match request.send().await.map_err(from_sdk("HeadObject")) {
             Ok(answer) => answer,
@@ -108,8 +117,8 @@ impl TenantFiles {
             Err(error) => return Err(error),
         };
         let meta = meta(answer.e_tag(), answer.content_length(), answer.last_modified());
-        let source = answer.metadata().and_then(|metadata| metadata.get(crate::copy::SOURCE)).cloned();
-        Ok(Some((meta, source)))
+        let note = answer.metadata().and_then(|metadata| metadata.get(note)).cloned();
+        Ok(Some((meta, note)))
     }
 
     /// Reads a file from its start; with `etag` exactly that content, or [`Error::Changed`].
@@ -152,10 +161,16 @@ impl TenantFiles {
 
     /// Writes a small file with one request, over whatever stands there.
     pub async fn put(&self, folder: Folder, name: &str, bytes: impl Into<Bytes>) -> Result<Stored, Error> {
-        self.put_key(&folder.key(name), bytes.into(), false).await
+        self.put_key(&folder.key(name), bytes.into(), false, None).await
     }
 
-    pub(crate) async fn put_key(&self, key: &str, bytes: Bytes, if_absent: bool) -> Result<Stored, Error> {
+    pub(crate) async fn put_key(
+        &self,
+        key: &str,
+        bytes: Bytes,
+        if_absent: bool,
+        mark: Option<&str>,
+    ) -> Result<Stored, Error> {
         let size = bytes.len() as u64;
         let answer = self
             .client()
@@ -163,6 +178,7 @@ impl TenantFiles {
             .bucket(self.bucket())
             .key(key)
             .set_if_none_match(if_absent.then(|| "*".to_owned()))
+            .set_metadata(mark.map(|mark| [(crate::mark::BEGUN.to_owned(), mark.to_owned())].into()))
             .body(ByteStream::from(bytes))
             .send()
             .await

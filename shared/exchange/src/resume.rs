@@ -37,7 +37,7 @@ impl TenantFiles {
     }
 
     /// Parts of an upload in the order of their numbers, at least as many as have this many bytes.
-    async fn parts(&self, key: &str, upload_id: &str, bytes: u64) -> Result<Vec<Part>, Error> {
+    pub(crate) async fn parts(&self, key: &str, upload_id: &str, bytes: u64) -> Result<Vec<Part>, Error> {
         let mut found: Vec<Part> = Vec::new();
         let mut marker = None;
         loop {

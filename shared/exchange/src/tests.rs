@@ -1,5 +1,6 @@
 //! Against the local stack's S3: what only a server shows.
 
+mod lost_answers;
 mod uploads;
 
 use std::{
@@ -24,10 +25,10 @@ fn endpoint() -> String {
     stack["endpoint"].as_str().unwrap().to_owned()
 }
 
-async fn config() -> SdkConfig {
+async fn config(endpoint: &str) -> SdkConfig {
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new("us-east-1"))
-        .endpoint_url(endpoint())
+        .endpoint_url(endpoint)
         .credentials_provider(Credentials::new("test", "test", None, None, "tests"))
         .http_client(aws_smithy_http_client::Builder::new().build_http())
         .load()
@@ -36,9 +37,14 @@ async fn config() -> SdkConfig {
 
 /// A bucket and a tenant of the test's own.
 async fn tenant() -> TenantFiles {
+    tenant_at(&endpoint()).await
+}
+
+/// The same, with another way to S3.
+async fn tenant_at(endpoint: &str) -> TenantFiles {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = i64::from(std::process::id()) * 1000 + i64::from(NUMBER.fetch_add(1, Ordering::Relaxed));
-    let config = config().await;
+    let config = config(endpoint).await;
     let owner = aws_sdk_s3::config::Builder::from(&config).force_path_style(true).build();
     let owner = Client::from_conf(owner);
     let bucket = format!("exchange-test-{number}");
@@ -247,7 +253,7 @@ async fn blocking_code_reads_and_writes() {
 
 #[tokio::test]
 async fn the_spool_bucket_is_nobodys_own() {
-    let exchange = Exchange::new(&config().await, "arn:aws:iam::000000000000:role/tenant", SPOOL);
+    let exchange = Exchange::new(&config(&endpoint()).await, "arn:aws:iam::000000000000:role/tenant", SPOOL);
     for bucket in [SPOOL, "broadcast-*", ""] {
         assert!(matches!(exchange.tenant(TenantId(1), bucket).await, Err(Error::BucketName)), "{bucket}");
     }

@@ -4,12 +4,14 @@ use std::{collections::VecDeque, fmt};
 
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
+use time::OffsetDateTime;
 use tokio::runtime::Handle;
 
 use crate::{
     BlockingWrite, Error, Stored, TenantFiles,
     error::from_sdk,
     files::{taken, unquoted},
+    mark::{BEGUN, etag, etag_of_parts, mark},
     part::{MEMORY_BYTES_MAX, PART_BYTES_MIN, PARTS_MAX, Sending, UPLOAD_BYTES_MAX, append, part_bytes},
 };
 
@@ -24,6 +26,7 @@ const CONFLICT: &str = "ConditionalRequestConflict";
 pub struct Upload {
     files: TenantFiles,
     key: String,
+    mark: String,
     if_absent: bool,
     buffer: BytesMut,
     written: u64,
@@ -50,6 +53,7 @@ impl Upload {
         Self {
             files,
             key,
+            mark: mark(OffsetDateTime::now_utc()),
             if_absent: false,
             buffer: BytesMut::new(),
             written: 0,
@@ -79,6 +83,13 @@ impl Upload {
     #[must_use]
     pub fn if_absent(mut self) -> Self {
         self.if_absent = true;
+        self
+    }
+
+    /// When it was begun, as its mark: of one tenant's uploads no two have the same. One that is resumed is told what it was begun with.
+    #[must_use]
+    pub fn begun_at(mut self, time: OffsetDateTime) -> Self {
+        self.mark = mark(time);
         self
     }
 
@@ -182,6 +193,7 @@ impl Upload {
         let answer = request
             .bucket(self.files.bucket())
             .key(&self.key)
+            .metadata(BEGUN, &self.mark)
             .checksum_algorithm(ChecksumAlgorithm::Crc32)
             // Of the whole file, so that whoever reads it whole can verify it.
             .checksum_type(ChecksumType::FullObject)
@@ -244,7 +256,7 @@ impl Upload {
         self.is_open()?;
         if self.begun == 0 {
             let last = self.buffer.split().freeze();
-            let put = self.files.put_key(&self.key, last.clone(), self.if_absent).await;
+            let put = self.put(last.clone()).await;
             match &put {
                 Ok(_) => self.ended = true,
                 Err(_) => self.take_back(last),
@@ -272,7 +284,27 @@ impl Upload {
         self.buffer = last.try_into_mut().unwrap_or_else(|shared| BytesMut::from(&*shared));
     }
 
+    async fn put(&self, bytes: Bytes) -> Result<Stored, Error> {
+        match self.files.put_key(&self.key, bytes.clone(), self.if_absent, Some(&self.mark)).await {
+            Ok(stored) => Ok(stored),
+            Err(error) => {
+                let made = Stored { etag: etag(&bytes), size: self.written };
+                self.files.made_in_spite_of(error, &self.key, &self.mark, made).await
+            }
+        }
+    }
+
     async fn complete_parts(&self) -> Result<Stored, Error> {
+        match self.try_complete().await {
+            Ok(stored) => Ok(stored),
+            Err(error) => {
+                let made = Stored { etag: etag_of_parts(&self.parts), size: self.written };
+                self.files.made_in_spite_of(error, &self.key, &self.mark, made).await
+            }
+        }
+    }
+
+    async fn try_complete(&self) -> Result<Stored, Error> {
         match self.complete_if(self.if_absent).await {
             // The name was taken and given up again while this upload went on: S3 then never takes the condition for this one.
             Err(Error::Unavailable { reason, .. }) if self.if_absent && reason.ends_with(CONFLICT) => {

@@ -6,7 +6,7 @@ use testkit::{Stack, Tenant, csv::Plan, tenant::invoke, wait};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// Sweeps this tenant alone, as the schedule's message for it would: other scenarios keep their data.
-async fn sweep(tenant: &Tenant, now: OffsetDateTime) {
+pub(crate) async fn sweep(tenant: &Tenant, now: OffsetDateTime) {
     let body =
         json!({"type": "tenant.v1", "tenant": tenant.id, "now": now.format(&Rfc3339).unwrap()}).to_string();
     let record = json!({"messageId": "sweep", "receiptHandle": "sweep", "eventSource": "aws:sqs", "body": body,

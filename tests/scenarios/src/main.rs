@@ -9,6 +9,7 @@
 mod bad_file_ends_in_invalids;
 mod broken_uploads_go_on;
 mod clients_of_the_world_work;
+mod complete_upload_is_not_hidden_by_its_row;
 mod copies_are_of_whole_files;
 mod customer_sees_four_folders;
 mod event_delivered_twice_imports_once;

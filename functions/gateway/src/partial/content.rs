@@ -47,34 +47,21 @@ impl TenantPartials {
         let (name, upload_id) = (partial.key_name(), partial.upload_id.as_deref());
         let stored = partial.size - partial.tail_bytes;
         match self.files.resume(Folder::Incoming, name, upload_id, stored, tail).await {
-            Ok(upload) => Ok(Some(upload)),
+            Ok(upload) => Ok(Some(upload.begun_at(partial.started_at))),
             Err(S3Error::Missing) => Ok(None),
             Err(error) => Err(error.into()),
         }
     }
 
-    /// Whether the file that stands under the row's name is what the row tells of: a crash came after its completion.
+    /// Whether the file that stands under the row's name is what the row tells of: a crash came after its completion. Sweep ends such rows,
+    /// too; who asks for the name does not wait for it.
     pub async fn is_complete(&self, partial: &Partial, stands: &Meta) -> Result<bool, Error> {
-        if partial.upload_id.is_none() || !may_be(partial, stands) {
-            return Ok(false);
-        }
-        match self.resume(partial).await? {
-            Some(upload) => {
-                upload.leave();
-                Ok(false)
-            }
-            None => Ok(true),
-        }
+        Ok(may_be(partial, stands) && self.files.is_over(&partial.left()).await?)
     }
 
     /// Ends a row whose upload cannot be resumed: it was completed, and a crash came before the row went, or S3 has given it up.
     pub async fn heal(&self, partial: &Partial) -> Result<(), Error> {
-        if partial.upload_id.is_some() && partial.begun_as != partial.name {
-            let found = self.files.head(Folder::Incoming, &partial.begun_as).await?;
-            if found.is_some_and(|meta| may_be(partial, &meta)) {
-                self.give_name(&partial.begun_as, &partial.name).await?;
-            }
-        }
+        self.files.give_name(&partial.left()).await?;
         self.remove(partial).await
     }
 

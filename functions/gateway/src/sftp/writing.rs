@@ -37,13 +37,22 @@ pub struct Opened {
     pub standing: Option<Meta>,
 }
 
+impl Opened {
+    /// What S3 is to know of an upload that this open makes or goes on with.
+    fn mark(&self, upload: Upload, time: OffsetDateTime) -> Upload {
+        let upload = upload.begun_at(time);
+        if self.way.new { upload.if_absent() } else { upload }
+    }
+}
+
 /// An open upload. Its first failure is its last word: closing it then keeps what can be gone on with, and makes no file of it.
 pub struct Writing {
     upload: Option<Upload>,
     partials: TenantPartials,
     writer: Writer,
     opened: Opened,
-    opened_at: OffsetDateTime,
+    /// When it was first opened, also by an earlier session.
+    begun_at: OffsetDateTime,
     /// Below Incoming; the row's counts, where there is one.
     name: String,
     /// The name that the upload was begun with.
@@ -69,10 +78,10 @@ impl Writing {
         opened: Opened,
         transfer: Transfer,
     ) -> Self {
+        let opened_at = OffsetDateTime::now_utc();
         let upload = partials.files().upload(Folder::Incoming, &name);
-        let upload = if opened.way.new { upload.if_absent() } else { upload };
         let begun_as = name.clone();
-        Self::with((partials, writer), (name, begun_as), opened, upload, None, transfer)
+        Self::with((partials, writer), (name, begun_as), opened, (upload, opened_at), None, transfer)
     }
 
     /// Goes on with one that was claimed; `None`: there is nothing to go on with.
@@ -85,7 +94,6 @@ impl Writing {
     ) -> Result<Option<Self>, Refusal> {
         let Some(hold) = partial.hold() else { return Ok(None) };
         let Some(upload) = partials.resume(partial).await? else { return Ok(None) };
-        let upload = if opened.way.new { upload.if_absent() } else { upload };
         let row = Row {
             hold,
             size: partial.size,
@@ -94,6 +102,7 @@ impl Writing {
         };
         let names = (partial.name.clone(), partial.key_name().to_owned());
         let shortened = opened.way.floor > 0;
+        let upload = (upload, partial.started_at);
         let mut writing = Self::with((partials, writer), names, opened, upload, Some(row), transfer);
         if shortened {
             writing.record(partial.size, partial.tail_bytes).await?;
@@ -105,17 +114,18 @@ impl Writing {
         (partials, writer): (TenantPartials, Writer),
         (name, begun_as): (String, String),
         opened: Opened,
-        upload: Upload,
+        (upload, time): (Upload, OffsetDateTime),
         row: Option<Row>,
         transfer: Transfer,
     ) -> Self {
         let resumed = row.is_some();
+        let upload = Some(opened.mark(upload, time));
         Self {
-            upload: Some(upload),
+            upload,
             partials,
             writer,
             opened,
-            opened_at: OffsetDateTime::now_utc(),
+            begun_at: time,
             name,
             begun_as,
             window: Window::default(),
@@ -214,7 +224,7 @@ impl Writing {
     /// From the start again, without having cut the file: as `scp` does, which says at its end how long the file is.
     async fn start_over(&mut self) -> Result<(), Refusal> {
         let fresh = self.partials.files().upload(Folder::Incoming, &self.name);
-        let fresh = if self.opened.way.new { fresh.if_absent() } else { fresh };
+        let fresh = self.opened.mark(fresh, self.begun_at);
         let old = self.upload.replace(fresh).ok_or(Refusal::BROKEN)?;
         self.opened.way.floor = old.written();
         self.begun_as.clone_from(&self.name);
@@ -233,7 +243,7 @@ impl Writing {
             .map_err(
                 |error| if matches!(error, S3Error::Missing) { Refusal::SETTLED } else { error.into() },
             )?;
-        let resumed = if self.opened.way.new { resumed.if_absent() } else { resumed };
+        let resumed = self.opened.mark(resumed, self.begun_at);
         self.opened.way.floor = old.written();
         if let Some(old) = self.upload.replace(resumed) {
             old.leave();
@@ -283,7 +293,7 @@ impl Writing {
         if old.upload_id().is_none() {
             let mut upload = self.partials.files().upload(Folder::Incoming, &name);
             upload.write(old.tail()).await?;
-            self.upload = Some(if self.opened.way.new { upload.if_absent() } else { upload });
+            self.upload = Some(self.opened.mark(upload, self.begun_at));
             self.begun_as.clone_from(&name);
         }
         self.name = name;

@@ -25,7 +25,7 @@ impl Writing {
     async fn make_row(&mut self, size: u64, tail_bytes: u64) -> Result<(), Refusal> {
         let upload_id = self.upload.as_ref().and_then(Upload::upload_id);
         let kept = Kept { begun_as: &self.begun_as, upload_id, size, tail_bytes };
-        match self.partials.begin(&self.name, self.opened_at, kept).await? {
+        match self.partials.begin(&self.name, self.begun_at, kept).await? {
             Begun::Held(hold) => {
                 self.row = Some(Row { hold, size, tail_bytes, has_upload_id: upload_id.is_some() });
             }
@@ -127,7 +127,7 @@ impl Writing {
             Kept { begun_as: &self.begun_as, upload_id: upload.upload_id(), size: stored, tail_bytes: 0 };
         let hold = match &self.row {
             Some(row) => row.hold,
-            None => match self.partials.begin(&self.name, self.opened_at, kept).await? {
+            None => match self.partials.begin(&self.name, self.begun_at, kept).await? {
                 Begun::Held(hold) => hold,
                 Begun::Full => return Ok(None),
                 Begun::Taken => return Err(Refusal::TAKEN_OVER),
