@@ -1,11 +1,15 @@
 //! A line for everything that somebody did. File names stand here and nowhere else: Postgres only, never a log.
 
+mod journal;
+
 use std::net::IpAddr;
 
 use contract::TenantId;
 use sqlx::PgPool;
 
 use crate::Error;
+
+pub use journal::Journal;
 
 /// One line of `broadcast.audit`.
 pub struct Line<'a> {
@@ -25,7 +29,7 @@ pub struct Line<'a> {
     pub result: &'a str,
 }
 
-/// Writes a line; the action counts as done only when this has succeeded, where it can still be refused.
+/// Writes a line at once: for what is not done without it. All others go through the [`Journal`].
 pub async fn write(pool: &PgPool, line: &Line<'_>) -> Result<(), Error> {
     sqlx::query(
         "INSERT INTO broadcast.audit (tenant_id, actor, action, subject, source, bytes, result)

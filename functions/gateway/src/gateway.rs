@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error,
+    audit::Journal,
     client::Client,
     connection::Connection,
     cut::Severable,
@@ -46,6 +47,8 @@ const GOODBYE_TIME: Duration = Duration::from_secs(5);
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(85);
 /// After that, for sessions to put by what they have received of unfinished uploads.
 const PARK_TIME_MAX: Duration = Duration::from_secs(20);
+/// How long the end of a session, and of the gateway, waits for lines of the audit. A line takes milliseconds.
+const LINES_TIME_MAX: Duration = Duration::from_secs(5);
 /// After an accept that failed, mostly for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -57,6 +60,7 @@ pub struct Gateway {
     store: Store,
     exchange: Exchange,
     logins: Logins,
+    journal: Journal,
     partials: Partials,
     limits: Limits,
     /// No new logins and no new transfers: sessions end when nothing is being transferred.
@@ -77,6 +81,7 @@ impl Gateway {
             store,
             exchange,
             logins,
+            journal: Journal::new(),
             partials,
             limits: Limits::default(),
             stopping: CancellationToken::new(),
@@ -94,6 +99,25 @@ impl Gateway {
 
     pub(crate) fn logins(&self) -> &Logins {
         &self.logins
+    }
+
+    pub(crate) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Whether something may begin that will make a line of the audit. Waits for room as long as the database answers.
+    pub(crate) async fn has_room(&self) -> bool {
+        if !self.journal.has_room() {
+            self.lines_are_written().await;
+        }
+        self.journal.has_room()
+    }
+
+    /// Waits until what was done so far stands in the audit, as long as the database answers.
+    pub(crate) async fn lines_are_written(&self) {
+        if timeout(LINES_TIME_MAX, self.journal.settled()).await.is_err() {
+            tracing::warn!(lines = self.journal.unwritten(), "lines of the audit are not written yet");
+        }
     }
 
     pub(crate) fn limits(&self) -> &Limits {
@@ -127,6 +151,10 @@ impl Gateway {
     pub async fn serve(self, listener: TcpListener, keys: Vec<PrivateKey>, stop: impl Future<Output = ()>) {
         let gateway = Arc::new(self);
         let config = Arc::new(ssh::config(keys));
+        let writer = tokio::spawn({
+            let gateway = Arc::clone(&gateway);
+            async move { gateway.journal.run(gateway.pool()).await }
+        });
         tokio::pin!(stop);
         loop {
             let accepted = tokio::select! {
@@ -145,6 +173,7 @@ impl Gateway {
         }
         drop(listener);
         gateway.drain().await;
+        writer.abort();
     }
 
     /// Looks after a new connection, if there may be one more.
@@ -244,6 +273,7 @@ impl Gateway {
         if timeout(GOODBYE_TIME, self.limits.logins.none()).await.is_err() {
             tracing::info!("clients stay connected to the end");
         }
+        self.lines_are_written().await;
     }
 }
 

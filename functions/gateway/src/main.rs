@@ -21,7 +21,7 @@ async fn main() -> Result<(), runtime::Error> {
     let clients = runtime::Clients::new(&config).await;
     let keys = host_keys(&clients.secret(config.gateway_host_key_secret()?).await?)?;
     let master = clients.master_key(config.master_key_secret()?).await?;
-    let store = Store::connect_with(config.database_url()?, DATABASE_CONNECTIONS_MAX)?;
+    let store = Store::connect_awake(config.database_url()?, DATABASE_CONNECTIONS_MAX)?;
     let exchange = Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?);
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -6,6 +6,9 @@ use contract::Folder;
 
 use crate::{Error, Meta, TenantFiles, error::from_sdk, files::meta};
 
+/// Of a listing that looks for one name: enough for the names beside it that begin as it does, such as its control file.
+const STANDS_KEYS: i32 = 10;
+
 /// A file in a listing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -72,6 +75,29 @@ impl TenantFiles {
     /// ends in a slash; `path`'s own is none.
     pub fn list_below(&self, folder: Folder, path: &str) -> Listing {
         Listing { level: false, ..self.list_level(folder, path) }
+    }
+
+    /// What stands under a name, and whether the name is a folder's, too. One request, unless many names begin with this one.
+    pub async fn look_at(&self, folder: Folder, name: &str) -> Result<(Option<Meta>, bool), Error> {
+        let key = folder.key(name);
+        let request = self.client().list_objects_v2().bucket(self.bucket()).prefix(&key);
+        let answer = request.max_keys(STANDS_KEYS).send().await.map_err(from_sdk("ListObjectsV2"))?;
+        let found = answer.contents();
+        // The name itself comes before all that are longer.
+        let file = found.first().filter(|object| object.key() == Some(&key));
+        let file = file.map(|object| meta(object.e_tag(), object.size(), object.last_modified()));
+        let below = format!("{key}/");
+        let last = found.last().and_then(|object| object.key()).unwrap_or_default();
+        let is_folder = if found.iter().any(|object| object.key().is_some_and(|key| key.starts_with(&below)))
+        {
+            true
+        } else {
+            // What a longer listing would show could stand in it.
+            answer.is_truncated() == Some(true)
+                && last < below.as_str()
+                && self.is_folder(folder, name).await?
+        };
+        Ok((file, is_folder))
     }
 
     /// Whether `path` is a folder: has a marker, or something in it. One request.

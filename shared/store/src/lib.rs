@@ -27,7 +27,7 @@ pub use tx::{CampaignTx, TenantTx};
 use std::time::Duration;
 
 use contract::{CampaignId, TenantId};
-use sqlx::{PgPool, migrate::Migrator, postgres::PgPoolOptions};
+use sqlx::{Connection, PgPool, migrate::Migrator, postgres::PgPoolOptions};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -35,6 +35,8 @@ static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 const CONNECTIONS_MAX: u32 = 4;
 /// How long to wait for a connection before the message goes back to its queue.
 const ACQUIRE_SECONDS_MAX: u64 = 10;
+/// How long a connection that answered is taken for one that works: a database that fails over takes longer.
+const TRUSTED_TIME: Duration = Duration::from_secs(1);
 
 /// The database, as the login role of the functions.
 #[derive(Clone, Debug)]
@@ -50,11 +52,23 @@ impl Store {
 
     /// The same with another number of connections.
     pub fn connect_with(url: &str, connections_max: u32) -> Result<Self, StoreError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(connections_max)
-            .acquire_timeout(Duration::from_secs(ACQUIRE_SECONDS_MAX))
-            .connect_lazy(url)?;
-        Ok(Self { pool })
+        let options = pool_options(connections_max);
+        Ok(Self { pool: options.connect_lazy(url)? })
+    }
+
+    /// The same for a process that is never frozen, as functions are between two messages: a connection that was in use a moment ago is not
+    /// asked whether it still works, which is a round trip for each statement.
+    pub fn connect_awake(url: &str, connections_max: u32) -> Result<Self, StoreError> {
+        let options = pool_options(connections_max).test_before_acquire(false);
+        let options = options.before_acquire(|connection, seen| {
+            Box::pin(async move {
+                if seen.idle_for > TRUSTED_TIME {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        });
+        Ok(Self { pool: options.connect_lazy(url)? })
     }
 
     /// The login role itself, for the few reads over all tenants that the migrations grant to it.
@@ -71,6 +85,12 @@ impl Store {
     pub async fn campaign(&self, tenant: TenantId, campaign: CampaignId) -> Result<CampaignTx, StoreError> {
         CampaignTx::begin(&self.pool, tenant, campaign).await
     }
+}
+
+fn pool_options(connections_max: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections_max)
+        .acquire_timeout(Duration::from_secs(ACQUIRE_SECONDS_MAX))
 }
 
 /// Brings the global schema up to date. Runs as `broadcast_owner`.

@@ -3,22 +3,30 @@
 use std::ops::{Deref, DerefMut};
 
 use contract::{CampaignId, TenantId};
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, Database, PgConnection, PgPool, Postgres, SqlSafeStr, pool::PoolConnection};
+use sqlx_core::transaction::TransactionManager;
 
 use crate::StoreError;
 
+type Manager = <Postgres as Database>::TransactionManager;
+
 /// A transaction as one tenant's role. Dropped without [`commit`](Self::commit) it rolls back.
 pub struct TenantTx {
-    tx: Transaction<'static, Postgres>,
+    connection: PoolConnection<Postgres>,
     tenant: TenantId,
+    begun: bool,
 }
 
 impl TenantTx {
+    /// One round trip. The library's own transaction would take the connection back into the pool when only the first half of it succeeds:
+    /// its next user would find a transaction that is open, or one that has failed.
     pub(crate) async fn begin(pool: &PgPool, tenant: TenantId) -> Result<Self, StoreError> {
-        let mut tx = pool.begin().await?;
+        let mut tx = Self { connection: pool.acquire().await?, tenant, begun: false };
         // The name comes from a typed id: digits alone.
-        sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL ROLE {}", tenant.role()))).execute(&mut *tx).await?;
-        Ok(Self { tx, tenant })
+        let statement = AssertSqlSafe(format!("BEGIN; SET LOCAL ROLE {}", tenant.role()));
+        Manager::begin(&mut tx.connection, Some(statement.into_sql_str())).await?;
+        tx.begun = true;
+        Ok(tx)
     }
 
     /// Whose role it is.
@@ -33,20 +41,31 @@ impl TenantTx {
             "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = $1",
         )
         .bind(&schema)
-        .fetch_optional(&mut *self.tx)
+        .fetch_optional(&mut *self.connection)
         .await?;
         if open != Some(true) {
             return Err(StoreError::NoCampaign);
         }
         sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL search_path = {schema}, pg_temp")))
-            .execute(&mut *self.tx)
+            .execute(&mut *self.connection)
             .await?;
         Ok(CampaignTx { inner: self, campaign })
     }
 
     /// Makes everything durable.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.tx.commit().await?)
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        Ok(Manager::commit(&mut self.connection).await?)
+    }
+}
+
+impl Drop for TenantTx {
+    fn drop(&mut self) {
+        if self.begun {
+            // Sent when the connection goes back to the pool. Nothing after a commit.
+            Manager::start_rollback(&mut self.connection);
+        } else {
+            self.connection.close_on_drop();
+        }
     }
 }
 
@@ -54,13 +73,13 @@ impl Deref for TenantTx {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.tx
+        &self.connection
     }
 }
 
 impl DerefMut for TenantTx {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.tx
+        &mut self.connection
     }
 }
 

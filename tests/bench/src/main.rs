@@ -29,6 +29,9 @@ struct Arguments {
     /// One line of JSON for each comparison.
     #[arg(long)]
     json: bool,
+    /// Of the gateway's cases only those whose name contains this.
+    #[arg(long)]
+    case: Option<String>,
     /// One import of a tenant, in a process of its own.
     #[arg(long, num_args = 2, value_names = ["TENANT", "IMPORT"], hide = true)]
     import_child: Option<Vec<i64>>,
@@ -59,7 +62,8 @@ enum Bench {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Arguments { mut names, json, import_child, openpgp_child, s3_server, s3_client } = Arguments::parse();
+    let Arguments { mut names, json, case, import_child, openpgp_child, s3_server, s3_client } =
+        Arguments::parse();
     if let Some([tenant, import]) = import_child.as_deref() {
         return import::child(*tenant, *import).await;
     }
@@ -75,14 +79,15 @@ async fn main() -> Result<()> {
     if names.is_empty() {
         names = Bench::value_variants().to_vec();
     }
-    let [name] = names.as_slice() else { return each_alone(&names, json).await };
+    let [name] = names.as_slice() else { return each_alone(&names, json, case.as_deref()).await };
+    let case = case.as_deref().unwrap_or_default();
     let stack = Stack::from_env()?;
     let comparisons = match name {
         Bench::Import => Box::pin(import::bench(&stack, RUNS, IMPORT_ROWS)).await?,
         Bench::Send => Box::pin(send::bench(&stack, RUNS, SEND_MAILS)).await?,
         Bench::Openpgp => Box::pin(openpgp::bench(&stack, RUNS)).await?,
-        Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up)).await?,
-        Bench::GatewayDownload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Down)).await?,
+        Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up, case)).await?,
+        Bench::GatewayDownload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Down, case)).await?,
     };
     for comparison in comparisons {
         comparison.print(json)?;
@@ -91,13 +96,14 @@ async fn main() -> Result<()> {
 }
 
 /// Several: each in a process of its own, so that the peak of one's memory is not the other's.
-async fn each_alone(names: &[Bench], json: bool) -> Result<()> {
+async fn each_alone(names: &[Bench], json: bool, case: Option<&str>) -> Result<()> {
     for name in names {
         let mut bench = tokio::process::Command::new(std::env::current_exe()?);
         bench.args(name.to_possible_value().map(|value| value.get_name().to_owned()));
         if json {
             bench.arg("--json");
         }
+        bench.args(case.into_iter().flat_map(|case| ["--case", case]));
         let status = bench.status().await?;
         if !status.success() {
             return Err(format!("the benchmark ended with {status}").into());

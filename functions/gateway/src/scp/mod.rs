@@ -115,6 +115,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(
         Way::In => sink::run(&mut session, &command).await,
         Way::Out => source::run(&mut session, &command).await,
     };
+    session.gateway.lines_are_written().await;
     let words = match result {
         Ok(()) => String::new(),
         Err(Stop::Gone) => {
@@ -151,6 +152,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 
     /// The right to one transfer, while the login is worth something.
     async fn transfer(&mut self) -> Result<Transfer, Words> {
+        if !self.gateway.has_room().await {
+            return Err(Refusal::UNAVAILABLE.into());
+        }
         match self.standing.holds(&self.gateway, &self.tenant, self.source).await {
             Ok(true) => Ok(self.gateway.transfer(self.tenant.id).ok_or(Refusal::TOO_MANY)?),
             Ok(false) => Err(Refusal::LOGIN_OVER.into()),
@@ -160,7 +164,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 
     /// Notes what was not begun.
     async fn refused(&self, action: &'static str, subject: Option<&str>, words: Words) {
-        self.audit(action, subject, None, &format!("refused: {}", words.0)).await;
+        if !self.gateway.has_room().await {
+            tracing::error!(tenant = self.tenant.id.0, "a refusal is not listed: too many lines wait");
+            return;
+        }
+        self.audit(action, subject, None, &format!("refused: {}", words.0));
     }
 
     /// Tells the client why the command ends.
@@ -170,7 +178,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         Err(Stop::Gone)
     }
 
-    async fn audit(&self, action: &'static str, subject: Option<&str>, bytes: Option<u64>, result: &str) {
+    fn audit(&self, action: &'static str, subject: Option<&str>, bytes: Option<u64>, result: &str) {
         let line = audit::Line {
             tenant: Some(self.tenant.id),
             actor: &self.tenant.actor,
@@ -180,9 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             bytes,
             result,
         };
-        if let Err(error) = audit::write(self.gateway.pool(), &line).await {
-            tracing::error!(tenant = self.tenant.id.0, action, %error, "an audit line is lost");
-        }
+        self.gateway.journal().push(&line);
     }
 }
 

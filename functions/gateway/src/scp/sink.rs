@@ -146,7 +146,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Sink<'_, S> {
             Ok(Err(words)) => words.0,
             Err(_) => "broken off",
         };
-        self.session.audit("upload", subject.as_deref(), Some(size - body.left), words).await;
+        self.session.audit("upload", subject.as_deref(), Some(size - body.left), words);
         drop(transfer);
         match result? {
             Ok(()) => {
@@ -267,7 +267,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Sink<'_, S> {
         let Place::Below(folder, name) = resolve(&level.path)? else { return Ok(()) };
         if !self.session.files.is_folder(folder, &name).await? {
             self.session.files.put(folder, &format!("{name}/"), Bytes::new()).await?;
-            self.session.audit("mkdir", Some(&folder.key(&name)), None, "done").await;
+            self.session.audit("mkdir", Some(&folder.key(&name)), None, "done");
         }
         Ok(())
     }

@@ -117,7 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Source<'_, S> {
         };
         // An empty file is whole at once.
         let words = if sent < size && words == "done" { "in part" } else { words };
-        self.session.audit("download", Some(&key), Some(sent), words).await;
+        self.session.audit("download", Some(&key), Some(sent), words);
         if result? == Response::Refused {
             self.session.failed = true;
         }

@@ -1,7 +1,11 @@
 //! Open files: what a client does by handle.
 
+use std::time::Duration;
+
 use contract::Folder;
+use exchange::Download;
 use russh_sftp::protocol::{Attrs, FileAttributes, OpenFlags};
+use tokio::time::Instant;
 
 use super::{
     attributes,
@@ -21,6 +25,10 @@ use crate::{
     path::{Place, resolve},
 };
 
+/// How long a look is good for the open that follows it: an upload of the same name that another session has begun in between is then not
+/// told of. What is read is the whole file all the same.
+const LOOKED_TIME_MAX: Duration = Duration::from_secs(1);
+
 /// What stands behind a handle.
 pub enum Open {
     Reading(Reading),
@@ -31,7 +39,14 @@ pub enum Open {
 }
 
 impl Session {
-    pub(super) async fn open(&mut self, id: u32, path: &str, flags: OpenFlags) -> Answer {
+    /// `looked`: what the request before this one has found.
+    pub(super) async fn open(
+        &mut self,
+        id: u32,
+        path: &str,
+        flags: OpenFlags,
+        looked: Option<(String, Instant)>,
+    ) -> Answer {
         if resolve(path)? == Place::Key {
             return self.open_key(id, flags).await;
         }
@@ -46,7 +61,9 @@ impl Session {
             }
             Open::Writing(Box::new(Box::pin(self.open_to_write(name, flags, transfer)).await?))
         } else {
-            Open::Reading(self.open_to_read(folder, name, transfer).await?)
+            let is_whole =
+                looked.is_some_and(|(looked, at)| looked == name && at.elapsed() < LOOKED_TIME_MAX);
+            Open::Reading(self.open_to_read(folder, name, is_whole, transfer).await?)
         };
         Ok(self.keep(id, open))
     }
@@ -55,12 +72,22 @@ impl Session {
         &self,
         folder: Folder,
         name: String,
+        is_whole: bool,
         transfer: Transfer,
     ) -> Result<Reading, Refusal> {
-        let (meta, unfinished) = self.look(folder, &name).await?;
-        match (meta, unfinished) {
+        let unfinished = async {
+            if is_whole || folder != Folder::Incoming { Ok(None) } else { self.partials.find(&name).await }
+        };
+        let (body, unfinished) = tokio::join!(self.files.read(folder, &name, None), unfinished);
+        let body = match body {
+            Ok(body) => Some(body),
+            Err(exchange::Error::Missing) => None,
+            Err(error) => return Err(error.into()),
+        };
+        let unfinished = self.unless_complete(unfinished?, body.as_ref().map(Download::meta)).await?;
+        match (body, unfinished) {
             (_, Some(_)) => Err(Refusal::UPLOADING),
-            (Some(meta), None) => Ok(Reading::new(self.files.clone(), folder, name, meta, transfer)),
+            (Some(body), None) => Ok(Reading::new(self.files.clone(), folder, name, body, transfer)),
             (None, None) => Err(self.no_file(folder, &name).await?),
         }
     }
@@ -73,11 +100,12 @@ impl Session {
     ) -> Result<Writing, Refusal> {
         // Before the look: an earlier session that goes away meanwhile is either waited for, or knows that it is not the last.
         let writer = self.partials.writer(&name);
-        let (looked, is_folder) =
-            tokio::join!(self.look(Folder::Incoming, &name), self.files.is_folder(Folder::Incoming, &name));
-        let (standing, unfinished) = looked?;
+        let (stands, unfinished) =
+            tokio::join!(self.files.look_at(Folder::Incoming, &name), self.partials.find(&name));
+        let (standing, is_folder) = stands?;
+        let unfinished = self.unless_complete(unfinished?, standing.as_ref()).await?;
         let (way, start) = Way::of(flags, standing.as_ref().map(|meta| meta.size), unfinished.is_some())?;
-        if is_folder? {
+        if is_folder {
             return Err(Refusal::IS_FOLDER);
         }
         let mut opened = Opened { way, append: flags.contains(OpenFlags::APPEND), standing };
@@ -109,12 +137,12 @@ impl Session {
         match self.open.remove(handle).ok_or(Refusal::BAD_HANDLE)? {
             Open::Entries(_) | Open::Text(_) => {}
             Open::Copying(copying) => self.copied(copying).await?,
-            Open::Reading(reading) => self.downloaded(&reading).await,
+            Open::Reading(reading) => self.downloaded(&reading),
             Open::Writing(mut writing) => {
                 let bytes = writing.written();
                 let result = writing.close().await;
                 let words = result.map_or_else(|refusal| refusal.words, |closed| closed.words());
-                self.audit("upload", &writing.key(), Some(bytes), words).await;
+                self.audit("upload", &writing.key(), Some(bytes), words);
                 result?;
             }
         }
@@ -132,15 +160,15 @@ impl Session {
         for (_, open) in open {
             match open {
                 Open::Entries(_) | Open::Text(_) => {}
-                Open::Copying(copying) => self.audit("copy", &copying.key(), None, "broken off").await,
-                Open::Reading(reading) => self.downloaded(&reading).await,
+                Open::Copying(copying) => self.audit("copy", &copying.key(), None, "broken off"),
+                Open::Reading(reading) => self.downloaded(&reading),
                 Open::Writing(mut writing) => {
                     let bytes = writing.written();
                     let words = match writing.put_aside().await {
                         Some(kept) => format!("broken off, {kept} bytes kept"),
                         None => "broken off, nothing kept".to_owned(),
                     };
-                    self.audit("upload", &writing.key(), Some(bytes), &words).await;
+                    self.audit("upload", &writing.key(), Some(bytes), &words);
                 }
             }
         }
@@ -150,16 +178,16 @@ impl Session {
         let (key, source, bytes) = (copying.key(), copying.source_key(), copying.size());
         let result = Box::pin(copying.close()).await;
         let words = result.map_or_else(|refusal| refusal.words, |()| "done");
-        self.audit("copy", &key, Some(bytes), &format!("{words} (of {source})")).await;
+        self.audit("copy", &key, Some(bytes), &format!("{words} (of {source})"));
         result
     }
 
-    pub(super) async fn downloaded(&self, reading: &Reading) {
+    pub(super) fn downloaded(&self, reading: &Reading) {
         let (bytes, whole) = reading.delivered();
         if bytes == 0 && reading.copied {
             return;
         }
-        self.audit("download", &reading.key(), Some(bytes), if whole { "done" } else { "in part" }).await;
+        self.audit("download", &reading.key(), Some(bytes), if whole { "done" } else { "in part" });
     }
 
     pub(super) fn fstat(&mut self, id: u32, handle: &str) -> Answer {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use contract::Folder;
 use exchange::Meta;
 use russh_sftp::protocol::{Attrs, FileAttributes};
+use tokio::time::Instant;
 
 use super::{
     attributes,
@@ -35,7 +36,10 @@ impl Session {
                 self.tell(name, partial.size);
                 Ok(attributes::of_partial(partial.size, partial.updated_at))
             }
-            (Some(meta), None) => Ok(attributes::of_file(&meta)),
+            (Some(meta), None) => {
+                self.looked = (folder == Folder::Incoming).then(|| (name.to_owned(), Instant::now()));
+                Ok(attributes::of_file(&meta))
+            }
             (None, None) => match self.own_upload(folder, name) {
                 Some(writing) => Ok(attributes::of_upload(writing.written())),
                 None if self.is_folder(folder, name).await? => Ok(attributes::of_folder()),
@@ -54,14 +58,24 @@ impl Session {
             return Ok((self.files.head(folder, name).await?, None));
         }
         let (meta, partial) = tokio::join!(self.files.head(folder, name), self.partials.find(name));
-        let (meta, partial) = (meta?, partial?);
-        if let (Some(meta), Some(partial)) = (&meta, &partial)
+        let meta = meta?;
+        let partial = self.unless_complete(partial?, meta.as_ref()).await?;
+        Ok((meta, partial))
+    }
+
+    /// The unfinished upload of a name, unless it is what stands there.
+    pub(super) async fn unless_complete(
+        &self,
+        partial: Option<Partial>,
+        stands: Option<&Meta>,
+    ) -> Result<Option<Partial>, Refusal> {
+        if let (Some(meta), Some(partial)) = (stands, &partial)
             && self.partials.is_complete(partial, meta).await?
         {
             self.partials.heal(partial).await?;
-            return Ok((Some(meta.clone()), None));
+            return Ok(None);
         }
-        Ok((meta, partial))
+        Ok(partial)
     }
 
     /// A small upload of this session that has no row yet: a client that has just made a file looks at it.
@@ -119,7 +133,7 @@ impl Session {
         if !self.files.delete(folder, &name, None).await? && !unfinished {
             return Err(self.no_file(folder, &name).await?);
         }
-        self.audit("remove", &folder.key(&name), None, "done").await;
+        self.audit("remove", &folder.key(&name), None, "done");
         Ok(done(id))
     }
 
@@ -134,7 +148,7 @@ impl Session {
         }
         // S3 has no folders: an empty object whose name ends in a slash stands for one.
         self.files.put(folder, &marker(&name), Bytes::new()).await?;
-        self.audit("mkdir", &folder.key(&name), None, "done").await;
+        self.audit("mkdir", &folder.key(&name), None, "done");
         Ok(done(id))
     }
 
@@ -148,7 +162,7 @@ impl Session {
         if !self.files.delete(folder, &marker(&name), None).await? {
             return Err(Refusal::NO_FILE);
         }
-        self.audit("rmdir", &folder.key(&name), None, "done").await;
+        self.audit("rmdir", &folder.key(&name), None, "done");
         Ok(done(id))
     }
 
@@ -177,7 +191,7 @@ impl Session {
             }
             Some(size)
         };
-        self.audit("rename", &to.0.key(&to.1), bytes, "done").await;
+        self.audit("rename", &to.0.key(&to.1), bytes, "done");
         Ok(done(id))
     }
 

@@ -35,13 +35,14 @@ pub struct Reading {
 }
 
 impl Reading {
-    pub fn new(files: TenantFiles, folder: Folder, name: String, meta: Meta, transfer: Transfer) -> Self {
+    /// `body` from the file's start: most clients read that first, and small files whole.
+    pub fn new(files: TenantFiles, folder: Folder, name: String, body: Download, transfer: Transfer) -> Self {
         Self {
             files,
             folder,
             name,
-            meta,
-            body: None,
+            meta: body.meta().clone(),
+            body: Some(body),
             chunk: Bytes::new(),
             position: 0,
             delivered: 0,

@@ -4,6 +4,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use exchange::TenantFiles;
 use russh_sftp::protocol::{Data, File, Handle, Name, Packet};
+use tokio::time::Instant;
 
 use super::{
     attempt::{ATTEMPTS_MAX, Attempt},
@@ -30,6 +31,8 @@ pub struct Session {
     standing: Standing,
     /// Sizes of unfinished uploads that the client was told, by their names.
     pub(super) told: HashMap<String, u64>,
+    /// A name of Incoming of which the last request has shown that it is a whole file, and when: most clients look, and then open.
+    pub(super) looked: Option<(String, Instant)>,
     /// Lines of refusals so far.
     refused: u32,
 }
@@ -50,6 +53,7 @@ impl Session {
             opened: 0,
             standing: Standing::new(),
             told: HashMap::new(),
+            looked: None,
             refused: 0,
         }
     }
@@ -76,21 +80,29 @@ impl Session {
     /// Who reaches for what is not theirs is seen, as well as who mistypes.
     async fn refuse(&mut self, attempt: Option<Attempt>, refusal: Refusal) {
         let Some(attempt) = attempt.filter(|attempt| attempt.counts(refusal)) else { return };
+        if !self.gateway.has_room().await {
+            tracing::error!(tenant = self.tenant.id.0, "a refusal is not listed: too many lines wait");
+            return;
+        }
         self.refused = self.refused.saturating_add(1);
         if self.refused < ATTEMPTS_MAX {
-            self.audit(attempt.action, &attempt.subject, None, &format!("refused: {}", refusal.words)).await;
+            self.audit(attempt.action, &attempt.subject, None, &format!("refused: {}", refusal.words));
         } else if self.refused == ATTEMPTS_MAX {
             let words = "refused: more refusals of this channel are not listed";
-            self.audit(attempt.action, &attempt.subject, None, words).await;
+            self.audit(attempt.action, &attempt.subject, None, words);
         }
     }
 
     /// Whether the login is still worth something; when it is not, what is open ends as if the client had gone. While the database does not
-    /// answer, what is open goes on.
+    /// answer, what is open goes on, and nothing begins for whose line there is no room.
     async fn may_go_on(&mut self, packet: &Packet) -> Result<(), Refusal> {
         // Which version is spoken is nobody's secret, and has no status for an answer.
         if matches!(packet, Packet::Init(_)) {
             return Ok(());
+        }
+        let goes_on = matches!(packet, Packet::Read(_) | Packet::Write(_) | Packet::Close(_));
+        if !goes_on && !self.gateway.has_room().await {
+            return Err(Refusal::UNAVAILABLE);
         }
         match self.standing.holds(&self.gateway, &self.tenant, self.source).await {
             Ok(true) => Ok(()),
@@ -98,15 +110,16 @@ impl Session {
                 self.end_all().await;
                 Err(Refusal::LOGIN_OVER)
             }
-            Err(_) if matches!(packet, Packet::Read(_) | Packet::Write(_) | Packet::Close(_)) => Ok(()),
+            Err(_) if goes_on => Ok(()),
             Err(error) => Err(error.into()),
         }
     }
 
     async fn dispatch(&mut self, id: u32, packet: Packet) -> Answer {
+        let looked = self.looked.take();
         match packet {
             Packet::Init(_) => Ok(version()),
-            Packet::Open(request) => self.open(id, &request.filename, request.pflags).await,
+            Packet::Open(request) => self.open(id, &request.filename, request.pflags, looked).await,
             Packet::Close(request) => self.close(id, &request.handle).await,
             Packet::Read(request) => match self.open.get_mut(&request.handle) {
                 Some(Open::Reading(reading)) => {
@@ -167,7 +180,7 @@ impl Session {
         Handle { id, handle }.into()
     }
 
-    pub(super) async fn audit(&self, action: &'static str, subject: &str, bytes: Option<u64>, result: &str) {
+    pub(super) fn audit(&self, action: &'static str, subject: &str, bytes: Option<u64>, result: &str) {
         let line = audit::Line {
             tenant: Some(self.tenant.id),
             actor: &self.tenant.actor,
@@ -177,9 +190,7 @@ impl Session {
             bytes,
             result,
         };
-        if let Err(error) = audit::write(self.gateway.pool(), &line).await {
-            tracing::error!(tenant = self.tenant.id.0, action, %error, "an audit line is lost");
-        }
+        self.gateway.journal().push(&line);
     }
 
     /// Ends when the gateway stops: with a file open only when the time for that is over.
@@ -191,5 +202,6 @@ impl Session {
     /// The client went away, or has to go.
     pub(super) async fn end(mut self) {
         self.end_all().await;
+        self.gateway.lines_are_written().await;
     }
 }

@@ -126,11 +126,11 @@ impl fmt::Display for Seen {
     }
 }
 
-/// Runs all sides in turn.
-pub async fn bench(stack: &Stack, runs: usize, way: Way) -> Result<Vec<Comparison>> {
+/// Runs all sides in turn, in the cases whose name contains `only`.
+pub async fn bench(stack: &Stack, runs: usize, way: Way, only: &str) -> Result<Vec<Comparison>> {
     let place = Workplace::new(stack).await?;
     let mut comparisons = Vec::new();
-    for case in &CASES {
+    for case in CASES.iter().filter(|case| case.name.contains(only)) {
         let (mut seen, mut alone) = (vec![Vec::new(); case.peers.len()], Vec::new());
         let mut peak_kib = Vec::new();
         for run in 1..=runs {
@@ -172,7 +172,7 @@ pub async fn bench(stack: &Stack, runs: usize, way: Way) -> Result<Vec<Compariso
             comparisons.push(memory(case, &peak_kib, peak_rss_mib));
         }
     }
-    if way == Way::Up {
+    if way == Way::Up && only.is_empty() {
         idle_sessions(stack, &place).await?;
     }
     place.database.drop().await?;
