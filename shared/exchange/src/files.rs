@@ -7,7 +7,11 @@ use bytes::Bytes;
 use contract::{Folder, TenantId};
 use time::OffsetDateTime;
 
-use crate::{Download, Error, Upload, error::from_sdk};
+use crate::{
+    Download, Error, Upload,
+    buffer::{Buffers, Shelf},
+    error::from_sdk,
+};
 
 /// What S3 says of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +45,7 @@ struct Inner {
     bucket: String,
     spool_bucket: String,
     conditional_delete: bool,
+    shelf: Shelf,
 }
 
 impl fmt::Debug for TenantFiles {
@@ -64,8 +69,14 @@ impl TenantFiles {
             bucket: bucket.to_owned(),
             spool_bucket: spool_bucket.to_owned(),
             conditional_delete,
+            shelf: Shelf::default(),
         };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// For the parts of uploads.
+    pub(crate) fn buffers(&self) -> Arc<Buffers> {
+        self.inner.shelf.buffers()
     }
 
     /// Whose files.

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod blocking;
+mod buffer;
 mod client;
 mod copy;
 mod download;

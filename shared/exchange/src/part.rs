@@ -4,7 +4,7 @@ use aws_sdk_s3::{
     primitives::ByteStream,
     types::{ChecksumAlgorithm, CompletedPart},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::task::JoinHandle;
 
 use crate::{Error, TenantFiles, error::from_sdk};
@@ -14,38 +14,38 @@ const MIB: usize = 1024 * 1024;
 pub(crate) const PART_BYTES_MIN: usize = 5 * MIB;
 /// The first parts are small: a file of a few megabytes needs one request, and several of them go at once.
 const PART_BYTES_FIRST: usize = 8 * MIB;
+/// Of these, one is still filled while another goes.
+const PART_BYTES_NEXT: usize = 12 * MIB;
 /// Parts grow so that S3's 10,000 of them hold the largest file.
 pub(crate) const PART_BYTES_LAST: usize = 32 * MIB;
-/// 8 MiB for the first 1,000 parts (8 GB), 16 MiB for the next 1,000, 32 MiB for the rest.
-const PARTS_PER_STEP: i32 = 1000;
+/// The last part of the first size, at 8 GB.
+const PART_FIRST_MAX: i32 = 1000;
+/// The last part of the next size, at 18 GB. More of them would leave too little for the largest file.
+const PART_NEXT_MAX: i32 = 1800;
 /// S3's.
 pub(crate) const PARTS_MAX: i32 = 10_000;
 /// What 10,000 such parts hold is 273 GiB; 256 GiB is the round number below. The rest is for parts that are cut short where an upload
 /// breaks off or is synced: some 600 of those, and at least 5 MiB each, fit into the largest file.
 pub(crate) const UPLOAD_BYTES_MAX: u64 = 256 * 1024 * 1024 * 1024;
-/// What one upload holds in memory, parts under way and the one being filled: three parts of the first size, one and a half of the next.
-/// With what a connection buffers it stays within 32 MiB. Of the last size, above 24 GB, it is one whole part: the next is filled only when it
-/// has gone, which costs the time of filling it, a tenth of a second in 32 MiB at the speed of a fast connection.
-pub(crate) const MEMORY_BYTES_MAX: usize = 24 * MIB;
-/// What most files fit into. The buffer has room for this, and then for the whole part: growing by doubling would hold it twice.
-const BUFFER_BYTES_FIRST: usize = 256 * 1024;
+/// What one upload holds in memory, parts under way and the one being filled: three of the first size, two of the next. With what a
+/// connection buffers it stays within 32 MiB. Of the last size, above 18 GB, it is one whole part: the next is filled only when it has gone, which
+/// costs the time of filling it, a tenth of a second in 32 MiB at the speed of a fast connection.
+const MEMORY_BYTES_MAX: usize = 24 * MIB;
 
 /// What the part with this number has, unless it is the last one or cut short.
 pub(crate) fn part_bytes(number: i32) -> usize {
-    let step = (number - 1) / PARTS_PER_STEP;
-    if step >= 2 { PART_BYTES_LAST } else { PART_BYTES_FIRST << step }
+    if number <= PART_FIRST_MAX {
+        PART_BYTES_FIRST
+    } else if number <= PART_NEXT_MAX {
+        PART_BYTES_NEXT
+    } else {
+        PART_BYTES_LAST
+    }
 }
 
-/// Appends to a buffer that will have at most about `whole` bytes.
-pub(crate) fn append(buffer: &mut BytesMut, bytes: &[u8], whole: usize) {
-    let needed = buffer.len() + bytes.len();
-    if needed > buffer.capacity() {
-        let capacity = if needed <= BUFFER_BYTES_FIRST { BUFFER_BYTES_FIRST } else { whole.max(needed) };
-        let mut larger = BytesMut::with_capacity(capacity);
-        larger.extend_from_slice(buffer);
-        *buffer = larger;
-    }
-    buffer.extend_from_slice(bytes);
+/// How many parts may be under way when another one of this size is begun. One that was cut short counts as much: its memory was filled before.
+pub(crate) fn parts_under_way_max(size: usize) -> usize {
+    (MEMORY_BYTES_MAX / size).saturating_sub(1)
 }
 
 /// A part that is in S3, or on its way.
@@ -93,28 +93,15 @@ mod tests {
 
     #[test]
     fn parts_grow_and_hold_the_largest_upload() {
-        assert_eq!(part_bytes(1), 8 * MIB);
-        assert_eq!(part_bytes(1000), 8 * MIB);
-        assert_eq!(part_bytes(1001), 16 * MIB);
-        assert_eq!(part_bytes(2001), 32 * MIB);
-        assert_eq!(part_bytes(PARTS_MAX), 32 * MIB);
+        for (number, mib, under_way) in
+            [(1, 8, 2), (1000, 8, 2), (1001, 12, 1), (1800, 12, 1), (1801, 32, 0), (PARTS_MAX, 32, 0)]
+        {
+            let size = part_bytes(number);
+            assert_eq!((size, parts_under_way_max(size)), (mib * MIB, under_way), "{number}");
+        }
         let whole: u64 = (1..=PARTS_MAX).map(|number| part_bytes(number) as u64).sum();
         assert!(whole >= UPLOAD_BYTES_MAX);
         let cut_short = (PART_BYTES_LAST - PART_BYTES_MIN) as u64 * 600;
         assert!(whole - cut_short >= UPLOAD_BYTES_MAX);
-    }
-
-    #[test]
-    fn a_buffer_is_never_larger_than_its_part() {
-        let whole = 8 * MIB;
-        let mut buffer = BytesMut::new();
-        append(&mut buffer, b"x", whole);
-        assert_eq!(buffer.capacity(), BUFFER_BYTES_FIRST);
-        for chunk in [100, 255 * 1024, 255 * 1024, 7 * MIB] {
-            append(&mut buffer, &vec![1; chunk], whole);
-        }
-        assert_eq!(buffer.capacity(), whole);
-        assert_eq!(buffer.len(), 1 + 100 + 2 * 255 * 1024 + 7 * MIB);
-        assert_eq!(buffer[0], b'x');
     }
 }

@@ -1,6 +1,6 @@
 //! A file that is written in parts: it appears whole when it is completed, or never.
 
-use std::{collections::VecDeque, fmt};
+use std::{collections::VecDeque, fmt, sync::Arc};
 
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart};
 use bytes::{Bytes, BytesMut};
@@ -9,10 +9,11 @@ use tokio::runtime::Handle;
 
 use crate::{
     BlockingWrite, Error, Stored, TenantFiles,
+    buffer::Buffers,
     error::from_sdk,
     files::{taken, unquoted},
     mark::{BEGUN, etag, etag_of_parts, mark},
-    part::{MEMORY_BYTES_MAX, PART_BYTES_MIN, PARTS_MAX, Sending, UPLOAD_BYTES_MAX, append, part_bytes},
+    part::{PART_BYTES_MIN, PARTS_MAX, Sending, UPLOAD_BYTES_MAX, part_bytes, parts_under_way_max},
 };
 
 /// What S3 answers when a part is not the one that was sent.
@@ -20,14 +21,15 @@ const OTHER_PART: &str = "InvalidPart";
 /// What it answers when another request changed what a condition is about.
 const CONFLICT: &str = "ConditionalRequestConflict";
 
-/// A file under way: one part is filled while those before it are sent, at most 32 MiB in all. Dropped unfinished it is aborted, as far as
-/// that is possible; what even a crash leaves is found as [`unfinished`](TenantFiles::unfinished_uploads). One that was
+/// A file under way: one part is filled while those before it are sent, at most 24 MiB in all, and 32 MiB above 18 GB. Dropped unfinished it is
+/// aborted, as far as that is possible; what even a crash leaves is found as [`unfinished`](TenantFiles::unfinished_uploads). One that was
 /// [left](Self::leave) can be [resumed](TenantFiles::resume).
 pub struct Upload {
     files: TenantFiles,
     key: String,
     mark: String,
     if_absent: bool,
+    buffers: Arc<Buffers>,
     buffer: BytesMut,
     written: u64,
     begun: i32,
@@ -51,6 +53,7 @@ impl Upload {
 
     pub(crate) fn new(files: TenantFiles, key: String) -> Self {
         Self {
+            buffers: files.buffers(),
             files,
             key,
             mark: mark(OffsetDateTime::now_utc()),
@@ -74,7 +77,7 @@ impl Upload {
     }
 
     pub(crate) fn with_tail(mut self, tail: &[u8]) -> Self {
-        append(&mut self.buffer, tail, part_bytes(self.begun + 1));
+        self.buffers.append(&mut self.buffer, tail);
         self.written += tail.len() as u64;
         self
     }
@@ -113,7 +116,7 @@ impl Upload {
         &self.buffer
     }
 
-    /// Bytes that it holds in memory, of 32 MiB at most.
+    /// Bytes that it holds in memory, of 24 MiB at most; 32 MiB above 18 GB.
     pub fn held(&self) -> usize {
         self.buffer.len() + self.under_way.iter().map(|part| part.bytes).sum::<usize>()
     }
@@ -134,11 +137,11 @@ impl Upload {
                 self.send_part().await?;
                 continue;
             }
-            let (now, later) = bytes.split_at(bytes.len().min(size - self.buffer.len()));
-            while self.held() + now.len() > MEMORY_BYTES_MAX && !self.under_way.is_empty() {
+            while self.buffer.is_empty() && self.under_way.len() > parts_under_way_max(size) {
                 self.settle_one().await?;
             }
-            append(&mut self.buffer, now, size);
+            let (now, later) = bytes.split_at(bytes.len().min(size - self.buffer.len()));
+            self.buffers.append(&mut self.buffer, now);
             self.written += now.len() as u64;
             bytes = later;
         }
@@ -180,10 +183,16 @@ impl Upload {
             Some(id) => id.clone(),
             None => self.begin().await?,
         };
-        let body = self.buffer.split().freeze();
+        // Not split off: what remains would hold the memory, too.
+        let body = std::mem::take(&mut self.buffer).freeze();
         self.begun += 1;
         let (files, key, number, sent) = (self.files.clone(), self.key.clone(), self.begun, body.clone());
-        let task = tokio::spawn(async move { files.send_part(key, upload_id, number, sent).await });
+        let buffers = Arc::clone(&self.buffers);
+        let task = tokio::spawn(async move {
+            let result = files.send_part(key, upload_id, number, sent.clone()).await;
+            buffers.give_back(sent);
+            result
+        });
         self.under_way.push_back(Sending { bytes: body.len(), task });
         Ok(body)
     }
@@ -210,6 +219,7 @@ impl Upload {
         self.is_open()?;
         let any = !self.under_way.is_empty();
         self.settle_one().await?;
+        self.buffers.clear();
         Ok(any)
     }
 
@@ -255,7 +265,7 @@ impl Upload {
     pub async fn finish(&mut self) -> Result<Stored, Error> {
         self.is_open()?;
         if self.begun == 0 {
-            let last = self.buffer.split().freeze();
+            let last = std::mem::take(&mut self.buffer).freeze();
             let put = self.put(last.clone()).await;
             match &put {
                 Ok(_) => self.ended = true,

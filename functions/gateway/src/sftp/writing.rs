@@ -17,8 +17,9 @@ use crate::{
     partial::{Hold, Partial, TenantPartials, Writer},
 };
 
-/// What one upload holds in memory: parts under way, the one that is being filled, and the window.
-const MEMORY_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// What one upload holds in memory: parts under way, the one that is being filled, and the window. With what the connection buffers that is
+/// within 32 MiB.
+const MEMORY_BYTES_MAX: usize = 28 * 1024 * 1024;
 
 /// The row of this upload, and what it says.
 struct Row {
@@ -367,7 +368,7 @@ impl Writing {
     }
 }
 
-/// Keeps what the window holds within the upload's memory: parts under way go first; above 24 GB it is one large part, which then goes early.
+/// Keeps what the window holds within the upload's memory: parts under way go first; above 18 GB it is one large part, which then goes early.
 async fn make_room(upload: &mut Upload, window_bytes: usize) -> Result<(), Refusal> {
     while upload.held() + window_bytes > MEMORY_BYTES_MAX {
         if !upload.settle_oldest().await? {
