@@ -17,7 +17,8 @@ pub struct Line<'a> {
     pub tenant: Option<TenantId>,
     /// With what they logged in: `sftp password`, `sftp key SHA256:...`, `sftp key SHA256:... and password`.
     pub actor: &'a str,
-    /// `login`, `upload`, `download`, `rename`, `remove`, `mkdir`, `rmdir`; of what was refused also `list`, `look`, `change`, `link`, `copy`.
+    /// `login`, `upload`, `download`, `rename`, `remove`, `mkdir`, `rmdir`; of what was refused also `list`, `look`, `change`, `link`, `copy`,
+    /// `handle`.
     pub action: &'static str,
     /// The file's key, of a rename the new one.
     pub subject: Option<&'a str>,

@@ -11,6 +11,8 @@ use testkit::{
 
 const SECRET: &[u8] = b"anna@example.com;only the other tenant may read this";
 const NAME: &str = "secret.csv";
+/// Handles that are guessed; the gateway's are numbers from 1.
+const GUESSES: u32 = 50;
 
 /// A tenant whose files another one will reach for, as they stand.
 struct Target {
@@ -203,7 +205,7 @@ async fn nor_by_a_handle_of_another_session() {
     let ssh = thief.ssh().await;
     let mut sessions = [ssh.sftp().await, theirs.sftp().await];
     for session in &mut sessions {
-        let guesses = (0..200_u32).flat_map(|n| [n.to_string().into_bytes(), n.to_be_bytes().to_vec()]);
+        let guesses = (0..GUESSES).flat_map(|n| [n.to_string().into_bytes(), n.to_be_bytes().to_vec()]);
         let known = [reading.to_vec(), writing.to_vec(), listing.to_vec(), Vec::new(), vec![0xff; 256]];
         for handle in guesses.chain(known) {
             assert_eq!(session.read(&handle, 0, 100).await.refused(), status::FAILURE);
@@ -216,6 +218,12 @@ async fn nor_by_a_handle_of_another_session() {
             let range = fields().string(&handle).long(0).long(0).string(&handle).long(0);
             session.extended("copy-data", range).await.refused();
         }
+    }
+    let refused = |line: &&audit::Line| line.action == "handle" && line.result.starts_with("refused");
+    for ssh in [&ssh, &theirs] {
+        // In two forms, each in seven requests.
+        let all = |lines: &[audit::Line]| lines.iter().filter(refused).count() >= 2 * 7 * GUESSES as usize;
+        audit::from(&stack, ssh.source, all).await;
     }
     // The owner's handles are as they were.
     assert_eq!(owner.read(&reading, 0, 1000).await.data(), SECRET);

@@ -13,14 +13,14 @@ const SUBJECT_BYTES_MAX: usize = 1024;
 /// A request that opens, changes or looks for something by a path.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Attempt {
-    /// As in lines of what was done; `list`, `link`, `change` and `look` are of refusals alone.
+    /// As in lines of what was done; `list`, `link`, `change`, `look` and `handle` are of refusals alone.
     pub action: &'static str,
     /// The path as the client wrote it; of a rename or a link both.
     pub subject: String,
 }
 
 impl Attempt {
-    /// What a request attempts; nothing for those by handle, whose files have lines of their own.
+    /// What a request attempts; nothing for those by handle, whose files have lines of their own, but see [`Self::by_handle`].
     pub fn of(packet: &Packet) -> Option<Self> {
         let one = |action, path: &str| Some(Self { action, subject: cut(path) });
         let two =
@@ -51,6 +51,11 @@ impl Attempt {
             }
             _ => None,
         }
+    }
+
+    /// What a refused request by handle has attempted: a handle that the channel was never given is guessed, or another session's.
+    pub fn by_handle(refusal: Refusal) -> Option<Self> {
+        (refusal == Refusal::BAD_HANDLE).then(|| Self { action: "handle", subject: String::new() })
     }
 
     /// Whether a refusal of it is worth a line: clients look for what is not there all the time.
@@ -99,8 +104,11 @@ mod tests {
             ("look", Refusal::from(crate::path::PathError::Elsewhere), true),
             ("download", Refusal::NO_FILE, true),
             ("upload", Refusal::NOT_HERE, true),
+            ("handle", Refusal::BAD_HANDLE, true),
         ] {
             assert_eq!(attempt(action).counts(refusal), counts, "{action}");
         }
+        assert_eq!(Attempt::by_handle(Refusal::BAD_HANDLE), Some(attempt("handle")));
+        assert_eq!(Attempt::by_handle(Refusal::UPLOADING), None);
     }
 }

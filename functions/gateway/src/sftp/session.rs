@@ -71,6 +71,7 @@ impl Session {
         match answer {
             Ok(answer) => answer,
             Err(refusal) => {
+                let attempt = attempt.or_else(|| Attempt::by_handle(refusal));
                 self.refuse(attempt, refusal).await;
                 refusal.packet(id)
             }
