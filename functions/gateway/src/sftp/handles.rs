@@ -22,12 +22,22 @@ use super::{
 };
 use crate::{
     gateway::Transfer,
+    partial::Partial,
     path::{Place, resolve},
 };
 
 /// How long a look is good for the open that follows it: an upload of the same name that another session has begun in between is then not
 /// told of. What is read is the whole file all the same.
 const LOOKED_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// A whole file that the last request has looked at: most clients look, and then open.
+pub struct Looked {
+    pub folder: Folder,
+    pub name: String,
+    pub at: Instant,
+    /// Its content, where the client is expected to ask for it next.
+    pub body: Option<Download>,
+}
 
 /// What stands behind a handle.
 pub enum Open {
@@ -39,13 +49,12 @@ pub enum Open {
 }
 
 impl Session {
-    /// `looked`: what the request before this one has found.
     pub(super) async fn open(
         &mut self,
         id: u32,
         path: &str,
         flags: OpenFlags,
-        looked: Option<(String, Instant)>,
+        looked: Option<Looked>,
     ) -> Answer {
         if resolve(path)? == Place::Key {
             return self.open_key(id, flags).await;
@@ -61,35 +70,51 @@ impl Session {
             }
             Open::Writing(Box::new(Box::pin(self.open_to_write(name, flags, transfer)).await?))
         } else {
-            let is_whole =
-                looked.is_some_and(|(looked, at)| looked == name && at.elapsed() < LOOKED_TIME_MAX);
-            Open::Reading(self.open_to_read(folder, name, is_whole, transfer).await?)
+            let looked = looked.filter(|looked| {
+                looked.folder == folder && looked.name == name && looked.at.elapsed() < LOOKED_TIME_MAX
+            });
+            Open::Reading(self.open_to_read(folder, name, looked, transfer).await?)
         };
         Ok(self.keep(id, open))
     }
 
     async fn open_to_read(
-        &self,
+        &mut self,
         folder: Folder,
         name: String,
-        is_whole: bool,
+        looked: Option<Looked>,
         transfer: Transfer,
     ) -> Result<Reading, Refusal> {
-        let unfinished = async {
-            if is_whole || folder != Folder::Incoming { Ok(None) } else { self.partials.find(&name).await }
+        self.fetches = looked.is_some();
+        let (body, unfinished) = match looked {
+            Some(Looked { body: Some(body), .. }) => (Some(body), None),
+            looked => self.read(folder, &name, looked.is_some()).await?,
         };
-        let (body, unfinished) = tokio::join!(self.files.read(folder, &name, None), unfinished);
+        match (body, unfinished) {
+            (_, Some(_)) => Err(Refusal::UPLOADING),
+            (Some(body), None) => Ok(Reading::new(self.files.clone(), folder, name, body, transfer)),
+            (None, None) => Err(self.no_file(folder, &name).await?),
+        }
+    }
+
+    /// The content of what stands under a name, and the unfinished upload that hides it, unless it is known to be whole.
+    pub(super) async fn read(
+        &self,
+        folder: Folder,
+        name: &str,
+        is_whole: bool,
+    ) -> Result<(Option<Download>, Option<Partial>), Refusal> {
+        let unfinished = async {
+            if is_whole || folder != Folder::Incoming { Ok(None) } else { self.partials.find(name).await }
+        };
+        let (body, unfinished) = tokio::join!(self.files.read(folder, name, None), unfinished);
         let body = match body {
             Ok(body) => Some(body),
             Err(exchange::Error::Missing) => None,
             Err(error) => return Err(error.into()),
         };
         let unfinished = self.unless_complete(unfinished?, body.as_ref().map(Download::meta)).await?;
-        match (body, unfinished) {
-            (_, Some(_)) => Err(Refusal::UPLOADING),
-            (Some(body), None) => Ok(Reading::new(self.files.clone(), folder, name, body, transfer)),
-            (None, None) => Err(self.no_file(folder, &name).await?),
-        }
+        Ok((body, unfinished))
     }
 
     async fn open_to_write(

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     attributes,
-    handles::Open,
+    handles::{Looked, Open},
     listing::{Entries, Unfinished},
     packet::{HANDLES_MAX, done},
     refusal::Refusal,
@@ -31,13 +31,21 @@ impl Session {
     }
 
     async fn attributes(&mut self, folder: Folder, name: &str) -> Result<FileAttributes, Refusal> {
-        match self.look(folder, name).await? {
+        let (meta, body, partial) = if self.fetches {
+            let (body, partial) = self.read(folder, name, false).await?;
+            (body.as_ref().map(|body| body.meta().clone()), body, partial)
+        } else {
+            let (meta, partial) = self.look(folder, name).await?;
+            (meta, None, partial)
+        };
+        match (meta, partial) {
             (_, Some(partial)) => {
                 self.tell(name, partial.size);
                 Ok(attributes::of_partial(partial.size, partial.updated_at))
             }
             (Some(meta), None) => {
-                self.looked = (folder == Folder::Incoming).then(|| (name.to_owned(), Instant::now()));
+                let (name, at) = (name.to_owned(), Instant::now());
+                self.looked = Some(Looked { folder, name, at, body });
                 Ok(attributes::of_file(&meta))
             }
             (None, None) => match self.own_upload(folder, name) {

@@ -4,11 +4,10 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use exchange::TenantFiles;
 use russh_sftp::protocol::{Data, File, Handle, Name, Packet};
-use tokio::time::Instant;
 
 use super::{
     attempt::{ATTEMPTS_MAX, Attempt},
-    handles::Open,
+    handles::{Looked, Open},
     packet::{done, version},
     refusal::Refusal,
 };
@@ -31,8 +30,9 @@ pub struct Session {
     standing: Standing,
     /// Sizes of unfinished uploads that the client was told, by their names.
     pub(super) told: HashMap<String, u64>,
-    /// A name of Incoming of which the last request has shown that it is a whole file, and when: most clients look, and then open.
-    pub(super) looked: Option<(String, Instant)>,
+    pub(super) looked: Option<Looked>,
+    /// The client looks at files and then reads them, one after the other: a look then is the request for the content.
+    pub(super) fetches: bool,
     /// Lines of refusals so far.
     refused: u32,
 }
@@ -54,6 +54,7 @@ impl Session {
             standing: Standing::new(),
             told: HashMap::new(),
             looked: None,
+            fetches: false,
             refused: 0,
         }
     }
@@ -118,6 +119,9 @@ impl Session {
 
     async fn dispatch(&mut self, id: u32, packet: Packet) -> Answer {
         let looked = self.looked.take();
+        if !matches!(packet, Packet::Open(_)) && looked.is_some() {
+            self.fetches = false;
+        }
         match packet {
             Packet::Init(_) => Ok(version()),
             Packet::Open(request) => self.open(id, &request.filename, request.pflags, looked).await,
