@@ -79,6 +79,9 @@ enum Command {
         /// One line of JSON for each comparison
         #[arg(long)]
         json: bool,
+        /// Of the gateway's cases only those whose name contains this
+        #[arg(long)]
+        case: Option<String>,
     },
     /// Run a whole mailing and account for every recipient
     Demo {
@@ -201,7 +204,10 @@ async fn prepared(command: Command) -> Result<i32> {
             commands::invoke(&instance.instance()?, &function, &payload).await.map(code)
         }
         Command::Test { filter, all } => run::test(&filter, all).await,
-        Command::Bench { names, json } => run::bench(&with_flag(names, json)).await,
+        Command::Bench { mut names, json, case } => {
+            names.extend(case.into_iter().flat_map(|case| ["--case".to_owned(), case]));
+            run::bench(&with_flag(names, json)).await
+        }
         Command::Demo { recipients, json, keep } => {
             let recipients = recipients.map(|n| vec!["--recipients".to_owned(), n.to_string()]);
             run::demo(&with_flag(recipients.unwrap_or_default(), json), keep).await
