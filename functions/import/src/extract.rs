@@ -1,14 +1,11 @@
 //! What the blocking thread does: the file's bytes -> chunks of binary COPY, counts and a report.
 
-use std::{
-    io::Read,
-    sync::{Arc, atomic::AtomicU64},
-};
+use std::sync::{Arc, atomic::AtomicU64};
 
 use bytes::Bytes;
 use contract::{ImportCall, TenantId};
 use exchange::{BlockingRead, BlockingWrite, Upload};
-use fault::{Code, Notice};
+use fault::Notice;
 use mail::AddressKey;
 use openpgp::{PublicKey, TenantKey};
 use time::OffsetDateTime;
@@ -16,10 +13,11 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
     Error, Import,
+    layers::Layers,
     plan::Terms,
     reading::{
         columns::Columns,
-        file::{self, Kind, Metered, PgpKeys},
+        file::{Metered, PgpKeys},
         report::Report,
         rows::{self, Rows, Stop},
     },
@@ -79,31 +77,17 @@ impl Extract {
         let Self { function, tenant, now, call, terms, report, progress, chunks } = self;
         let mut report = Report::new(move || report.into_blocking());
         let mut raw = Metered::new(file, &progress.bytes);
-        let read = |text: &mut dyn Read, report: &mut RowReport<_>| {
-            let send = |chunk| chunks.blocking_send(chunk).is_ok();
-            rows::read_rows(text, &terms.borrowed(), report, &progress.rows, send)
+        let send = |chunk| chunks.blocking_send(chunk).is_ok();
+        let keys = || Handle::current().block_on(load_keys(&function, tenant, terms.signature_required));
+        let layers = Layers {
+            pgp_required: terms.profile.pgp_required == Some(true),
+            signature_required: terms.signature_required,
+            now,
+            keys: &keys,
         };
-        let rows = match file::kind(&mut raw).map_err(Error::from_io)? {
-            Kind::Plain(_) if terms.profile.pgp_required == Some(true) => {
-                return Err(Error::Refused(Code::FileNotEncrypted.into()));
-            }
-            // Only encrypted files can be signed.
-            Kind::Plain(_) if terms.signature_required => {
-                return Err(Error::Refused(Code::PgpSignature.into()));
-            }
-            Kind::Plain(mut text) => read(&mut text, &mut report),
-            Kind::Encrypted(message) => {
-                let keys =
-                    Handle::current().block_on(load_keys(&function, tenant, terms.signature_required))?;
-                let mut text = file::decrypt(message, &keys, now)?;
-                let rows = read(&mut text, &mut report);
-                // Integrity first and alone: what was read of a message that does not hold is told to nobody, and the report is dropped.
-                if !matches!(rows, Err(Stop::Closed | Stop::Report(_))) {
-                    text.finish()?;
-                }
-                rows
-            }
-        };
+        let rows = layers.read(&mut raw, |text, _| {
+            rows::read_rows(text, &terms.borrowed(), &mut report, &progress.rows, send)
+        })?;
         let rows = match rows {
             Ok(rows) => rows,
             Err(Stop::Refused(notice)) => return Err(refuse(report, notice)),

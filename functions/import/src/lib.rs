@@ -33,6 +33,7 @@ mod error;
 mod extract;
 mod fill;
 mod index;
+mod layers;
 mod plan;
 mod publish;
 mod reading;

@@ -60,6 +60,14 @@ catalogue! {
     FileCharset, "file_charset", 422, "The import profile names the charset \"{charset}\", which is not known.";
     FileDelimiter, "file_delimiter", 422, "The import profile's delimiter must be a tab, a comma, a semicolon or a pipe.";
     FileNotEncrypted, "file_not_encrypted", 422, "The file is not PGP-encrypted, and the import profile demands it.";
+    FileForm, "file_form", 422, "The file is {form}, not a table of text. Save it as CSV (UTF-8) and upload that.";
+    FilePacking, "file_packing", 422, "The file is packed as {form}, which is not read. Upload the CSV file itself, or pack it alone with gzip or zip.";
+    FilePackedFiles, "file_packed_files", 422, "The zip archive holds {found}. It must hold one file alone: the CSV file.";
+    FilePackedDamaged, "file_packed_damaged", 422, "The packed file is damaged or incomplete. Pack and upload it again. Nothing was imported.";
+    FilePackedPassword, "file_packed_password", 422, "The zip archive has a password. Pack the file without one, and encrypt it with PGP to your Broadcast key instead.";
+    FilePackedMethod, "file_packed_method", 422, "The zip archive is packed by a method that is not read. Pack the file with gzip, or with zip by its usual method (deflate).";
+    FilePackedTwice, "file_packed_twice", 422, "The file is packed or encrypted more than once. Pack it once and encrypt it once at most.";
+    FileExpansion, "file_expansion", 422, "The file unpacks to more than {max} times its size, as no table of recipients does. Upload it unpacked. Nothing was imported.";
     FileTooLarge, "file_too_large", 413, "The file is larger than {max}. Split it.";
     PgpNotForUs, "pgp_not_for_us", 422, "The file is not encrypted to your Broadcast key. Download the key again and encrypt to it.";
     PgpDamaged, "pgp_damaged", 422, "The encrypted file is damaged or incomplete, or has no integrity protection. Encrypt and upload it again.";

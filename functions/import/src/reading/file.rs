@@ -1,7 +1,7 @@
-//! A file as it was uploaded -> its text: counted, hashed, decrypted.
+//! A file as it was uploaded: counted, hashed, decrypted.
 
 use std::{
-    io::{self, Cursor, Read},
+    io::{self, Read},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -62,23 +62,6 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// What a file is by its content, whatever its name says.
-pub enum Kind<R> {
-    /// Read on.
-    Plain(R),
-    /// To be decrypted.
-    Encrypted(R),
-}
-
-/// Looks at the first bytes.
-pub fn kind<R: Read>(mut reader: R) -> io::Result<Kind<impl Read>> {
-    let mut head = Vec::with_capacity(openpgp::PEEK_BYTES);
-    reader.by_ref().take(openpgp::PEEK_BYTES as u64).read_to_end(&mut head)?;
-    let encrypted = openpgp::looks_encrypted(&head);
-    let whole = Cursor::new(head).chain(reader);
-    Ok(if encrypted { Kind::Encrypted(whole) } else { Kind::Plain(whole) })
-}
-
 /// Opens a message with the tenant's keys.
 pub fn decrypt<'r>(
     reader: impl Read + Send + 'r,
@@ -108,16 +91,5 @@ mod tests {
             (3, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad".to_owned())
         );
         assert_eq!(bytes.into_inner(), 3);
-    }
-
-    #[test]
-    fn content_tells_whether_a_file_is_encrypted() {
-        let mut text = String::new();
-        let Kind::Plain(mut plain) = kind(&b"email\na@b.example\n"[..]).unwrap() else { panic!() };
-        plain.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "email\na@b.example\n");
-        let armored = b"-----BEGIN PGP MESSAGE-----\n\n".as_slice();
-        assert!(matches!(kind(armored).unwrap(), Kind::Encrypted(_)));
-        assert!(matches!(kind(&b""[..]).unwrap(), Kind::Plain(_)));
     }
 }
