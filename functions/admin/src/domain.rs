@@ -87,7 +87,8 @@ pub(crate) async fn confirm(
 
 /// As it stands in the domain part of an address: small letters, A-labels.
 fn normalised(domain: &str) -> Result<String, AdminError> {
-    let address = Address::parse(&format!("postmaster@{domain}")).map_err(|_| AdminError::Domain)?;
+    let text = format!("postmaster@{domain}");
+    let address = Address::parse(&text).map_err(|_| AdminError::Domain)?;
     Ok(address.domain().to_owned())
 }
 

@@ -73,7 +73,7 @@ impl Batch {
         Ok(made)
     }
 
-    fn message(&self, recipient: &Recipient) -> Result<(Address, Vec<u8>), String> {
+    fn message<'r>(&self, recipient: &'r Recipient) -> Result<(Address<'r>, Vec<u8>), String> {
         let address =
             Address::parse(&recipient.address).map_err(|_| "the address is not valid".to_owned())?;
         let names = self.columns.get(recipient.import).map(Vec::as_slice).unwrap_or_default();

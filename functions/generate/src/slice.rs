@@ -97,7 +97,7 @@ async fn load(
     let dkim_secret = domain_secret(tx, from.domain()).await?.ok_or(Error::Template)?;
     Ok(Some(Loaded {
         template: launch.compile().map_err(|_| Error::Template)?,
-        sender: Sender { name: launch.from_name, address: from, reply_to: None },
+        sender: Sender { name: launch.from_name, address: from.into_owned(), reply_to: None },
         dkim_secret,
         bucket: store::bucket_of(tx, place.tenant).await?,
         template_columns: imports

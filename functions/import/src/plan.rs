@@ -5,6 +5,7 @@ use contract::{CampaignId, Profile};
 use encoding_rs::Encoding;
 use exchange::TenantFiles;
 use fault::{Code, Notice};
+use mail::DigestKey;
 use sqlx::types::Json;
 use store::{CampaignState, TenantTx};
 
@@ -27,7 +28,7 @@ pub struct Terms {
     pub signature_required: bool,
     delimiter: Option<u8>,
     charset: Option<&'static Encoding>,
-    digest_key: [u8; 32],
+    digest_key: DigestKey,
 }
 
 impl Terms {
@@ -64,7 +65,7 @@ pub async fn plan(function: &Import, job: &mut Job) -> Result<Plan, Error> {
             .await?;
     tx.commit().await?;
     let digest_key = function.master_key.derive(job.tenant, Purpose::AddressDigest, DIGEST_KEY_ID);
-    let terms = check(profile, signature_required, digest_key).map_err(Error::Refused)?;
+    let terms = check(profile, signature_required, DigestKey::new(&digest_key)).map_err(Error::Refused)?;
     Ok(Plan { campaign, terms, files: files(function, job).await? })
 }
 
@@ -118,7 +119,7 @@ async fn find_profile(tx: &mut TenantTx, job: &Job) -> Result<Profile, Error> {
     Ok(base.overridden(job.call.overrides.clone().unwrap_or_default()))
 }
 
-fn check(profile: Profile, signature_required: bool, digest_key: [u8; 32]) -> Result<Terms, Notice> {
+fn check(profile: Profile, signature_required: bool, digest_key: DigestKey) -> Result<Terms, Notice> {
     let delimiter = match profile.delimiter {
         None => None,
         Some(delimiter) => Some(
@@ -145,7 +146,8 @@ mod tests {
     fn a_profile_must_be_usable() {
         let of = |delimiter, charset: Option<&str>| {
             let profile = Profile { delimiter, charset: charset.map(str::to_owned), ..Profile::default() };
-            check(profile, false, [0; 32]).map(|terms| (terms.delimiter, terms.charset.map(Encoding::name)))
+            check(profile, false, DigestKey::new(&[0; 32]))
+                .map(|terms| (terms.delimiter, terms.charset.map(Encoding::name)))
         };
         assert_eq!(of(None, None).unwrap(), (None, None));
         assert_eq!(of(Some('|'), Some("latin1")).unwrap(), (Some(b'|'), Some("windows-1252")));

@@ -100,7 +100,7 @@ impl Fault for DkimError {
 impl DkimKeys {
     /// New keys; `selector` names the RSA key, with an `e` behind it the Ed25519 key. A tenth of a second and more.
     pub fn generate(domain: &str, selector: &str) -> Result<Self, DkimError> {
-        let domain = crate::address::check_domain(domain).map_err(|_| DkimError::Generate)?;
+        let domain = crate::address::check_domain(domain).map_err(|_| DkimError::Generate)?.into_owned();
         let rsa = RsaKeyPair::generate(KeySize::Rsa2048).map_err(|_| DkimError::Generate)?;
         let rsa = AsDer::<Pkcs8V1Der<'static>>::as_der(&rsa).map_err(|_| DkimError::Generate)?;
         let ed25519 =

@@ -21,7 +21,8 @@ mod token;
 
 pub use actor::judge;
 pub use address::{
-    ADDRESS_BYTES_MAX, Address, AddressError, AddressKey, LOCAL_PART_BYTES_MAX, NORMALISATION_VERSION,
+    ADDRESS_BYTES_MAX, Address, AddressError, AddressKey, DigestKey, LOCAL_PART_BYTES_MAX,
+    NORMALISATION_VERSION,
 };
 pub use dkim::{DkimError, DkimKeys, DkimSigner, DnsRecord};
 pub use field::field_name;

@@ -66,7 +66,7 @@ impl Links {
         if !plain || !has_web_scheme(base) {
             return Err(LinkError::Base);
         }
-        let bounce_domain = address::check_domain(bounce_domain).map_err(|_| LinkError::Base)?;
+        let bounce_domain = address::check_domain(bounce_domain).map_err(|_| LinkError::Base)?.into_owned();
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
         Ok(Self(Arc::new(Inner { base: base.to_owned(), bounce_domain, tenant, campaign, key_id, key })))
     }

@@ -21,9 +21,9 @@ pub struct Sender {
     /// Shown by mail programs; may be empty.
     pub name: String,
     /// Of a domain that the tenant has proved.
-    pub address: Address,
+    pub address: Address<'static>,
     /// Where answers go, when not to the address.
-    pub reply_to: Option<Address>,
+    pub reply_to: Option<Address<'static>>,
 }
 
 impl fmt::Debug for Sender {
@@ -58,7 +58,7 @@ pub struct Outgoing<'a> {
     /// From, Reply-To.
     pub sender: &'a Sender,
     /// To.
-    pub recipient: &'a Address,
+    pub recipient: &'a Address<'a>,
     /// Subject and bodies.
     pub rendered: &'a Rendered,
     /// Date.

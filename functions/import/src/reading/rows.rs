@@ -10,7 +10,7 @@ use bytes::Bytes;
 use contract::Profile;
 use encoding_rs::Encoding;
 use fault::{Code, Notice};
-use mail::Address;
+use mail::{Address, DigestKey};
 
 use super::{
     charset::Text,
@@ -35,7 +35,7 @@ pub struct Terms<'a> {
     /// The profile's charset, found.
     pub charset: Option<&'static Encoding>,
     /// The tenant's key for digests of addresses.
-    pub digest_key: &'a [u8; 32],
+    pub digest_key: &'a DigestKey,
 }
 
 /// What a file held.
@@ -232,7 +232,7 @@ mod tests {
             profile,
             delimiter: None,
             charset: profile.charset.as_deref().and_then(super::super::charset::charset),
-            digest_key: &[7; 32],
+            digest_key: &DigestKey::new(&[7; 32]),
         };
         let mut report = Report::new(Vec::new);
         let mut copied = Vec::new();

@@ -126,8 +126,11 @@ fn target(value: &str) -> Result<Option<Target<'_>>, &'static str> {
 fn checked_host(host: &str) -> Option<String> {
     let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
     let is_address = name.parse::<std::net::Ipv4Addr>().is_ok();
-    let name =
-        if is_address || name == "localhost" { name.to_owned() } else { address::check_domain(name).ok()? };
+    let name = if is_address || name == "localhost" {
+        name.to_owned()
+    } else {
+        address::check_domain(name).ok()?.into_owned()
+    };
     match port {
         None => Some(name),
         Some(port) => Some(format!("{name}:{}", port.parse::<u16>().ok()?)),
