@@ -6,6 +6,9 @@ pub enum Error {
     /// Postgres.
     #[error(transparent)]
     Store(#[from] store::StoreError),
+    /// A stored row.
+    #[error(transparent)]
+    Fields(#[from] store::fields::FieldsError),
     /// S3.
     #[error(transparent)]
     Exchange(#[from] exchange::Error),
@@ -53,7 +56,9 @@ impl Fault for Error {
             Self::Spool(error) => error.disposition(),
             Self::Dkim(error) => error.disposition(),
             Self::Link(error) => error.disposition(),
-            Self::Template | Self::Secret | Self::NoLaunch | Self::NotOurs => Disposition::Permanent,
+            Self::Fields(_) | Self::Template | Self::Secret | Self::NoLaunch | Self::NotOurs => {
+                Disposition::Permanent
+            }
             Self::Rendering => Disposition::RETRY,
         }
     }

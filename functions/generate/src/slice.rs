@@ -7,7 +7,7 @@ use contract::{ImportId, MailId, SendMessage, spool_key};
 use exchange::{TenantFiles, Written};
 use mail::{Address, AddressKey, Compiled, Links, Sender, open_spool};
 use sqlx::{AssertSqlSafe, FromRow};
-use store::CampaignTx;
+use store::{CampaignTx, fields};
 use time::OffsetDateTime;
 
 use crate::{
@@ -34,7 +34,7 @@ struct Row {
     id: i64,
     address: String,
     address_key: [u8; 16],
-    fields: Vec<String>,
+    fields: Vec<u8>,
 }
 
 /// Makes what is pending of a slice, and has send take what stands in the spool.
@@ -143,16 +143,16 @@ async fn rows(
         .fetch_all(&mut **tx)
         .await?;
     let recipient = |row: Row| {
-        let address_key = AddressKey(row.address_key);
-        Recipient {
+        let fields = fields::decode(&row.fields, &row.address)?;
+        Ok(Recipient {
             mail: MailId(row.id),
             address: row.address,
-            address_key,
-            fields: row.fields,
+            address_key: AddressKey(row.address_key),
+            fields,
             import: number,
-        }
+        })
     };
-    Ok(rows.into_iter().map(recipient).collect())
+    rows.into_iter().map(recipient).collect()
 }
 
 /// Makes the messages and puts them into the spool; returns the mails in the object that stands there, and those that cannot be made.

@@ -11,6 +11,7 @@
 mod accounting;
 mod campaign;
 mod error;
+pub mod fields;
 mod launch;
 pub mod recipients;
 pub mod roles;

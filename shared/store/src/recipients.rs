@@ -7,8 +7,8 @@ use crate::{CampaignTx, StoreError};
 
 /// The columns in the order in which an import copies them.
 ///
-/// `line` is the physical line on which the record begins, from 1. `recipient_key` is the customer's own. `fields` has one element per
-/// column of the header, in its order.
+/// `line` is the physical line on which the record begins, from 1. `recipient_key` is the customer's own. `fields` holds one field per
+/// column of the header, in its order, as [`crate::fields`] packs them.
 pub const COLUMNS: &str = "line, address, address_key, recipient_key, fields";
 
 /// Makes the import's table anew. Whatever an earlier attempt left under this name was never published.
@@ -18,7 +18,7 @@ pub async fn create(tx: &mut CampaignTx, import: ImportId) -> Result<(), StoreEr
     let statement = format!(
         "DROP TABLE IF EXISTS {table};
          CREATE TABLE {table} (line bigint NOT NULL, address text NOT NULL, address_key bytea NOT NULL, recipient_key text,
-                               fields text[] NOT NULL)"
+                               fields bytea NOT NULL)"
     );
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut **tx).await?;
     Ok(())

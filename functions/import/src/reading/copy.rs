@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 use mail::AddressKey;
+use store::fields;
 
 use super::records::Fields;
 
@@ -11,8 +12,6 @@ use super::records::Fields;
 const CHUNK_BYTES: usize = 256 << 10;
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 const COLUMN_COUNT: i16 = 5;
-/// `pg_type.oid` of text.
-const TEXT_OID: i32 = 25;
 
 /// One row of a recipients table.
 pub struct Recipient<'r> {
@@ -26,6 +25,8 @@ pub struct Recipient<'r> {
     pub own_key: Option<&'r str>,
     /// All columns. Valid UTF-8 each, without NUL.
     pub fields: Fields<'r>,
+    /// Which of them is byte for byte the address, if one is.
+    pub address_field: Option<usize>,
 }
 
 /// Collects rows into chunks.
@@ -54,7 +55,11 @@ impl CopyRows {
             Some(key) => put(chunk, key.as_bytes()),
             None => chunk.extend_from_slice(&(-1_i32).to_be_bytes()),
         }
-        put_array(chunk, row.fields);
+        let length_at = chunk.len();
+        chunk.extend_from_slice(&[0; 4]);
+        fields::encode(chunk, row.fields.bytes, row.fields.ends, row.address_field);
+        let packed = length(chunk.len() - length_at - 4);
+        chunk[length_at..length_at + 4].copy_from_slice(&packed);
         if self.chunk.len() < CHUNK_BYTES {
             return None;
         }
@@ -66,23 +71,6 @@ impl CopyRows {
     pub fn finish(mut self) -> Bytes {
         self.chunk.extend_from_slice(&(-1_i16).to_be_bytes());
         self.chunk.into()
-    }
-}
-
-/// A one-dimensional `text[]` with lower bound 1 and without NULLs.
-fn put_array(chunk: &mut Vec<u8>, fields: Fields<'_>) {
-    let count = fields.ends.len();
-    // Dimensions, NULLs, element type, length, lower bound: 20 bytes; then each element behind its length.
-    chunk.extend_from_slice(&length(20 + 4 * count + fields.bytes.len()));
-    for head in [1, 0, TEXT_OID] {
-        chunk.extend_from_slice(&head.to_be_bytes());
-    }
-    chunk.extend_from_slice(&length(count));
-    chunk.extend_from_slice(&1_i32.to_be_bytes());
-    let mut from = 0;
-    for &end in fields.ends {
-        put(chunk, &fields.bytes[from..end]);
-        from = end;
     }
 }
 
@@ -110,17 +98,19 @@ mod tests {
             address_key: AddressKey([0xAB; 16]),
             own_key: Some("K7"),
             fields,
+            address_field: Some(0),
         };
         assert!(rows.push(&row).is_none());
-        assert!(rows.push(&Recipient { own_key: None, ..row }).is_none());
+        assert!(rows.push(&Recipient { own_key: None, address_field: None, ..row }).is_none());
         let bytes = rows.finish();
         let begin: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0\
             \0\x05\0\0\0\x08\0\0\0\0\0\0\x01\x02\0\0\0\x06a@b.de\
             \0\0\0\x10\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB\xAB";
-        let array: &[u8] = b"\0\0\0\x28\0\0\0\x01\0\0\0\0\0\0\0\x19\0\0\0\x03\0\0\0\x01\
-            \0\0\0\x06a@b.de\0\0\0\0\0\0\0\x02K7";
-        let expected =
-            [begin, b"\0\0\0\x02K7", array, &begin[19..], b"\xff\xff\xff\xff", array, b"\xff\xff"].concat();
+        let referring = b"\0\0\0\x06\x03\0\x01\x03K7";
+        let whole = b"\0\0\0\x0C\x03\x07\x01\x03a@b.deK7";
+        let expected: [&[u8]; 7] =
+            [begin, b"\0\0\0\x02K7", referring, &begin[19..], b"\xff\xff\xff\xff", whole, b"\xff\xff"];
+        let expected = expected.concat();
         assert_eq!(&bytes[..], &expected[..]);
     }
 
@@ -134,6 +124,7 @@ mod tests {
             address_key: AddressKey([0; 16]),
             own_key: None,
             fields: Fields { bytes: text.as_bytes(), ends: &ends },
+            address_field: None,
         };
         let mut rows = CopyRows::new();
         let chunks: Vec<Bytes> = (0..1_000).filter_map(|_| rows.push(&row)).collect();

@@ -198,6 +198,7 @@ fn add_row(
         address_key,
         own_key,
         fields,
+        address_field: (field(columns.address) == address.envelope()).then_some(columns.address),
     });
     Ok(Added::Row(chunk))
 }
