@@ -61,6 +61,9 @@ struct Import {
     imported: i64,
     rejected: i64,
     duplicates: i64,
+    /// How the file was read, given or detected, once it is published.
+    charset: Option<String>,
+    delimiter: Option<String>,
     reason_code: Option<String>,
     reason: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
@@ -71,7 +74,7 @@ struct Import {
 
 const SELECT: &str =
     "SELECT id, campaign_id, file_name, state, bytes_total, bytes_done, rows, imported, rejected, duplicates,
-            reason_code, reason, created_at, ended_at FROM broadcast.imports";
+            charset, delimiter, reason_code, reason, created_at, ended_at FROM broadcast.imports";
 
 /// `POST /v1/campaigns/{id}/imports`: the row, then the message. When the message is lost, sweep sends it again; a repeated call finds
 /// the row.

@@ -47,6 +47,10 @@ pub struct Table {
     pub bytes: u64,
     /// SHA-256 of these, hexadecimal.
     pub sha256: String,
+    /// The charset's name after WHATWG, given or detected.
+    pub charset: &'static str,
+    /// Given or detected.
+    pub delimiter: u8,
 }
 
 /// What the thread needs.
@@ -96,7 +100,7 @@ impl Extract {
             // The connection's own error says why.
             Err(Stop::Closed) => return Err(Error::Broken),
         };
-        let Rows { columns, imported, rejected, repeats } = rows;
+        let Rows { columns, imported, rejected, repeats, charset, delimiter } = rows;
         let (bytes, sha256) = raw.finish().map_err(Error::from_io)?;
         let refused = verdict::of_digest(&call, &sha256)
             .or_else(|| verdict::of_rows(imported, rejected, terms.profile.bad_rows_max_percent));
@@ -104,7 +108,16 @@ impl Extract {
             return Err(refuse(report, notice));
         }
         complete(report)?;
-        Ok(Table { columns, imported, rejected, repeated: repeats.candidates(), bytes, sha256 })
+        Ok(Table {
+            columns,
+            imported,
+            rejected,
+            repeated: repeats.candidates(),
+            bytes,
+            sha256,
+            charset,
+            delimiter,
+        })
     }
 }
 

@@ -54,8 +54,20 @@ pub async fn publish(
     if published.rows_affected() != 1 {
         return Err(Error::LeaseLost);
     }
+    tell_dialect(&mut tx, job.import, table).await?;
     tx.commit().await?;
     Ok(duplicates)
+}
+
+/// How the file was read: a person sees by it why its letters look as they do.
+async fn tell_dialect(tx: &mut CampaignTx, import: ImportId, table: &Table) -> Result<(), Error> {
+    sqlx::query("UPDATE broadcast.imports SET charset = $2, delimiter = $3 WHERE id = $1")
+        .bind(import.0)
+        .bind(table.charset)
+        .bind(char::from(table.delimiter).to_string())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// Rows whose address stands in an earlier row, or in an import published before.

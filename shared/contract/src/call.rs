@@ -31,10 +31,10 @@ pub struct ImportCall {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Profile {
-    /// `\t`, `,`, `;` or `|`; detected from the first line when absent.
+    /// `\t`, `,`, `;` or `|`; detected from a line `sep=;` or the first rows when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delimiter: Option<char>,
-    /// A WHATWG label such as `utf-8` or `windows-1252`; a byte order mark wins; UTF-8 when absent.
+    /// A WHATWG label such as `utf-8` or `windows-1252`; a byte order mark wins; detected when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub charset: Option<String>,
     /// Whether the first record names the columns; true when absent.

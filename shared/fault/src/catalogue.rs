@@ -43,7 +43,7 @@ catalogue! {
     AddressDomain, "address_domain", 422, "The part after the @ sign is not a valid domain.";
     AddressTooLong, "address_too_long", 422, "The e-mail address is longer than 254 octets, or its part before the @ sign longer than 64.";
     RowRagged, "row_ragged", 422, "The row has {found} fields, the header has {expected}.";
-    RowEncoding, "row_encoding", 422, "The row has bytes that are not valid in the charset {charset}.";
+    RowEncoding, "row_encoding", 422, "The row has bytes that are not valid in the charset {charset}. If the file has another one, name it as \"charset\" in the import profile, or in the control file's \"overrides\".";
     RowNul, "row_nul", 422, "The row has a NUL byte.";
     FieldTooLong, "field_too_long", 422, "A field is longer than {max} bytes.";
     RowTooLong, "row_too_long", 422, "The row is longer than {max} bytes.";
@@ -58,7 +58,8 @@ catalogue! {
     FileTooManyBadRows, "file_too_many_bad_rows", 422, "{rejected} of {rows} rows were rejected; the import profile allows {max_percent} %. Nothing was imported.";
     FileQuote, "file_quote", 422, "A quotation mark opens in the row of line {line} and is never closed. Nothing was imported.";
     FileCharset, "file_charset", 422, "The import profile names the charset \"{charset}\", which is not known.";
-    FileDelimiter, "file_delimiter", 422, "The import profile's delimiter must be a tab, a comma, a semicolon or a pipe.";
+    FileCharsetUnclear, "file_charset_unclear", 422, "The file's charset is not certain: {charset} by its first rows, UTF-8 by later ones. Name it as \"charset\" in the import profile, or in the control file's \"overrides\". Nothing was imported.";
+    FileDelimiter, "file_delimiter", 422, "The delimiter that the import profile or the file's line \"sep=\" names must be a tab, a comma, a semicolon or a pipe.";
     FileNotEncrypted, "file_not_encrypted", 422, "The file is not PGP-encrypted, and the import profile demands it.";
     FileForm, "file_form", 422, "The file is {form}, not a table of text. Save it as CSV (UTF-8) and upload that.";
     FilePacking, "file_packing", 422, "The file is packed as {form}, which is not read. Upload the CSV file itself, or pack it alone with gzip or zip.";

@@ -4,7 +4,7 @@ use contract::Profile;
 use fault::{Code, Notice};
 use mail::{Address, field_name};
 
-use super::records::COLUMNS_MAX;
+use super::records::{COLUMNS_MAX, Fields};
 
 /// Characters of a column's name that are kept. A longer first line is data, not a header.
 const NAME_CHARS_MAX: usize = 200;
@@ -38,6 +38,30 @@ pub struct Columns {
     pub address: usize,
     /// Which one holds the customer's own key, from 0.
     pub key: Option<usize>,
+    /// So many columns a row must have. Those behind have no name: spreadsheets write their delimiters in some rows and not in others.
+    pub needed: usize,
+}
+
+impl Columns {
+    /// Where the fields of a row end, when they are as many as there are columns or can be made so without a loss: those that the row lacks
+    /// have no name, those that it has too many are blank. `made` is room for that.
+    pub fn fit<'r>(&self, fields: Fields<'r>, made: &'r mut Vec<usize>) -> Option<Fields<'r>> {
+        let (found, expected) = (fields.ends.len(), self.names.len());
+        if found == expected {
+            return Some(fields);
+        }
+        if found > expected {
+            let end = expected.checked_sub(1).map_or(0, |last| fields.ends[last]);
+            let blank = fields.bytes[end..].iter().all(u8::is_ascii_whitespace);
+            return blank.then(|| Fields { bytes: &fields.bytes[..end], ends: &fields.ends[..expected] });
+        }
+        (found >= self.needed).then(|| {
+            made.clear();
+            made.extend_from_slice(fields.ends);
+            made.resize(expected, fields.bytes.len());
+            Fields { bytes: fields.bytes, ends: made }
+        })
+    }
 }
 
 /// Decides on the columns from the first record: their names, or, in a file without a header, the first row.
@@ -76,7 +100,10 @@ pub fn decide(first: &[&str], profile: &Profile) -> Result<Columns, Notice> {
         Some(wanted) => Some(find(wanted).ok_or_else(|| missing(wanted))?),
         None => None,
     };
-    Ok(Columns { names, address, key })
+    let last_named = if has_header { originals.iter().rposition(|name| !name.is_empty()) } else { None };
+    let needed =
+        last_named.map_or(names.len(), |last| last + 1).max(address + 1).max(key.map_or(0, |key| key + 1));
+    Ok(Columns { names, address, key, needed })
 }
 
 fn usual_address(names: &[String]) -> Option<usize> {
@@ -88,9 +115,10 @@ fn same(one: &str, other: &str) -> bool {
     one.trim() == other.trim() || (field_name(one) != field_name("") && field_name(one) == field_name(other))
 }
 
-/// Postgres takes no NUL, and nobody a line break in a column's name.
+/// Postgres takes no NUL, and nobody a line break in a column's name, or a byte order mark, which stands within quotation marks at times.
 fn tidy(name: &str) -> String {
-    let printable = name.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let visible = name.chars().filter(|c| !matches!(c, '\u{FEFF}' | '\u{200B}'));
+    let printable = visible.map(|c| if c.is_control() { ' ' } else { c });
     printable.take(NAME_CHARS_MAX).collect::<String>().trim().to_owned()
 }
 
@@ -165,6 +193,43 @@ mod tests {
         let by_number =
             Profile { header: Some(false), address_column: Some("2".to_owned()), ..Profile::default() };
         assert_eq!(decide(&["x", "y"], &by_number).unwrap().address, 1);
+    }
+
+    #[test]
+    fn rows_may_differ_by_what_is_blank() {
+        let columns = decide(&["\u{FEFF}email", "name", "", " "], &Profile::default()).unwrap();
+        assert_eq!((names(&columns), columns.needed), (vec!["email", "name", "column 3", "column 4"], 2));
+        let table: [(&str, Option<&str>); 7] = [
+            ("a|b|c|d", Some("a|b|c|d")),
+            ("a|b", Some("a|b||")),
+            ("a|b|c", Some("a|b|c|")),
+            ("a", None),
+            ("a|b|c|d||", Some("a|b|c|d")),
+            ("a|b|c|d| ", Some("a|b|c|d")),
+            ("a|b|c|d||x", None),
+        ];
+        for (row, expected) in table {
+            let bytes = row.replace('|', "").into_bytes();
+            let mut end = 0;
+            let ends: Vec<usize> = row
+                .split('|')
+                .map(|field| {
+                    end += field.len();
+                    end
+                })
+                .collect();
+            let mut made = Vec::new();
+            let fitted = columns.fit(Fields { bytes: &bytes, ends: &ends }, &mut made).map(|fields| {
+                let mut begin = 0;
+                let parts = fields.ends.iter().map(|end| {
+                    let part = std::str::from_utf8(&fields.bytes[begin..*end]).unwrap();
+                    begin = *end;
+                    part
+                });
+                parts.collect::<Vec<_>>().join("|")
+            });
+            assert_eq!(fitted.as_deref(), expected, "{row}");
+        }
     }
 
     #[test]

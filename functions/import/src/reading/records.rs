@@ -22,6 +22,8 @@ const ROW_BYTES_USUAL: usize = 16 << 10;
 pub enum ReadError {
     /// The source.
     Source(io::Error),
+    /// The line `sep=` names no delimiter of ours.
+    Separator,
     /// The file ends within quotation marks that opened in the record of this line.
     OpenQuote {
         /// Where that record begins.
@@ -66,6 +68,7 @@ pub struct Fields<'r> {
 pub struct Records<R> {
     source: R,
     parser: Reader,
+    delimiter: u8,
     input: Box<[u8]>,
     start: usize,
     end: usize,
@@ -76,32 +79,54 @@ pub struct Records<R> {
 }
 
 impl<R: Read> Records<R> {
-    /// With the given delimiter, or the one that the first line seems to have.
-    pub fn new(mut source: R, delimiter: Option<u8>) -> io::Result<Self> {
+    /// With the given delimiter, or that of the line `sep=`, which is passed over, or the one that the first rows seem to have.
+    pub fn new(mut source: R, delimiter: Option<u8>) -> Result<Self, ReadError> {
         let mut input = vec![0; BUFFER_BYTES].into_boxed_slice();
         let mut end = 0;
         let mut source_ended = false;
-        while delimiter.is_none()
-            && end < input.len()
-            && !source_ended
-            && !dialect::has_first_line(&input[..end])
-        {
+        while !source_ended && end < input.len() {
             let read = source.read(&mut input[end..])?;
             end += read;
             source_ended = read == 0;
+            if end >= dialect::SAMPLE_BYTES && dialect::has_first_line(&input[..end]) {
+                break;
+            }
         }
-        let delimiter = delimiter.unwrap_or_else(|| dialect::detect_delimiter(&input[..end]));
+        let sample = &input[..end];
+        let separator = dialect::separator_line(sample);
+        let start = separator.map_or(0, |(length, _)| length);
+        let delimiter = match (delimiter, separator) {
+            (Some(given), _) => given,
+            (None, Some((_, named))) => named.ok_or(ReadError::Separator)?,
+            (None, None) => {
+                // The same sample of the same file, however it arrives.
+                let usual = &sample[..end.min(dialect::SAMPLE_BYTES)];
+                let sample = if dialect::has_first_line(usual) { usual } else { sample };
+                dialect::detect_delimiter(sample, source_ended && sample.len() == end)
+            }
+        };
         Ok(Self {
             source,
             parser: ReaderBuilder::new().delimiter(delimiter).build(),
+            delimiter,
             input,
-            start: 0,
+            start,
             end,
             source_ended,
             row: vec![0; ROW_BYTES_USUAL],
             ends: vec![0; COLUMNS_MAX + 1],
             lines: Lines { line: 1, after_cr: false },
         })
+    }
+
+    /// What separates fields.
+    pub fn delimiter(&self) -> u8 {
+        self.delimiter
+    }
+
+    /// Where the records come from.
+    pub fn source(&self) -> &R {
+        &self.source
     }
 
     /// The next record that is not an empty line.
@@ -263,8 +288,11 @@ mod tests {
             ("a,\"say \"\"hi\"\"\"\n,", vec![row(1, &["a", "say \"hi\""]), row(2, &["", ""])]),
             ("a,5\" disk\nb,c", vec![row(1, &["a", "5\" disk"]), row(2, &["b", "c"])]),
             ("a,b\nc\nd,e,f\n", vec![row(1, &["a", "b"]), row(2, &["c"]), row(3, &["d", "e", "f"])]),
+            ("sep=;\r\na;b\r\nc;d", vec![row(2, &["a", "b"]), row(3, &["c", "d"])]),
+            ("\"sep=|\"\na|b,c\n", vec![row(2, &["a", "b,c"])]),
             ("", vec![]),
             ("\r\n\r\n", vec![]),
+            ("sep=,", vec![]),
         ];
         for (text, expected) in table {
             for step in [1, 2, 3, 1_000] {
@@ -280,6 +308,16 @@ mod tests {
         }
         assert!(read(b"a,b\nc,\"d\"", 4).is_ok());
         assert!(read(b"a,b\nc,d\"", 4).is_ok());
+    }
+
+    #[test]
+    fn the_line_of_excel_gives_way_to_the_profile() {
+        let mut records = Records::new(&b"sep=;\na,b;c\n"[..], Some(b',')).unwrap();
+        let Some(Record { line: 2, content: Content::Fields(fields) }) = records.next().unwrap() else {
+            panic!()
+        };
+        assert_eq!((fields.bytes, fields.ends), (&b"ab;c"[..], &[1, 4][..]));
+        assert!(matches!(Records::new(&b"sep=:\na:b\n"[..], None), Err(ReadError::Separator)));
     }
 
     #[test]
@@ -335,7 +373,7 @@ mod tests {
                     Ok(Some(_)) => panic!("beyond a limit"),
                     Ok(None) => break assert_eq!(rows, expected, "{:?}", String::from_utf8_lossy(&text)),
                     Err(ReadError::OpenQuote { .. }) => break assert_eq!(rows.len() + 1, expected.len()),
-                    Err(ReadError::Source(error)) => panic!("{error}"),
+                    Err(error) => panic!("{error:?}"),
                 }
             }
         }

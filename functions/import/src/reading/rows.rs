@@ -1,6 +1,7 @@
 //! Text -> rows of a recipients table, and a report of what is none.
 
 use std::{
+    cell::Cell,
     io::{self, Read, Write},
     str,
     sync::atomic::{AtomicU64, Ordering},
@@ -8,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use contract::Profile;
-use encoding_rs::Encoding;
+use encoding_rs::{Encoding, UTF_8};
 use fault::{Code, Notice};
 use mail::{Address, DigestKey};
 
@@ -48,6 +49,10 @@ pub struct Rows {
     pub rejected: u64,
     /// Which addresses may stand in several rows.
     pub repeats: Repeats,
+    /// The charset's name after WHATWG, given or detected; UTF-8 when everything is ASCII.
+    pub charset: &'static str,
+    /// Given or detected.
+    pub delimiter: u8,
 }
 
 /// Why reading ended before the end.
@@ -67,6 +72,7 @@ impl From<ReadError> for Stop {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Source(error) => Self::Source(error),
+            ReadError::Separator => Self::Refused(Code::FileDelimiter.into()),
             ReadError::OpenQuote { line } => Self::Refused(Notice::new(Code::FileQuote).with("line", line)),
         }
     }
@@ -80,23 +86,34 @@ pub fn read_rows<R: Read, W: Write, F: FnOnce() -> W>(
     rows_done: &AtomicU64,
     mut send: impl FnMut(Bytes) -> bool,
 ) -> Result<Rows, Stop> {
-    let text = Text::new(source, terms.charset).map_err(Stop::Source)?;
-    let charset = text.encoding().name();
-    let mut records = Records::new(text, terms.delimiter).map_err(Stop::Source)?;
+    let found = Cell::new(UTF_8);
+    let text = Text::new(source, terms.charset, &found).map_err(Stop::Source)?;
+    let mut records = Records::new(text, terms.delimiter)?;
+    let delimiter = records.delimiter();
+    let mut made = Vec::new();
     let mut copy = CopyRows::new();
     let mut table: Option<Rows> = None;
     while let Some(record) = records.next()? {
         let table = if let Some(table) = &mut table {
             table
         } else {
-            let columns = first_record(&record, terms.profile, charset)?;
-            let table = table.insert(Rows { columns, imported: 0, rejected: 0, repeats: Repeats::default() });
+            let columns = first_record(&record, terms.profile, found.get().name())?;
+            let charset = found.get().name();
+            let table = table.insert(Rows {
+                columns,
+                imported: 0,
+                rejected: 0,
+                repeats: Repeats::default(),
+                charset,
+                delimiter,
+            });
             if terms.profile.header.unwrap_or(true) {
                 continue;
             }
             table
         };
-        match add_row(&record, &table.columns, terms, charset, &mut copy, &mut table.repeats) {
+        let charset = found.get().name();
+        match add_row(&record, &table.columns, terms, charset, &mut made, &mut copy, &mut table.repeats) {
             Ok(Added::Row(None)) => table.imported += 1,
             Ok(Added::Row(Some(chunk))) => {
                 table.imported += 1;
@@ -116,7 +133,12 @@ pub fn read_rows<R: Read, W: Write, F: FnOnce() -> W>(
             rows_done.store(rows, Ordering::Relaxed);
         }
     }
-    let table = table.ok_or_else(|| Stop::Refused(Code::FileEmpty.into()))?;
+    let mut table = table.ok_or_else(|| Stop::Refused(Code::FileEmpty.into()))?;
+    table.charset = found.get().name();
+    if records.source().is_doubtful() {
+        let notice = Notice::new(Code::FileCharsetUnclear).with("charset", table.charset);
+        return Err(Stop::Refused(notice));
+    }
     rows_done.store(table.imported + table.rejected, Ordering::Relaxed);
     if send(copy.finish()) { Ok(table) } else { Err(Stop::Closed) }
 }
@@ -155,6 +177,7 @@ fn add_row(
     columns: &Columns,
     terms: &Terms<'_>,
     charset: &str,
+    made: &mut Vec<usize>,
     copy: &mut CopyRows,
     repeats: &mut Repeats,
 ) -> Result<Added, Problem> {
@@ -169,9 +192,7 @@ fn add_row(
     if fields.bytes.iter().all(u8::is_ascii_whitespace) {
         return Ok(Added::Blank);
     }
-    if fields.ends.len() != expected {
-        return Err(ragged(fields.ends.len()));
-    }
+    let fields = columns.fit(fields, made).ok_or_else(|| ragged(fields.ends.len()))?;
     if fields.bytes.len() > FIELD_BYTES_MAX {
         let longest = (0..expected).find(|at| fields.ends[*at] - begin(fields.ends, *at) > FIELD_BYTES_MAX);
         if longest.is_some() {
@@ -246,7 +267,8 @@ mod tests {
     }
 
     fn rejected(bytes: &[u8]) -> Vec<(String, String, String)> {
-        let outcome = read(bytes, &Profile::default()).unwrap();
+        let profile = Profile { charset: Some("utf-8".to_owned()), ..Profile::default() };
+        let outcome = read(bytes, &profile).unwrap();
         let mut report = csv::Reader::from_reader(outcome.report.as_bytes());
         let rows: Vec<_> = report
             .records()
@@ -327,13 +349,37 @@ mod tests {
     }
 
     #[test]
+    fn what_was_detected_is_told() {
+        let table: [(&[u8], &str, u8); 4] = [
+            (b"email,name\na@b.example,Anna\n", "UTF-8", b','),
+            (b"sep=;\nemail;name\na@b.example;M\xFCller\n", "windows-1252", b';'),
+            (b"email\tname\na@b.example\tM\xC3\xBCller\n", "UTF-8", b'\t'),
+            (b"\xFF\xFEe\0m\0a\0i\0l\0\n\0a\0@\0b\0.\0d\0e\0", "UTF-16LE", b','),
+        ];
+        for (text, charset, delimiter) in table {
+            let table = read(text, &Profile::default()).unwrap().table;
+            assert_eq!((table.charset, table.delimiter, table.imported), (charset, delimiter, 1), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_guess_that_turns_out_wrong_refuses_the_file() {
+        let head = b"email,name\na@b.example,M\xFCller\n".to_vec();
+        let text = [head, b"c@d.example,Carl\n".repeat(20_000), "e@f.example,Jörg\n".repeat(3).into_bytes()];
+        let Err(Stop::Refused(notice)) = read(&text.concat(), &Profile::default()) else { panic!() };
+        assert_eq!(notice.code, Code::FileCharsetUnclear);
+        let profile = Profile { charset: Some("utf-8".to_owned()), ..Profile::default() };
+        assert_eq!(read(&text.concat(), &profile).unwrap().table.rejected, 1);
+    }
+
+    #[test]
     fn a_file_that_is_none_is_refused() {
         let table: [(&[u8], Code); 5] = [
             (b"", Code::FileEmpty),
             (b"\r\n\r\n", Code::FileEmpty),
             (b"name,city\nAnna,Bonn\n", Code::FileHeader),
             (b"email\na@b.example\n\"c@d.example\n", Code::FileQuote),
-            (b"em\xFFail\na@b.example\n", Code::RowEncoding),
+            (b"sep=:\nemail:name\na@b.example:x\n", Code::FileDelimiter),
         ];
         for (text, code) in table {
             match read(text, &Profile::default()) {
