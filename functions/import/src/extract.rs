@@ -6,7 +6,6 @@ use bytes::Bytes;
 use contract::{ImportCall, TenantId};
 use exchange::{BlockingRead, BlockingWrite, Upload};
 use fault::Notice;
-use mail::AddressKey;
 use openpgp::{PublicKey, TenantKey};
 use time::OffsetDateTime;
 use tokio::{runtime::Handle, sync::mpsc};
@@ -18,6 +17,7 @@ use crate::{
     reading::{
         columns::Columns,
         file::{Metered, PgpKeys},
+        repeats::Repeated,
         report::Report,
         rows::{self, Rows, Stop},
     },
@@ -41,8 +41,8 @@ pub struct Table {
     pub imported: u64,
     /// Rows in the report.
     pub rejected: u64,
-    /// Every address that stands in several rows is among these; `None`: there are too many to tell.
-    pub repeated: Option<Vec<AddressKey>>,
+    /// What is known of addresses that stand in several rows.
+    pub repeated: Repeated,
     /// Bytes as uploaded.
     pub bytes: u64,
     /// SHA-256 of these, hexadecimal.
@@ -112,7 +112,7 @@ impl Extract {
             columns,
             imported,
             rejected,
-            repeated: repeats.candidates(),
+            repeated: repeats.finish(),
             bytes,
             sha256,
             charset,

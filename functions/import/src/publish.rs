@@ -6,10 +6,11 @@ use mail::AddressKey;
 use sqlx::AssertSqlSafe;
 use store::{CampaignTx, StoreError};
 
-use crate::{Error, Import, claim::Job, extract::Table};
+use crate::{Error, Import, claim::Job, extract::Table, reading::repeats::Repeated};
 
-/// For the hash table over the digests of one import, some millions of them; what is more spills to Postgres' own disk.
-const WORK_MEM: &str = "SET LOCAL work_mem = '128MB'";
+/// Memory for the hash table over the digests of one import, some millions of them; what is more spills to Postgres' own disk. To compile so
+/// simple a statement to machine code costs more than it saves.
+const SETTINGS: &str = "SET LOCAL work_mem = '128MB'; SET LOCAL jit = off";
 
 /// Publishes the committed table, counting duplicates. Holds the campaign meanwhile: of two imports that end at once, the second counts
 /// against the first, and no deletion begins in between.
@@ -79,10 +80,15 @@ async fn count_duplicates(tx: &mut CampaignTx, import: ImportId, table: &Table) 
     .fetch_all(&mut **tx)
     .await?;
     let earlier: Vec<ImportId> = earlier.into_iter().map(ImportId).collect();
-    if let (true, Some(repeated)) = (earlier.is_empty(), &table.repeated) {
-        return count_repeats(tx, import, repeated).await;
+    match &table.repeated {
+        Repeated::Rows(rows) if earlier.is_empty() => return Ok(*rows),
+        Repeated::Among(addresses) if earlier.is_empty() => {
+            sqlx::raw_sql(SETTINGS).execute(&mut **tx).await?;
+            return count_repeats(tx, import, addresses).await;
+        }
+        _ => {}
     }
-    sqlx::raw_sql(WORK_MEM).execute(&mut **tx).await?;
+    sqlx::raw_sql(SETTINGS).execute(&mut **tx).await?;
     // Names from typed ids alone; never prepared by name.
     let new: i64 = sqlx::query_scalar(AssertSqlSafe(new_addresses_statement(import, &earlier)))
         .persistent(false)

@@ -47,7 +47,7 @@ pub struct Rows {
     pub imported: u64,
     /// Rows that are in the report.
     pub rejected: u64,
-    /// Which addresses may stand in several rows.
+    /// Which addresses stand in several rows.
     pub repeats: Repeats,
     /// The charset's name after WHATWG, given or detected; UTF-8 when everything is ASCII.
     pub charset: &'static str,
