@@ -1,4 +1,4 @@
-//! As much of S3 and STS as one import meets, from memory and as fast as a socket: what is measured is the function, not its cloud.
+//! As much of S3, STS and Secrets Manager as one import meets, from memory and as fast as a socket: what is measured is the function, not its cloud.
 
 use std::{
     collections::HashMap,
@@ -8,12 +8,19 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::{Method, Request, Response, StatusCode, body::Incoming, header, service::service_fn};
+use futures_util::stream;
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::{
+    Method, Request, Response, StatusCode,
+    body::{Frame, Incoming},
+    header,
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::Result;
+use crate::{Result, import::Table};
 
 const LAST_MODIFIED: &str = "Mon, 23 Nov 2026 12:00:00 GMT";
 const NO_SUCH_KEY: &str = "<Error><Code>NoSuchKey</Code></Error>";
@@ -27,17 +34,52 @@ const ASSUMED_ROLE: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.co
 #[derive(Clone, Default)]
 pub struct Cloud {
     objects: Arc<Mutex<HashMap<String, Object>>>,
+    secrets: Arc<Mutex<HashMap<String, String>>>,
 }
+
+/// What an object holds.
+#[derive(Clone)]
+pub enum Content {
+    /// In memory.
+    Whole(Bytes),
+    /// Made while it is sent.
+    Made { table: Table, bytes: usize },
+}
+
+impl Content {
+    /// Of a table that is too long for the memory.
+    pub fn made(table: Table) -> Self {
+        Self::Made { bytes: table.bytes(), table }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Whole(bytes) => bytes.len(),
+            Self::Made { bytes, .. } => *bytes,
+        }
+    }
+
+    fn body(self) -> Body {
+        match self {
+            Self::Whole(bytes) => Full::new(bytes).boxed_unsync(),
+            Self::Made { table, .. } => {
+                StreamBody::new(stream::iter(table.map(|piece| Ok(Frame::data(piece))))).boxed_unsync()
+            }
+        }
+    }
+}
+
+type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 #[derive(Clone)]
 struct Object {
-    content: Bytes,
+    content: Content,
     source: Option<String>,
 }
 
 impl Object {
     fn etag(&self) -> String {
-        format!("\"{:x}\"", self.content.len())
+        format!("\"{:x}\"", self.content.bytes())
     }
 }
 
@@ -65,14 +107,19 @@ impl Cloud {
     }
 
     /// Puts an object; its `ETag`, without quotes.
-    pub fn put(&self, path: &str, content: Bytes) -> String {
+    pub fn put(&self, path: &str, content: Content) -> String {
         let object = Object { content, source: None };
         let etag = object.etag().trim_matches('"').to_owned();
         self.with(|objects| objects.insert(path.to_owned(), object));
         etag
     }
 
-    /// Forgets everything.
+    /// Puts a secret.
+    pub fn put_secret(&self, name: &str, secret: String) {
+        self.secrets.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), secret);
+    }
+
+    /// Forgets all objects.
     pub fn clear(&self) {
         self.with(HashMap::clear);
     }
@@ -81,7 +128,7 @@ impl Cloud {
         work(&mut self.objects.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
         let path = request.uri().path().to_owned();
         let text =
             |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
@@ -93,13 +140,14 @@ impl Cloud {
             }
             (Method::PUT, None) => {
                 let content = request.into_body().collect().await.map(http_body_util::Collected::to_bytes);
-                let etag = self.put(&path, content.unwrap_or_default());
+                let etag = self.put(&path, Content::Whole(content.unwrap_or_default()));
                 respond(Response::builder().header(header::ETAG, format!("\"{etag}\"")), Bytes::new())
             }
             (Method::DELETE, _) => {
                 self.with(|objects| objects.remove(&path));
                 respond(Response::builder().status(StatusCode::NO_CONTENT), Bytes::new())
             }
+            (Method::POST, _) if text("x-amz-target").is_some() => self.secret(request).await,
             (Method::POST, _) if path == "/" => {
                 respond(Response::builder().header(header::CONTENT_TYPE, "text/xml"), ASSUMED_ROLE.into())
             }
@@ -107,21 +155,33 @@ impl Cloud {
         }
     }
 
-    fn get(&self, path: &str) -> Response<Full<Bytes>> {
+    async fn secret(&self, request: Request<Incoming>) -> Response<Body> {
+        let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes);
+        let asked: Value = serde_json::from_slice(&body.unwrap_or_default()).unwrap_or_default();
+        let name = asked["SecretId"].as_str().unwrap_or_default();
+        let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        let answer = Response::builder().header(header::CONTENT_TYPE, "application/x-amz-json-1.1");
+        match secrets.get(name) {
+            Some(secret) => respond(answer, json!({ "SecretString": secret }).to_string().into()),
+            None => respond(answer.status(StatusCode::BAD_REQUEST), Bytes::new()),
+        }
+    }
+
+    fn get(&self, path: &str) -> Response<Body> {
         let Some(object) = self.with(|objects| objects.get(path).cloned()) else {
             return respond(Response::builder().status(StatusCode::NOT_FOUND), NO_SUCH_KEY.into());
         };
         let mut answer = Response::builder()
             .header(header::ETAG, object.etag())
-            .header(header::CONTENT_LENGTH, object.content.len())
+            .header(header::CONTENT_LENGTH, object.content.bytes())
             .header(header::LAST_MODIFIED, LAST_MODIFIED);
         if let Some(source) = object.source {
             answer = answer.header("x-amz-meta-broadcast-source", source);
         }
-        respond(answer, object.content)
+        answer.body(object.content.body()).unwrap_or_default()
     }
 
-    fn copy(&self, from: &str, to: String, source: Option<String>) -> Response<Full<Bytes>> {
+    fn copy(&self, from: &str, to: String, source: Option<String>) -> Response<Body> {
         let Some(object) = self.with(|objects| objects.get(from).cloned()) else {
             return respond(Response::builder().status(StatusCode::NOT_FOUND), NO_SUCH_KEY.into());
         };
@@ -131,6 +191,6 @@ impl Cloud {
     }
 }
 
-fn respond(answer: hyper::http::response::Builder, body: Bytes) -> Response<Full<Bytes>> {
-    answer.body(Full::new(body)).unwrap_or_default()
+fn respond(answer: hyper::http::response::Builder, body: Bytes) -> Response<Body> {
+    answer.body(Full::new(body).boxed_unsync()).unwrap_or_default()
 }

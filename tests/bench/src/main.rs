@@ -8,6 +8,7 @@ mod database;
 mod gateway;
 mod import;
 mod openpgp;
+mod processor;
 mod s3;
 mod send;
 
@@ -29,7 +30,7 @@ struct Arguments {
     /// One line of JSON for each comparison.
     #[arg(long)]
     json: bool,
-    /// Of the gateway's cases only those whose name contains this.
+    /// Of the import's and the gateway's cases only those whose name contains this.
     #[arg(long)]
     case: Option<String>,
     /// One import of a tenant, in a process of its own.
@@ -83,7 +84,13 @@ async fn main() -> Result<()> {
     let case = case.as_deref().unwrap_or_default();
     let stack = Stack::from_env()?;
     let comparisons = match name {
-        Bench::Import => Box::pin(import::bench(&stack, RUNS, IMPORT_ROWS)).await?,
+        Bench::Import => {
+            let (comparisons, costs) = Box::pin(import::bench(&stack, RUNS, IMPORT_ROWS, case)).await?;
+            for cost in costs {
+                cost.print(json)?;
+            }
+            comparisons
+        }
         Bench::Send => Box::pin(send::bench(&stack, RUNS, SEND_MAILS)).await?,
         Bench::Openpgp => Box::pin(openpgp::bench(&stack, RUNS)).await?,
         Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up, case)).await?,

@@ -74,8 +74,8 @@ pub async fn bench(stack: &Stack, runs: usize) -> Result<Vec<Comparison>> {
     }
     gpg.end().await?;
     let decrypts = comparisons[0].ours;
-    let imports = import::bench(stack, runs, crate::IMPORT_ROWS).await?;
-    for import in imports.iter().filter(|import| import.case == "plain") {
+    let (imports, _) = import::bench(stack, runs, crate::IMPORT_ROWS, "plain").await?;
+    for import in imports {
         let rate = import.ours * import::bytes_per_row(crate::IMPORT_ROWS) / 1e6;
         let name = "decrypt, version 1, beside what import takes";
         comparisons.push(compare(name, decrypts, rate, "plain import", import.peak_rss_mib));
@@ -192,21 +192,25 @@ fn pipe(mut from: impl io::Read, mut to: impl Write) -> Result<u64> {
 }
 
 /// GnuPG with a home of its own.
-struct Gpg {
-    home: PathBuf,
+pub struct Gpg {
+    pub home: PathBuf,
 }
 
 impl Gpg {
-    async fn run(&self, args: &[String]) -> Result<()> {
+    pub fn command(&self, args: &[String]) -> Command {
         let mut gpg = Command::new("gpg");
         gpg.args(["--batch", "--quiet", "--no-tty", "--yes", "--trust-model", "always", "--passphrase", ""]);
         gpg.args(["--pinentry-mode", "loopback", "--homedir"]).arg(&self.home).args(args);
-        let output = gpg.stdout(std::process::Stdio::null()).output().await?;
+        gpg
+    }
+
+    pub async fn run(&self, args: &[String]) -> Result<()> {
+        let output = self.command(args).stdout(std::process::Stdio::null()).output().await?;
         if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).into()) }
     }
 
     /// Ends its agent.
-    async fn end(&self) -> Result<()> {
+    pub async fn end(&self) -> Result<()> {
         Command::new("gpgconf").arg("--homedir").arg(&self.home).args(["--kill", "all"]).status().await?;
         Ok(())
     }
