@@ -8,6 +8,7 @@
 //! the workspace needs to be built.
 
 pub mod commands;
+pub mod imports;
 pub mod instance;
 pub mod proxy;
 pub mod run;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use localstack::instance::{Instance, Without};
 use localstack::setup::{self, Purpose};
-use localstack::{Result, commands, proxy, run, sink};
+use localstack::{Result, commands, imports, proxy, run, sink};
 
 #[derive(Parser)]
 #[command(name = "cargo local", bin_name = "cargo local", about, version)]
@@ -40,6 +40,14 @@ enum Command {
     },
     /// Show parts, queues and functions; exit code 1 unless all parts run
     Status {
+        #[command(flatten)]
+        instance: Name,
+    },
+    /// Show how far imports are
+    Imports {
+        /// Go on until none is under way
+        #[arg(short, long)]
+        follow: bool,
         #[command(flatten)]
         instance: Name,
     },
@@ -163,9 +171,12 @@ async fn execute(command: Command) -> Result<i32> {
             sink::serve(port, sink::Settings { dir, reports_url, bounce_domain }).await.map(|()| 0)
         }
         Command::Proxy { upstream, route } => proxy::serve(&upstream, &route).await.map(|()| 0),
-        // These three work on what is there.
+        // These work on what is there.
         Command::Down { instance } => run::down(&instance.instance()?).await.map(|()| 0),
         Command::Status { instance } => commands::status(&instance.instance()?).await.map(code),
+        Command::Imports { follow, instance } => {
+            imports::show(&instance.instance()?, follow).await.map(|()| 0)
+        }
         Command::Logs { name, follow, instance } => {
             commands::logs(&instance.instance()?, &name, follow).map(|()| 0)
         }

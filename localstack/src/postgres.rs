@@ -70,12 +70,18 @@ impl Server {
         format!("postgres://{user}:{password}@{}/{database}{}", self.host, self.options)
     }
 
-    async fn sql(&self, what: &str, database: &str, statements: &str) -> Result<()> {
+    /// Asks the URL's own database; the first column of each row is a line.
+    pub async fn query(&self, what: &str, query: &str) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.sql(what, &self.database, query).await?).into_owned())
+    }
+
+    async fn sql(&self, what: &str, database: &str, statements: &str) -> Result<Vec<u8>> {
         let mut psql = Command::new("psql");
-        psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-"]).arg(self.url(&self.user, "", database));
+        psql.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
+        psql.arg(self.url(&self.user, "", database));
         // The password goes by the environment: a command line is everybody's to read.
         psql.env("PGPASSWORD", &self.password);
-        process::run(what, psql, statements).await.map(drop)
+        process::run(what, psql, statements).await
     }
 
     /// Makes the login roles and an empty `database` that `broadcast_owner` owns; an older one of this name goes.
@@ -175,8 +181,8 @@ pub async fn until_ready(server: &Server, process: &Process) -> Result<()> {
     process::until_listening("PostgreSQL", process, START).await?;
     let deadline = std::time::Instant::now() + START;
     loop {
-        match server.sql("reach the new server", &server.database, "SELECT 1 \\g /dev/null\n").await {
-            Ok(()) => return Ok(()),
+        match server.sql("reach the new server", &server.database, "SELECT 1").await {
+            Ok(_) => return Ok(()),
             Err(_) if !process.alive() => {
                 return Err(Error::with_log("PostgreSQL ended at its start", &process.log));
             }

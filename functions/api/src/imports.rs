@@ -44,6 +44,8 @@ pub(crate) struct NewImport {
     sha256: Option<String>,
     #[serde(default)]
     launch: bool,
+    #[serde(default)]
+    again: bool,
 }
 
 /// An import as a client sees it.
@@ -101,6 +103,7 @@ pub(crate) async fn create(
         size: new.size,
         sha256: new.sha256,
         launch: new.launch,
+        again: new.again,
     };
     let mut tx = api.store.tenant(caller.tenant).await?;
     let import = insert(&mut tx, campaign, &call, &file, &meta).await?;

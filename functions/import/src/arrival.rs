@@ -161,6 +161,7 @@ impl Arrival<'_> {
             size: None,
             sha256: None,
             launch: false,
+            again: false,
         };
         let mut tx = self.function.store.tenant(self.tenant).await?;
         sqlx::query(

@@ -1,26 +1,30 @@
 //! What the blocking thread does: the file's bytes -> chunks of binary COPY, counts and a report.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    io,
+    sync::{Arc, atomic::AtomicU64},
+};
 
 use bytes::Bytes;
-use contract::{ImportCall, TenantId};
-use exchange::{BlockingRead, BlockingWrite, Upload};
-use fault::Notice;
-use openpgp::{PublicKey, TenantKey};
+use contract::{CampaignId, ImportCall, ImportId, TenantId};
+use exchange::{BlockingRead, Upload};
+use fault::{Code, Notice};
 use time::OffsetDateTime;
 use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
-    Error, Import,
+    Error, Import, again,
+    keys::{self, Closing},
     layers::Layers,
     plan::Terms,
     reading::{
         columns::Columns,
-        file::{Metered, PgpKeys},
+        file::Metered,
         repeats::Repeated,
         report::Report,
         rows::{self, Rows, Stop},
     },
+    report::Sink,
     verdict,
 };
 
@@ -47,6 +51,8 @@ pub struct Table {
     pub bytes: u64,
     /// SHA-256 of these, hexadecimal.
     pub sha256: String,
+    /// SHA-256 of the text, without what it was packed or encrypted in.
+    pub content_sha256: String,
     /// The charset's name after WHATWG, given or detected.
     pub charset: &'static str,
     /// Given or detected.
@@ -55,44 +61,89 @@ pub struct Table {
 
 /// What the thread needs.
 pub struct Extract {
-    /// For the keys of an encrypted file.
+    /// For keys, and for what the campaign has already.
     pub function: Import,
     /// Whose file.
     pub tenant: TenantId,
+    /// Where it is to go.
+    pub campaign: CampaignId,
+    /// Which import this is.
+    pub import: ImportId,
     /// Keys and signatures are judged as of now.
     pub now: OffsetDateTime,
     /// What was announced.
     pub call: ImportCall,
     /// How to read.
     pub terms: Terms,
-    /// Where rejected rows are told.
-    pub report: Upload,
+    /// The file's size.
+    pub bytes: u64,
+    /// Whether the report is for the eyes of those alone who can read the tenant's exports.
+    pub report_encrypted: bool,
     /// What others watch.
     pub progress: Arc<Progress>,
-    /// Where rows go.
-    pub chunks: mpsc::Sender<Bytes>,
 }
-
-type RowReport<F> = Report<BlockingWrite, F>;
 
 impl Extract {
     /// Reads the file to its end. With an error no row counts; the report is complete when the customer is to read it.
-    pub fn run(self, file: BlockingRead) -> Result<Table, Error> {
-        let Self { function, tenant, now, call, terms, report, progress, chunks } = self;
-        let mut report = Report::new(move || report.into_blocking());
-        let mut raw = Metered::new(file, &progress.bytes);
-        let send = |chunk| chunks.blocking_send(chunk).is_ok();
-        let keys = || Handle::current().block_on(load_keys(&function, tenant, terms.signature_required));
-        let layers = Layers {
-            pgp_required: terms.profile.pgp_required == Some(true),
-            signature_required: terms.signature_required,
-            now,
-            keys: &keys,
+    pub fn run(
+        self,
+        file: BlockingRead,
+        report: Upload,
+        chunks: &mpsc::Sender<Bytes>,
+    ) -> Result<Table, Error> {
+        // What a report is written into outlives the report.
+        let mut opened = None;
+        let report = Report::new(|| {
+            let keys = if self.report_encrypted {
+                Some(self.closing_keys().map_err(io::Error::other)?)
+            } else {
+                None
+            };
+            let (upload, keys) = opened.insert((report.into_blocking(), keys));
+            Ok(match keys {
+                None => Sink::Plain(upload),
+                Some(keys) => {
+                    let message = openpgp::encrypt(upload, &keys.recipients, keys.signer.as_ref(), self.now)?;
+                    Sink::Encrypted(Box::new(message))
+                }
+            })
+        });
+        let outcome = self.read(file, report, |chunk| chunks.blocking_send(chunk).is_ok());
+        if let (Ok(_) | Err(Error::Refused(_)), Some((upload, _))) = (&outcome, opened) {
+            upload.finish()?;
+        }
+        outcome
+    }
+
+    fn read<'u, F: FnOnce() -> io::Result<Sink<'u>>>(
+        &self,
+        file: BlockingRead,
+        mut report: Report<Sink<'u>, F>,
+        mut send: impl FnMut(Bytes) -> bool,
+    ) -> Result<Table, Error> {
+        let mut raw = Metered::new(file, &self.progress.bytes);
+        let opening = || {
+            let keys = keys::opening(&self.function, self.tenant, self.terms.signature_required);
+            Handle::current().block_on(keys)
         };
-        let rows = layers.read(&mut raw, |text, _| {
-            rows::read_rows(text, &terms.borrowed(), &mut report, &progress.rows, send)
+        let layers = Layers {
+            bytes: self.bytes,
+            pgp_required: self.terms.profile.pgp_required == Some(true),
+            signature_required: self.terms.signature_required,
+            now: self.now,
+            keys: &opening,
+        };
+        let rows = layers.read(&mut raw, |text, wrapped| {
+            let (terms, rows) = (self.terms.borrowed(), &self.progress.rows);
+            if !wrapped {
+                return Ok((rows::read_rows(text, &terms, &mut report, rows, &mut send)?, None));
+            }
+            let text_bytes = AtomicU64::new(0);
+            let mut text = Metered::new(text, &text_bytes);
+            let rows = rows::read_rows(&mut text, &terms, &mut report, rows, &mut send)?;
+            Ok((rows, Some(text.finish().map_err(Stop::Source)?.1)))
         })?;
-        let rows = match rows {
+        let (rows, content_sha256) = match rows {
             Ok(rows) => rows,
             Err(Stop::Refused(notice)) => return Err(refuse(report, notice)),
             Err(Stop::Source(error)) => return Err(Error::from_io(error)),
@@ -102,12 +153,16 @@ impl Extract {
         };
         let Rows { columns, imported, rejected, repeats, charset, delimiter } = rows;
         let (bytes, sha256) = raw.finish().map_err(Error::from_io)?;
-        let refused = verdict::of_digest(&call, &sha256)
-            .or_else(|| verdict::of_rows(imported, rejected, terms.profile.bad_rows_max_percent));
-        if let Some(notice) = refused {
+        let content_sha256 = content_sha256.unwrap_or_else(|| sha256.clone());
+        let refused = verdict::of_digest(&self.call, &sha256)
+            .or_else(|| verdict::of_rows(imported, rejected, self.terms.profile.bad_rows_max_percent));
+        if let Some(notice) =
+            refused.map_or_else(|| self.again(&content_sha256), |notice| Ok(Some(notice)))?
+        {
             return Err(refuse(report, notice));
         }
-        complete(report)?;
+        report.count(imported, rejected).map_err(report_error)?;
+        end(report)?;
         Ok(Table {
             columns,
             imported,
@@ -115,49 +170,41 @@ impl Extract {
             repeated: repeats.finish(),
             bytes,
             sha256,
+            content_sha256,
             charset,
             delimiter,
         })
     }
+
+    fn closing_keys(&self) -> Result<Closing, Error> {
+        let keys = Handle::current().block_on(keys::closing(&self.function, self.tenant, self.now))?;
+        keys.ok_or_else(|| Error::Refused(Code::ReportKey.into()))
+    }
+
+    /// Whether the campaign has this content. Asked here, where the reason still comes into the report, and again when it counts.
+    fn again(&self, content_sha256: &str) -> Result<Option<Notice>, Error> {
+        let asked = async {
+            let mut tx = self.function.store.tenant(self.tenant).await?;
+            again::check(&mut tx, self.campaign, self.import, &self.call, content_sha256).await
+        };
+        Handle::current().block_on(asked)
+    }
 }
 
 /// Ends the report with the reason for the whole file. The error is the refusal, or why the report could not be written.
-fn refuse<F: FnOnce() -> BlockingWrite>(mut report: RowReport<F>, notice: Notice) -> Error {
-    let written = report.push(0, "", &notice).map_err(report_error).and_then(|()| complete(report));
+fn refuse<'u, F: FnOnce() -> io::Result<Sink<'u>>>(mut report: Report<Sink<'u>, F>, notice: Notice) -> Error {
+    // One that cannot be encrypted has no line yet; the reason alone is told elsewhere.
+    let written = report.push(0, "", &notice).map_err(report_error).and_then(|()| end(report));
     written.err().unwrap_or(Error::Refused(notice))
 }
 
-fn complete<F: FnOnce() -> BlockingWrite>(report: RowReport<F>) -> Result<(), Error> {
-    if let Some(upload) = report.finish().map_err(report_error)? {
-        upload.finish()?;
-    }
-    Ok(())
+fn end<'u, F: FnOnce() -> io::Result<Sink<'u>>>(report: Report<Sink<'u>, F>) -> Result<(), Error> {
+    report.finish().map_err(report_error)?.map_or(Ok(()), Sink::finish)
 }
 
-fn report_error(error: std::io::Error) -> Error {
-    error.downcast::<exchange::Error>().map_or(Error::Report, Error::Exchange)
-}
-
-/// The tenant's keys: of their own also those that a newer one succeeded, for a customer may have encrypted to one yesterday.
-async fn load_keys(function: &Import, tenant: TenantId, signature_required: bool) -> Result<PgpKeys, Error> {
-    let mut tx = function.store.tenant(tenant).await?;
-    let rows: Vec<(String, Option<String>)> = sqlx::query_as(
-        "SELECT public_key, secret_name FROM broadcast.pgp_keys
-         WHERE tenant_id = $1 AND purpose IN ('own', 'signer') AND retired_at IS NULL ORDER BY id DESC",
-    )
-    .bind(tenant.0)
-    .fetch_all(&mut *tx)
-    .await?;
-    drop(tx);
-    let mut keys = PgpKeys { signature_required, ..PgpKeys::default() };
-    for (public_key, secret_name) in rows {
-        match secret_name {
-            Some(name) => {
-                let secret = function.clients.secret(&name).await?;
-                keys.own.push(TenantKey::parse(secret.as_bytes())?);
-            }
-            None => keys.signers.push(PublicKey::parse(public_key.as_bytes())?),
-        }
+fn report_error(error: io::Error) -> Error {
+    match error.downcast::<Error>() {
+        Ok(error) => error,
+        Err(error) => error.downcast::<exchange::Error>().map_or(Error::Report, Error::Exchange),
     }
-    Ok(keys)
 }

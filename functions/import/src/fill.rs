@@ -32,8 +32,9 @@ use crate::{
 
 /// Chunks of 256 KiB between the thread that encodes and the connection.
 const CHUNKS_MAX: usize = 4;
-/// How often the counters of a running import are written: whoever watches wants to see them move.
-const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
+/// How often the counters of a running import are written: whoever watches sees what is no older than two seconds, the write and the
+/// answer included.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the connection of an invocation that was killed may need to let the table go.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '10s'";
 
@@ -47,7 +48,8 @@ pub async fn fill(function: &Import, job: &Job, plan: Plan) -> Result<Table, Err
     if let Some(notice) = verdict::of_size(&job.call, download.meta().size) {
         return Err(Error::Refused(notice));
     }
-    let report = plan.files.upload(Folder::Invalids, &report::name(function, job).await?);
+    let place = report::place(function, job).await?;
+    let report = plan.files.upload(Folder::Invalids, &place.name());
     let mut tx = function.store.campaign(job.tenant, plan.campaign).await.map_err(|error| match error {
         StoreError::NoCampaign => Error::Refused(Code::CampaignEnded.into()),
         error => error.into(),
@@ -60,15 +62,17 @@ pub async fn fill(function: &Import, job: &Job, plan: Plan) -> Result<Table, Err
     let extract = Extract {
         function: function.clone(),
         tenant: job.tenant,
+        campaign: plan.campaign,
+        import: job.import,
         now: job.now,
         call: job.call.clone(),
         terms: plan.terms,
-        report,
+        bytes: download.meta().size,
+        report_encrypted: place.encrypted,
         progress: Arc::clone(&progress),
-        chunks,
     };
     let file = download.into_blocking();
-    let thread = spawn_blocking(move || extract.run(file));
+    let thread = spawn_blocking(move || extract.run(file, report, &chunks));
     let table = tokio::select! {
         table = copy(&mut tx, job, received, thread) => table?,
         never = show(&function.store, job, &progress) => match never {},

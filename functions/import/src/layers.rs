@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-use fault::Code;
+use fault::{Code, Notice};
 use time::OffsetDateTime;
 
 use crate::{
@@ -13,13 +13,16 @@ use crate::{
         rows::Stop,
         unpack::Unpacked,
     },
+    verdict::{self, Kind},
 };
 
 /// Reading what is left behind the text.
 const DRAIN_BYTES: usize = 16 << 10;
 
-/// What is demanded of a file, and what opens it.
+/// What is known and demanded of a file, and what opens it.
 pub struct Layers<'a> {
+    /// Its size as uploaded.
+    pub bytes: u64,
     /// Refuse a file that is not encrypted.
     pub pgp_required: bool,
     /// Refuse one that is not signed; only encrypted files can be.
@@ -35,6 +38,12 @@ pub struct Layers<'a> {
 struct Off {
     encryption: bool,
     packing: bool,
+}
+
+impl Off {
+    fn is_none(self) -> bool {
+        !self.encryption && !self.packing
+    }
 }
 
 type Bytes<'a> = &'a mut (dyn Read + Send);
@@ -63,16 +72,30 @@ impl Layers<'_> {
             Err(error) => return Ok(Err(Stop::Source(error))),
         };
         let (form, mut bytes) = looked;
+        if let Some(notice) = off.is_none().then(|| self.too_large(&form)).flatten() {
+            return Err(Error::Refused(notice));
+        }
         match form {
             Form::Text if !off.encryption && self.pgp_required => Err(refused(Code::FileNotEncrypted)),
             Form::Text if !off.encryption && self.signature_required => Err(refused(Code::PgpSignature)),
-            Form::Text => Ok(read(&mut bytes, off.encryption || off.packing)),
+            Form::Text => Ok(read(&mut bytes, !off.is_none())),
             Form::Foreign(notice) => Err(Error::Refused(notice)),
             Form::Encrypted if !off.encryption => self.decrypted(&mut bytes, off, read),
             Form::Gzip if !off.packing => self.unpacked(Unpacked::gzip(bytes), off, read),
             Form::Zip if !off.packing => self.unpacked(Unpacked::zip(bytes), off, read),
             Form::Encrypted | Form::Gzip | Form::Zip => Err(refused(Code::FilePackedTwice)),
         }
+    }
+
+    /// Of the outermost layer: nothing else is known before the first row.
+    fn too_large(&self, form: &Form) -> Option<Notice> {
+        let kind = match form {
+            Form::Text => Kind::Plain,
+            Form::Gzip | Form::Zip => Kind::Packed,
+            Form::Encrypted => Kind::Encrypted,
+            Form::Foreign(_) => return None,
+        };
+        verdict::of_kind(kind, self.bytes)
     }
 
     fn decrypted<T>(

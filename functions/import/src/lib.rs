@@ -26,6 +26,7 @@
 //! leaves it alone; an overwrite is another content, another `ETag`, another import.
 #![forbid(unsafe_code)]
 
+mod again;
 mod arrival;
 mod claim;
 mod control;
@@ -33,6 +34,7 @@ mod error;
 mod extract;
 mod fill;
 mod index;
+mod keys;
 mod layers;
 mod plan;
 mod publish;

@@ -6,7 +6,7 @@ use mail::AddressKey;
 use sqlx::AssertSqlSafe;
 use store::{CampaignTx, StoreError};
 
-use crate::{Error, Import, claim::Job, extract::Table, reading::repeats::Repeated};
+use crate::{Error, Import, again, claim::Job, extract::Table, reading::repeats::Repeated};
 
 /// Memory for the hash table over the digests of one import, some millions of them; what is more spills to Postgres' own disk. To compile so
 /// simple a statement to machine code costs more than it saves.
@@ -32,12 +32,17 @@ pub async fn publish(
     if !open {
         return Err(Error::Refused(Code::CampaignEnded.into()));
     }
+    if let Some(notice) =
+        again::check(&mut tx, campaign, job.import, &job.call, &table.content_sha256).await?
+    {
+        return Err(Error::Refused(notice));
+    }
     let duplicates = count_duplicates(&mut tx, job.import, table).await?;
     let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let published = sqlx::query(
         "UPDATE broadcast.imports
          SET state = 'published', header = $3, key_column = $4, rows = $5, imported = $6, rejected = $7, duplicates = $8,
-             sha256 = $9, bytes_total = $10, bytes_done = $10
+             sha256 = $9, bytes_total = $10, bytes_done = $10, content_sha256 = $11
          WHERE id = $1 AND state = 'running' AND lease_until = $2",
     )
     .bind(job.import.0)
@@ -50,6 +55,7 @@ pub async fn publish(
     .bind(count(duplicates))
     .bind(&table.sha256)
     .bind(count(table.bytes))
+    .bind(&table.content_sha256)
     .execute(&mut *tx)
     .await?;
     if published.rows_affected() != 1 {

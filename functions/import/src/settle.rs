@@ -45,8 +45,8 @@ pub async fn finish_refused(function: &Import, job: &Job) -> Result<(), Error> {
     if code != Code::FileChanged.slug() {
         delete_control_file(function, job, &files).await?;
     }
-    let report = report::name(function, job).await?;
-    report::ensure(&files, &report, &code, &words).await?;
+    let place = report::place(function, job).await?;
+    let report = report::ensure(function, job, &files, &place, (&code, &words)).await?;
     know(function, &files, Folder::Invalids, &report).await?;
     end(function, job, "refused", None).await
 }
@@ -62,7 +62,7 @@ pub async fn finish_published(function: &Import, job: &Job) -> Result<(), Error>
         .await?;
     drop(tx);
     if rejected > 0 {
-        know(function, &files, Folder::Invalids, &report::name(function, job).await?).await?;
+        know(function, &files, Folder::Invalids, &report::place(function, job).await?.name()).await?;
     }
     move_file(function, job, &files, Folder::Finished).await?;
     delete_control_file(function, job, &files).await?;

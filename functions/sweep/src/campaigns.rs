@@ -232,7 +232,7 @@ async fn record(job: &Job<'_>, campaign: CampaignId, rule: Rule) -> Result<(), E
         "DELETE FROM broadcast.templates WHERE campaign_id = $1",
         "UPDATE broadcast.exports SET files = NULL WHERE campaign_id = $1",
         "UPDATE broadcast.imports SET file_name = id::text, etag = '', control_etag = NULL, call = '{}', header = NULL, reason = NULL,
-                sha256 = NULL, lease_until = NULL
+                sha256 = NULL, content_sha256 = NULL, lease_until = NULL
          WHERE campaign_id = $1",
     ] {
         sqlx::query(statement).bind(campaign.0).execute(&mut *tx).await?;

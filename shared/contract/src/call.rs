@@ -25,6 +25,9 @@ pub struct ImportCall {
     /// Start the mailing as soon as the import is published.
     #[serde(default)]
     pub launch: bool,
+    /// Import the file even if the campaign has an import of exactly this content.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// How a customer's CSV is read. Absent parts are detected or have the default that stands beside them.
@@ -93,6 +96,7 @@ pub fn campaign_from_file_name(name: &str) -> Option<ImportCall> {
         size: None,
         sha256: None,
         launch: false,
+        again: false,
     })
 }
 

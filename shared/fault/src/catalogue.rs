@@ -47,6 +47,7 @@ catalogue! {
     RowNul, "row_nul", 422, "The row has a NUL byte.";
     FieldTooLong, "field_too_long", 422, "A field is longer than {max} bytes.";
     RowTooLong, "row_too_long", 422, "The row is longer than {max} bytes.";
+    RowsCounted, "rows_counted", 200, "The file has {rows} rows: {imported} were imported, {rejected} rejected.";
     // Whole files.
     FileMissing, "file_missing", 404, "The file \"{file}\" is not in Incoming. Upload it first, then the control file.";
     FileChanged, "file_changed", 409, "The file was overwritten while it was imported. Send the control file again.";
@@ -69,7 +70,10 @@ catalogue! {
     FilePackedMethod, "file_packed_method", 422, "The zip archive is packed by a method that is not read. Pack the file with gzip, or with zip by its usual method (deflate).";
     FilePackedTwice, "file_packed_twice", 422, "The file is packed or encrypted more than once. Pack it once and encrypt it once at most.";
     FileExpansion, "file_expansion", 422, "The file unpacks to more than {max} times its size, as no table of recipients does. Upload it unpacked. Nothing was imported.";
-    FileTooLarge, "file_too_large", 413, "The file is larger than {max}. Split it.";
+    FileTooLarge, "file_too_large", 413, "The file has {size}; at most {max} of {kind} are imported at once. Split it by rows into {parts} files or more, each with the header line, and import them one after the other into the same campaign. Nothing was imported.";
+    FileTextTooLarge, "file_text_too_large", 413, "The file unpacks to more than {max}. Split it by rows into several files, each with the header line, and import them one after the other into the same campaign. Nothing was imported.";
+    FileAgain, "file_again", 409, "This campaign has the same list already, by import {import}, whose file had exactly this content. If it is meant again, say \"again\": true in the control file or the import call. Nothing was imported.";
+    ReportKey, "report_key", 422, "The file has rows to reject, and their report cannot be encrypted: none of the keys that are registered for your exports is usable. Have one registered, and send the control file again. Nothing was imported.";
     PgpNotForUs, "pgp_not_for_us", 422, "The file is not encrypted to your Broadcast key. Download the key again and encrypt to it.";
     PgpDamaged, "pgp_damaged", 422, "The encrypted file is damaged or incomplete, or has no integrity protection. Encrypt and upload it again.";
     PgpForm, "pgp_form", 422, "The file is encrypted in a form that GnuPG has of its own (packet 20, OCB). Encrypt it to your Broadcast key without the option force-ocb; look for it in gpg.conf, too.";

@@ -110,7 +110,7 @@ impl Fault for Error {
             Self::Form => Disposition::Customer(Code::PgpForm.into()),
             Self::Signature => Disposition::Customer(Code::PgpSignature.into()),
             Self::TooLarge { bytes_max } => Disposition::Customer(
-                Notice::new(Code::FileTooLarge).with("max", format!("{bytes_max} bytes")),
+                Notice::new(Code::FileTextTooLarge).with("max", format!("{bytes_max} bytes")),
             ),
             Self::Key(problem) => Disposition::Customer(Notice::new(Code::PgpKey).with("problem", problem)),
             Self::Source(_) | Self::Sink(_) | Self::Internal => Disposition::RETRY,

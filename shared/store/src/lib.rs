@@ -13,6 +13,7 @@ mod campaign;
 mod error;
 pub mod fields;
 mod launch;
+mod pgp;
 pub mod recipients;
 pub mod roles;
 mod session;
@@ -22,6 +23,7 @@ pub use accounting::Accounting;
 pub use campaign::{CampaignState, CreateCampaignError, bucket_of, schema_exists};
 pub use error::StoreError;
 pub use launch::finish_launch;
+pub use pgp::{PgpKey, pgp_keys};
 pub use session::CampaignSession;
 pub use tx::{CampaignTx, TenantTx};
 

@@ -37,7 +37,8 @@ impl Customer {
             let own = vec![TenantKey::parse(self.secret.as_bytes())?];
             Ok(PgpKeys { own, ..PgpKeys::default() })
         };
-        let layers = Layers { pgp_required, signature_required: false, now: NOW, keys: &keys };
+        let bytes = file.len() as u64;
+        let layers = Layers { bytes, pgp_required, signature_required: false, now: NOW, keys: &keys };
         let read = layers.read(&mut { file }, |text, _| {
             let mut all = Vec::new();
             text.read_to_end(&mut all).map_err(Stop::Source)?;

@@ -9,6 +9,8 @@ use aws_lc_rs::digest;
 use openpgp::{Decryptor, Limits, PublicKey, TenantKey};
 use time::OffsetDateTime;
 
+use super::unpack::UNPACKED_BYTES_MAX;
+
 /// Reading what nobody needs, to hash it.
 const DRAIN_BYTES: usize = 64 << 10;
 
@@ -71,7 +73,7 @@ pub fn decrypt<'r>(
     let terms = openpgp::Terms {
         signers: &keys.signers,
         signature_required: keys.signature_required,
-        limits: Limits::default(),
+        limits: Limits { plaintext_bytes_max: UNPACKED_BYTES_MAX, ..Limits::default() },
         now,
     };
     openpgp::decrypt(reader, &keys.own, &terms)

@@ -79,7 +79,7 @@ impl From<ReadError> for Stop {
 }
 
 /// Reads all rows. `send` takes chunks of the copy and says whether it wants more; `rows_done` counts rows, roughly, meanwhile.
-pub fn read_rows<R: Read, W: Write, F: FnOnce() -> W>(
+pub fn read_rows<R: Read, W: Write, F: FnOnce() -> io::Result<W>>(
     source: R,
     terms: &Terms<'_>,
     report: &mut Report<W, F>,
@@ -256,7 +256,7 @@ mod tests {
             charset: profile.charset.as_deref().and_then(super::super::charset::charset),
             digest_key: &DigestKey::new(&[7; 32]),
         };
-        let mut report = Report::new(Vec::new);
+        let mut report = Report::new(|| Ok(Vec::new()));
         let mut copied = Vec::new();
         let table = read_rows(bytes, &terms, &mut report, &AtomicU64::new(0), |chunk| {
             copied.extend_from_slice(&chunk);

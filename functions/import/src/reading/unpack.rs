@@ -64,8 +64,8 @@ impl Problem {
             Self::ManyFiles => files("more than one file"),
             Self::Document => form::document("an Excel workbook (.xlsx) or another Office document"),
             Self::TooLarge => {
-                let max = format!("{} GiB when unpacked", UNPACKED_BYTES_MAX >> 30);
-                Notice::new(Code::FileTooLarge).with("max", max)
+                let max = format!("{} GiB", UNPACKED_BYTES_MAX >> 30);
+                Notice::new(Code::FileTextTooLarge).with("max", max)
             }
             Self::Expansion => Notice::new(Code::FileExpansion).with("max", EXPANSION_MAX),
         }
