@@ -2,7 +2,7 @@
 //!
 //! Ours comes from S3, is checked row by row, gets digests of its addresses, is counted against itself, published, and its file moved:
 //! from the claim to `finished`, in a process of its own. The peer's stands on the disk and becomes a table of text columns. The same of the
-//! file encrypted with OpenPGP, beside `gpg -d`; and once ten times as many rows, for the memory.
+//! file encrypted with OpenPGP, beside `gpg -d`, and packed with gzip, beside `gzip -d`; and once ten times as many rows, for the memory.
 
 mod child;
 mod peer;
@@ -53,7 +53,15 @@ struct Case {
     name: &'static str,
     peer_name: &'static str,
     path: PathBuf,
-    encrypted: bool,
+    kind: Kind,
+}
+
+/// What a file is wrapped in.
+#[derive(Clone, Copy)]
+enum Kind {
+    Plain,
+    Encrypted,
+    Packed,
 }
 
 /// One run of one side.
@@ -128,10 +136,14 @@ async fn prepare<'a>(
     let mut cases = Vec::new();
     if "pgp".contains(only) {
         let path = peer::encrypt(&gpg, &recipient, &path).await?;
-        cases.push(Case { name: "pgp", peer_name: "gpg -d | psql \\copy", path, encrypted: true });
+        cases.push(Case { name: "pgp", peer_name: "gpg -d | psql \\copy", path, kind: Kind::Encrypted });
+    }
+    if "gzip".contains(only) {
+        let path = peer::pack(&path).await?;
+        cases.push(Case { name: "gzip", peer_name: "gzip -d | psql \\copy", path, kind: Kind::Packed });
     }
     if "plain".contains(only) {
-        cases.insert(0, Case { name: "plain", peer_name: "psql \\copy", path, encrypted: false });
+        cases.insert(0, Case { name: "plain", peer_name: "psql \\copy", path, kind: Kind::Plain });
     }
     let endpoint = format!("http://{}", cloud.start().await?);
     let server = Server::of(stack).await?;
@@ -184,10 +196,12 @@ impl Place<'_> {
         checkpoint(self.stack).await?;
         peer::make_table(self.stack).await?;
         let before = Seconds::now(&self.server)?;
-        let seconds = if case.encrypted {
-            peer::decrypt_and_copy(self.stack, &self.gpg, &case.path).await?
-        } else {
-            peer::copy(self.stack, &case.path).await?
+        let seconds = match case.kind {
+            Kind::Plain => peer::copy(self.stack, &case.path).await?,
+            Kind::Encrypted => {
+                peer::unwrap_and_copy(self.stack, peer::decrypt(&self.gpg, &case.path)).await?
+            }
+            Kind::Packed => peer::unwrap_and_copy(self.stack, peer::unpack(&case.path)).await?,
         };
         let run = Run {
             rate: per_second(self.rows, seconds),

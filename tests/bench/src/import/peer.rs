@@ -1,4 +1,5 @@
-//! The peer: `psql \copy` of the file on the disk into a table of ten text columns, its own start included; encrypted, behind `gpg -d`.
+//! The peer: `psql \copy` of the file on the disk into a table of ten text columns, its own start included; encrypted, behind `gpg -d`,
+//! packed, behind `gzip -d`.
 
 use std::{
     path::{Path, PathBuf},
@@ -19,17 +20,28 @@ pub async fn copy(stack: &Stack, path: &Path) -> Result<f64> {
     Ok(begun.elapsed().as_secs_f64())
 }
 
-/// The same of an encrypted file.
-pub async fn decrypt_and_copy(stack: &Stack, gpg: &Gpg, path: &Path) -> Result<f64> {
+/// The same of what a command unwraps.
+pub async fn unwrap_and_copy(stack: &Stack, mut unwrap: Command) -> Result<f64> {
     let begun = Instant::now();
-    let mut decrypting = gpg.command(&["--decrypt".into(), path.display().to_string()]);
-    let mut decrypting = decrypting.stdout(Stdio::piped()).spawn()?;
-    let text: Stdio = decrypting.stdout.take().ok_or("no output")?.try_into()?;
+    let mut unwrapping = unwrap.stdout(Stdio::piped()).spawn()?;
+    let text: Stdio = unwrapping.stdout.take().ok_or("no output")?.try_into()?;
     run(psql(stack, "\\copy peer FROM pstdin CSV HEADER").stdin(text)).await?;
-    if !decrypting.wait().await?.success() {
-        return Err("gpg failed".into());
+    if !unwrapping.wait().await?.success() {
+        return Err("the file could not be unwrapped".into());
     }
     Ok(begun.elapsed().as_secs_f64())
+}
+
+/// What opens the encrypted file.
+pub fn decrypt(gpg: &Gpg, path: &Path) -> Command {
+    gpg.command(&["--decrypt".into(), path.display().to_string()])
+}
+
+/// What unpacks the packed one.
+pub fn unpack(path: &Path) -> Command {
+    let mut gzip = Command::new("gzip");
+    gzip.args(["--decompress", "--stdout"]).arg(path);
+    gzip
 }
 
 /// An empty table, made before the clock runs.
@@ -63,4 +75,10 @@ pub async fn encrypt(gpg: &Gpg, recipient: &str, file: &Path) -> Result<PathBuf>
     args.extend(["--encrypt".to_owned(), file.display().to_string()]);
     gpg.run(&args).await?;
     Ok(encrypted)
+}
+
+/// The file packed as `gzip` does it without being told how.
+pub async fn pack(file: &Path) -> Result<PathBuf> {
+    run(Command::new("gzip").args(["--keep", "--force"]).arg(file)).await?;
+    Ok(file.with_extension("csv.gz"))
 }
