@@ -78,11 +78,21 @@ impl Profile {
     }
 }
 
-/// Campaign and profile from `EXTERNALID-CAMPAIGN-PROFILE-YYYYMMDDhhmmss.csv[.pgp|.gpg|.asc]`, for an empty control file.
-/// The campaign's name may itself contain hyphens, the other parts may not.
+/// What a file's name may end in behind `.csv`, in any case: what it is packed and encrypted with.
+const WRAPPINGS: [&str; 5] = ["pgp", "gpg", "asc", "gz", "zip"];
+
+/// Campaign and profile from `EXTERNALID-CAMPAIGN-PROFILE-YYYYMMDDhhmmss.csv`, for an empty control file; endings of packing and
+/// encryption may follow. The campaign's name may itself contain hyphens, the other parts may not.
 pub fn campaign_from_file_name(name: &str) -> Option<ImportCall> {
-    let name = [".pgp", ".gpg", ".asc"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
-    let parts: Vec<&str> = name.strip_suffix(".csv")?.split('-').collect();
+    let is_wrapping = |end: &str| WRAPPINGS.iter().any(|wrapping| end.eq_ignore_ascii_case(wrapping));
+    let (mut stem, mut end) = name.rsplit_once('.')?;
+    // Packed once and encrypted once at most.
+    for _ in 0..2 {
+        if is_wrapping(end) {
+            (stem, end) = stem.rsplit_once('.')?;
+        }
+    }
+    let parts: Vec<&str> = Some(stem).filter(|_| end.eq_ignore_ascii_case("csv"))?.split('-').collect();
     let [external_id, campaign @ .., profile, created] = parts.as_slice() else { return None };
     let created_is_time = created.len() == 14 && created.bytes().all(|byte| byte.is_ascii_digit());
     if external_id.is_empty() || campaign.is_empty() || profile.is_empty() || !created_is_time {
@@ -108,8 +118,14 @@ mod tests {
     fn a_file_name_tells_campaign_and_profile() {
         let call = campaign_from_file_name("4711-spring-sale-default-20261123120000.csv.pgp").unwrap();
         assert_eq!((call.campaign.as_str(), call.profile.as_deref()), ("spring-sale", Some("default")));
+        for end in ["csv", "CSV", "csv.gz", "csv.zip", "csv.asc", "csv.gz.gpg", "csv.PGP.zip"] {
+            assert!(campaign_from_file_name(&format!("1-c-p-20261123120000.{end}")).is_some(), "{end}");
+        }
         for name in [
             "a.csv",
+            "1-c-p-20261123120000",
+            "1-c-p-20261123120000.zip",
+            "1-c-p-20261123120000.csv.gz.gz.gz",
             "1-c-p-2026.csv",
             "1-p-20261123120000.csv",
             "1-c-p-20261123120000.txt",

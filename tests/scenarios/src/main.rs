@@ -12,6 +12,7 @@ mod clients_of_the_world_work;
 mod complete_upload_is_not_hidden_by_its_row;
 mod copies_are_of_whole_files;
 mod customer_sees_four_folders;
+mod empty_control_file_is_explained_by_the_files_name;
 mod event_delivered_twice_imports_once;
 mod every_bounce_becomes_one_response;
 mod every_open_has_its_answer;
