@@ -41,15 +41,16 @@ impl Arrival<'_> {
     async fn arrived(&self, name: &str) -> Result<Vec<ImportId>, Error> {
         let data_name = data_file_of(name).unwrap_or(name);
         let control_name = control_file_of(data_name);
+        let mut asked_for = None;
         if let Some(meta) = self.seen(&control_name).await? {
-            if let Some(import) = self.asked_for(data_name, &control_name, &meta).await? {
-                return Ok(vec![import]);
-            }
+            asked_for = self.asked_for(data_name, &control_name, &meta).await?;
         } else if data_name == name {
             self.seen(name).await?;
         }
-        // The event of an import that an earlier delivery began and could not end: its files may be moved by now.
-        self.unfinished(data_name, &control_name).await
+        // Imports that an earlier delivery of this event began and could not end: their files may be moved or replaced by now.
+        let earlier = self.unfinished(data_name, &control_name).await?;
+        let earlier = earlier.into_iter().filter(|import| asked_for != Some(*import));
+        Ok(asked_for.into_iter().chain(earlier).collect())
     }
 
     /// The import that a control file asks for, made now or by an earlier event; `None` while its file is not there.

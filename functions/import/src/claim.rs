@@ -13,6 +13,14 @@ use crate::{Error, Turn, index};
 /// within this. Queues give a message back later, so a redelivery never meets the lease of the invocation before it.
 const LEASE_SLACK: Duration = Duration::from_secs(2);
 
+/// The longest invocation of the platform. Whatever deadline one names, its lease ends after this and the slack.
+const INVOCATION_MAX: Duration = Duration::from_mins(15);
+
+/// Deliveries that may die at the filling of one import before it is given up. Each takes its whole lease, so an outage has to last an hour to use
+/// them up, and a file that ends its process every time is not begun for ever. One that fails and says so, by giving its lease back, does
+/// not count.
+pub const DEATHS_MAX: i32 = 5;
+
 /// Where a claimed import stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
@@ -42,6 +50,8 @@ pub struct Job {
     pub control_etag: Option<String>,
     /// Where it stands.
     pub stage: Stage,
+    /// Deliveries that died while it was running.
+    pub deaths: i32,
     /// Until when this delivery has it. Every later write of the import names it, so that a delivery which lost the lease changes nothing.
     pub lease: OffsetDateTime,
     /// When the delivery began.
@@ -55,16 +65,15 @@ pub async fn claim(
     import: ImportId,
     turn: &Turn,
 ) -> Result<Option<Job>, Error> {
-    // Postgres keeps microseconds, and the lease is compared.
-    let lease = turn.deadline + LEASE_SLACK;
-    let lease = lease.replace_microsecond(lease.microsecond()).unwrap_or(lease);
+    let lease = lease_of(turn);
     let mut tx = store.tenant(tenant).await?;
     let row = sqlx::query(
         "UPDATE broadcast.imports
-         SET lease_until = $3, lease_by = $5, state = CASE state WHEN 'waiting' THEN 'running' ELSE state END
+         SET lease_until = $3, lease_by = $5, state = CASE state WHEN 'waiting' THEN 'running' ELSE state END,
+             deaths = deaths + CASE WHEN state = 'running' AND lease_until IS NOT NULL THEN 1 ELSE 0 END
          WHERE tenant_id = $1 AND id = $2 AND state NOT IN ('finished', 'refused')
            AND (lease_until IS NULL OR lease_until < $4)
-         RETURNING campaign_id, call, file_name, etag, control_etag, state",
+         RETURNING campaign_id, call, file_name, etag, control_etag, state, deaths",
     )
     .bind(tenant.0)
     .bind(import.0)
@@ -92,6 +101,7 @@ pub async fn claim(
         etag: row.get("etag"),
         control_etag: row.get("control_etag"),
         stage: stage(row.get("state"))?,
+        deaths: row.get("deaths"),
         lease,
         now: turn.now,
     };
@@ -113,6 +123,12 @@ pub async fn release(store: &Store, job: &Job) -> Result<(), Error> {
     .await?;
     tx.commit().await?;
     Ok(())
+}
+
+fn lease_of(turn: &Turn) -> OffsetDateTime {
+    let lease = turn.deadline.min(turn.now + INVOCATION_MAX) + LEASE_SLACK;
+    // Postgres keeps microseconds, and the lease is compared.
+    lease.replace_microsecond(lease.microsecond()).unwrap_or(lease)
 }
 
 fn stage(state: &str) -> Result<Stage, Error> {
@@ -172,6 +188,19 @@ mod tests {
             );
             assert!(matches!(held(state, None, None), Err(Error::Leased { after: Duration::ZERO })));
         }
+    }
+
+    #[test]
+    fn a_lease_ends_whatever_the_deadline_is() {
+        let now = OffsetDateTime::UNIX_EPOCH;
+        for (deadline, expected) in [(0, 2), (60, 62), (900, 902), (901, 902), (86_400, 902)] {
+            let deadline = now + Duration::from_secs(deadline);
+            let turn = Turn { message_id: "mine".to_owned(), now, deadline };
+            assert_eq!(lease_of(&turn), now + Duration::from_secs(expected), "{deadline}");
+        }
+        let deadline = now + Duration::from_nanos(1_234_567);
+        let lease = lease_of(&Turn { message_id: "mine".to_owned(), now, deadline });
+        assert_eq!(lease.nanosecond(), 1_234_000, "as Postgres keeps it");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use contract::{CampaignId, Folder};
+use contract::Folder;
 use fault::Code;
 use store::{CampaignTx, Store, StoreError, recipients};
 use tokio::{
@@ -81,13 +81,11 @@ pub async fn fill(function: &Import, job: &Job, plan: Plan) -> Result<Table, Err
     Ok(table)
 }
 
-/// One transaction at a time fills the table of an import, and only with the lease: one that lost it would drop what its successor made.
-async fn hold(tx: &mut CampaignTx, job: &Job) -> Result<(), Error> {
+/// One transaction at a time fills or drops the table of an import, and only with the lease: one that lost it would drop what its successor
+/// made.
+pub async fn hold(tx: &mut CampaignTx, job: &Job) -> Result<(), Error> {
     sqlx::raw_sql(LOCK_WAIT).execute(&mut **tx).await?;
-    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
-        .bind(job.import.table())
-        .execute(&mut **tx)
-        .await?;
+    recipients::lock(tx, job.import).await?;
     let held: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM broadcast.imports WHERE id = $1 AND state = 'running' AND lease_until = $2)",
     )
@@ -146,17 +144,4 @@ async fn write_progress(store: &Store, job: &Job, progress: &Progress) -> Result
         .execute(&mut *tx)
         .await?;
     Ok(tx.commit().await?)
-}
-
-/// Drops what a refused import left, if the campaign is still there.
-pub async fn drop_table(function: &Import, job: &Job, campaign: CampaignId) -> Result<(), Error> {
-    match function.store.campaign(job.tenant, campaign).await {
-        Ok(mut tx) => {
-            sqlx::raw_sql(LOCK_WAIT).execute(&mut *tx).await?;
-            recipients::drop(&mut tx, job.import).await?;
-            Ok(tx.commit().await?)
-        }
-        Err(StoreError::NoCampaign) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -14,13 +14,14 @@
 //!   |         6. launch (one per import), message to generate
 //! finished
 //!
-//! running     1. table dropped
-//!   |         2. reason and state
-//! refusing    3. file to Invalids, index
-//!   |         4. control file deleted
-//!   |         5. report of the reason, unless one of rows is there
+//! running     1. table dropped, reason and state
+//! refusing    2. file to Invalids, index
+//!   |         3. control file deleted
+//!   |         4. report of the reason, unless one of rows is there
 //! refused
 //! ```
+//!
+//! A delivery that dies while it is `running` leaves its lease. The next one counts it, and above a limit refuses the import.
 //!
 //! Between 1 and 3 the table is committed and belongs to nobody: only `state` makes it seen. Its file is leased in the index, so that sweep
 //! leaves it alone; an overwrite is another content, another `ETag`, another import.
@@ -51,7 +52,7 @@ use access::MasterKey;
 use claim::{Job, Stage};
 use contract::{ImportId, ImportMessage, TenantId};
 use exchange::Exchange;
-use fault::{Disposition, Fault};
+use fault::{Code, Disposition, Fault, Notice};
 use runtime::{Body, Clients, Delivery};
 use store::Store;
 use time::OffsetDateTime;
@@ -139,6 +140,10 @@ async fn advance(function: &Import, job: &mut Job) -> Result<(), Error> {
 }
 
 async fn load(function: &Import, job: &mut Job) -> Result<(), Error> {
+    if job.deaths >= claim::DEATHS_MAX {
+        tracing::error!(tenant = job.tenant.0, import = job.import.0, deaths = job.deaths, "given up");
+        return Err(Error::Refused(Notice::new(Code::ImportBroken).with("times", job.deaths)));
+    }
     let plan = plan::plan(function, job).await?;
     let campaign = plan.campaign;
     let table = fill::fill(function, job, plan).await?;

@@ -3,16 +3,32 @@
 use contract::{CampaignId, Folder, GenerateMessage, LaunchId, control_file_of};
 use exchange::TenantFiles;
 use fault::{Code, Notice};
-use sqlx::Row;
+use sqlx::{PgConnection, Row};
+use store::{StoreError, recipients};
 
 use crate::{Error, Import, claim::Job, fill, index, plan, report};
 
-/// Records why the import is refused. From here on it is refused, whatever happens.
+/// Records why the import is refused, and drops what an attempt left. From here on it is refused, whatever happens.
 pub async fn refuse(function: &Import, job: &Job, notice: &Notice) -> Result<(), Error> {
     if let Some(campaign) = job.campaign {
-        fill::drop_table(function, job, campaign).await?;
+        match function.store.campaign(job.tenant, campaign).await {
+            Ok(mut tx) => {
+                fill::hold(&mut tx, job).await?;
+                recipients::drop(&mut tx, job.import).await?;
+                record_refusal(&mut tx, job, notice).await?;
+                return Ok(tx.commit().await?);
+            }
+            // Its tables are gone, too.
+            Err(StoreError::NoCampaign) => {}
+            Err(error) => return Err(error.into()),
+        }
     }
     let mut tx = function.store.tenant(job.tenant).await?;
+    record_refusal(&mut tx, job, notice).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn record_refusal(tx: &mut PgConnection, job: &Job, notice: &Notice) -> Result<(), Error> {
     let refused = sqlx::query(
         "UPDATE broadcast.imports SET state = 'refusing', reason_code = $3, reason = $4, rows = 0
          WHERE id = $1 AND state = 'running' AND lease_until = $2",
@@ -21,12 +37,9 @@ pub async fn refuse(function: &Import, job: &Job, notice: &Notice) -> Result<(),
     .bind(job.lease)
     .bind(notice.code.slug())
     .bind(notice.words())
-    .execute(&mut *tx)
+    .execute(tx)
     .await?;
-    if refused.rows_affected() != 1 {
-        return Err(Error::LeaseLost);
-    }
-    Ok(tx.commit().await?)
+    if refused.rows_affected() == 1 { Ok(()) } else { Err(Error::LeaseLost) }
 }
 
 /// File to Invalids, control file gone, report beside it: refused.
@@ -41,10 +54,7 @@ pub async fn finish_refused(function: &Import, job: &Job) -> Result<(), Error> {
     let words: String = row.try_get("reason").map_err(|_| Error::Stored("reason"))?;
     let files = plan::files(function, job).await?;
     move_file(function, job, &files, Folder::Invalids).await?;
-    // The file's new content is a new file, and the control file may be about that one.
-    if code != Code::FileChanged.slug() {
-        delete_control_file(function, job, &files).await?;
-    }
+    delete_control_file(function, job, &files).await?;
     let place = report::place(function, job).await?;
     let report = report::ensure(function, job, &files, &place, (&code, &words)).await?;
     know(function, &files, Folder::Invalids, &report).await?;
@@ -81,8 +91,19 @@ async fn move_file(function: &Import, job: &Job, files: &TenantFiles, to: Folder
 }
 
 async fn delete_control_file(function: &Import, job: &Job, files: &TenantFiles) -> Result<(), Error> {
-    let Some(etag) = &job.control_etag else { return Ok(()) };
+    // Another content of the file is a new file, and the control file, which may have come again with it and be the same, is now about that one.
+    if files.head(Folder::Incoming, &job.file_name).await?.is_some() {
+        return Ok(());
+    }
     let name = control_file_of(&job.file_name);
+    let etag = match &job.control_etag {
+        Some(etag) => etag,
+        // The API asked first. A control file beside the file asked for the same.
+        None => match files.head(Folder::Incoming, &name).await? {
+            Some(meta) => &meta.etag.clone(),
+            None => return Ok(()),
+        },
+    };
     match files.delete(Folder::Incoming, &name, Some(etag)).await {
         // Another content of it has an event of its own.
         Ok(_) | Err(exchange::Error::Changed) => forget(function, job, &name, etag).await,

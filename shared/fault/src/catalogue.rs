@@ -50,7 +50,7 @@ catalogue! {
     RowsCounted, "rows_counted", 200, "The file has {rows} rows: {imported} were imported, {rejected} rejected.";
     // Whole files.
     FileMissing, "file_missing", 404, "The file \"{file}\" is not in Incoming. Upload it first, then the control file.";
-    FileChanged, "file_changed", 409, "The file was overwritten while it was imported. Send the control file again.";
+    FileChanged, "file_changed", 409, "The file was overwritten while it was imported, and nothing of the old one was imported. The new one is imported when a control file stands beside it: send it again if there is none.";
     FileEmpty, "file_empty", 422, "The file has no rows to import.";
     FileSize, "file_size", 422, "The file has {found} bytes; {expected} were announced.";
     FileDigest, "file_digest", 422, "The file's SHA-256 differs from the announced one.";
@@ -74,6 +74,7 @@ catalogue! {
     FileTextTooLarge, "file_text_too_large", 413, "The file unpacks to more than {max}. Split it by rows into several files, each with the header line, and import them one after the other into the same campaign. Nothing was imported.";
     FileAgain, "file_again", 409, "This campaign has the same list already, by import {import}, whose file had exactly this content. If it is meant again, say \"again\": true in the control file or the import call. Nothing was imported.";
     ReportKey, "report_key", 422, "The file has rows to reject, and their report cannot be encrypted: none of the keys that are registered for your exports is usable. Have one registered, and send the control file again. Nothing was imported.";
+    ImportBroken, "import_broken", 500, "The import broke off {times} times before its end, by no known fault of the file, and was given up. Nothing was imported. The operator has been told. You find the file in Invalids: upload it in smaller parts.";
     PgpNotForUs, "pgp_not_for_us", 422, "The file is not encrypted to your Broadcast key. Download the key again and encrypt to it.";
     PgpDamaged, "pgp_damaged", 422, "The encrypted file is damaged or incomplete, or has no integrity protection. Encrypt and upload it again.";
     PgpForm, "pgp_form", 422, "The file is encrypted in a form that GnuPG has of its own (packet 20, OCB). Encrypt it to your Broadcast key without the option force-ocb; look for it in gpg.conf, too.";

@@ -11,6 +11,15 @@ use crate::{CampaignTx, StoreError};
 /// column of the header, in its order, as [`crate::fields`] packs them.
 pub const COLUMNS: &str = "line, address, address_key, recipient_key, fields";
 
+/// Keeps everybody else who would make or drop the import's table away until the transaction ends.
+pub async fn lock(tx: &mut CampaignTx, import: ImportId) -> Result<(), StoreError> {
+    sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+        .bind(import.table())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
+}
+
 /// Makes the import's table anew. Whatever an earlier attempt left under this name was never published.
 pub async fn create(tx: &mut CampaignTx, import: ImportId) -> Result<(), StoreError> {
     let table = import.table();
