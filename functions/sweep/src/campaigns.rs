@@ -70,7 +70,7 @@ async fn candidates(job: &Job<'_>) -> Result<Vec<(CampaignId, Campaign)>, Error>
          ORDER BY c.id",
     )
     .bind(job.tenant.0)
-    .bind(job.now)
+    .bind(job.real_now)
     .bind(job.settings.campaign_hours)
     .bind(job.settings.campaign_hours_max)
     .bind(job.now + CLOSING)
@@ -231,8 +231,11 @@ async fn record(job: &Job<'_>, campaign: CampaignId, rule: Rule) -> Result<(), E
         "DELETE FROM broadcast.launches WHERE campaign_id = $1",
         "DELETE FROM broadcast.templates WHERE campaign_id = $1",
         "UPDATE broadcast.exports SET files = NULL WHERE campaign_id = $1",
+        // What has not ended by now ends here: nobody could go on with it.
         "UPDATE broadcast.imports SET file_name = id::text, etag = '', control_etag = NULL, call = '{}', header = NULL, reason = NULL,
-                sha256 = NULL, content_sha256 = NULL, lease_until = NULL
+                sha256 = NULL, content_sha256 = NULL, lease_until = NULL, ended_at = coalesce(ended_at, now()),
+                reason_code = CASE WHEN state IN ('waiting', 'running') THEN 'campaign_ended' ELSE reason_code END,
+                state = CASE WHEN state IN ('published', 'finished') THEN 'finished' ELSE 'refused' END
          WHERE campaign_id = $1",
     ] {
         sqlx::query(statement).bind(campaign.0).execute(&mut *tx).await?;

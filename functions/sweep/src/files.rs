@@ -52,7 +52,7 @@ async fn due(job: &Job<'_>, folder: Folder) -> Result<Vec<File>, Error> {
     .bind(job.tenant.0)
     .bind(folder.name())
     .bind(job.settings.folder_cutoff(folder, job.now))
-    .bind(job.now)
+    .bind(job.real_now)
     .bind(FILES_PER_RECEIPT_MAX)
     .fetch_all(&mut *tx)
     .await?;

@@ -8,7 +8,8 @@
 //! 3. `files`: what is past its folder's hours.
 //! 4. `uploads`: unfinished uploads.
 //! 5. `campaigns`: what is past its lifetime.
-//! 6. `lifecycle`: the bucket's own rules are what the settings say.
+//! 6. `tables`: recipients that belong to no import.
+//! 7. `lifecycle`: the bucket's own rules are what the settings say.
 //!
 //! An object is deleted before its row and its receipt are written, so a receipt never claims what did not happen. A crash between
 //! leaves the row, and the next run finds the object gone and says so.
@@ -22,6 +23,7 @@ mod lifetime;
 mod listing;
 mod lost;
 mod receipts;
+mod tables;
 mod uploads;
 
 pub use error::Error;
@@ -75,7 +77,7 @@ struct Job<'a> {
     files: TenantFiles,
     /// What retention is measured against.
     now: OffsetDateTime,
-    /// The real clock: for what is recorded as having happened now.
+    /// The real clock: for leases, and for what is recorded as having happened now.
     real_now: OffsetDateTime,
     deadline: Instant,
 }
@@ -186,6 +188,7 @@ async fn run(job: &Job<'_>) -> Result<(), Error> {
     step("files", files::expire(job).await);
     step("uploads", uploads::expire(job).await);
     step("campaigns", campaigns::end(job).await);
+    step("tables", tables::drop_orphans(job).await);
     step("lifecycle", lifecycle::restore(job).await);
     failed.map_or(Ok(()), Err)
 }
