@@ -8,6 +8,8 @@ use std::{
 /// Long enough for several redeliveries after a killed function on a machine that is five times slower for a while.
 pub const DEADLINE: Duration = Duration::from_mins(5);
 const POLL: Duration = Duration::from_millis(100);
+/// For what is there for a few milliseconds only.
+const POLL_CLOSELY: Duration = Duration::from_millis(1);
 
 /// Asks until there is an answer.
 ///
@@ -41,13 +43,30 @@ pub async fn until_so<T: Debug>(
 ///
 /// # Panics
 /// When there is none within it.
-pub async fn until_within<T>(deadline: Duration, what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until_within<T>(deadline: Duration, what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    polled(deadline, POLL, what, ask).await
+}
+
+/// Asks until there is an answer, so often that nothing of a few milliseconds is missed.
+///
+/// # Panics
+/// When there is none within [`DEADLINE`].
+pub async fn until_closely<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
+    polled(DEADLINE, POLL_CLOSELY, what, ask).await
+}
+
+async fn polled<T>(
+    deadline: Duration,
+    poll: Duration,
+    what: &str,
+    mut ask: impl AsyncFnMut() -> Option<T>,
+) -> T {
     let begun = Instant::now();
     loop {
         if let Some(answer) = ask().await {
             return answer;
         }
         assert!(begun.elapsed() < deadline, "gave up after {} s waiting for {what}", deadline.as_secs());
-        tokio::time::sleep(POLL).await;
+        tokio::time::sleep(poll).await;
     }
 }

@@ -1,0 +1,17 @@
+//! Functions of a test's own beside the main deployment, so that it may stop and kill them.
+
+use localstack::{Deploy, Stack};
+
+use crate::unique;
+
+/// Queues and functions under a prefix of their own; keys, spool and database are the main deployment's. No schedule fires.
+/// [`localstack::undeploy`] takes it away by `stack.deployment.prefix`.
+pub fn deploy(main: &Stack, name: &str, functions: &[&str]) -> Stack {
+    let shared = ["MASTER_KEY_SECRET", "SPOOL_BUCKET", "REPORTS_BUCKET"];
+    let environment =
+        shared.iter().map(|name| ((*name).to_owned(), main.deployment.environment[*name].clone())).collect();
+    let only = functions.iter().map(|name| (*name).to_owned()).collect();
+    let deploy = Deploy { environment, only, schedules: false };
+    let deployment = localstack::deploy(main, &unique(name), &deploy).unwrap();
+    Stack { deployment, ..main.clone() }
+}
