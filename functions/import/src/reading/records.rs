@@ -14,6 +14,8 @@ pub const ROW_BYTES_MAX: usize = 4 << 20;
 pub const COLUMNS_MAX: usize = 1_000;
 /// One read of the source.
 const BUFFER_BYTES: usize = 256 << 10;
+/// The parser wants room for one byte more before it sees that a record ends.
+const ROW_ROOM_MAX: usize = ROW_BYTES_MAX + 1;
 /// Where the record's buffer starts out.
 const ROW_BYTES_USUAL: usize = 16 << 10;
 
@@ -155,8 +157,8 @@ impl<R: Read> Records<R> {
                 ReadRecordResult::Record => break,
                 ReadRecordResult::InputEmpty if closing => return Err(ReadError::OpenQuote { line }),
                 ReadRecordResult::InputEmpty | ReadRecordResult::End => {}
-                ReadRecordResult::OutputFull if self.row.len() < ROW_BYTES_MAX => {
-                    let longer = (self.row.len() * 2).min(ROW_BYTES_MAX);
+                ReadRecordResult::OutputFull if self.row.len() < ROW_ROOM_MAX => {
+                    let longer = (self.row.len() * 2).min(ROW_ROOM_MAX);
                     self.row.resize(longer, 0);
                 }
                 ReadRecordResult::OutputFull => {
@@ -323,8 +325,10 @@ mod tests {
     #[test]
     fn records_beyond_the_limits_are_passed_over_whole() {
         let mut text = b"a,b\n".to_vec();
-        text.extend(vec![b'x'; ROW_BYTES_MAX + 1]);
-        text.extend(b",y\n");
+        for length in [ROW_BYTES_MAX - 1, ROW_BYTES_MAX] {
+            text.extend(vec![b'x'; length]);
+            text.extend(b",y\n");
+        }
         text.extend(",".repeat(COLUMNS_MAX).bytes());
         text.extend(b"\nc,d\n");
         let mut records = Records::new(&text[..], Some(b',')).unwrap();
@@ -337,7 +341,7 @@ mod tests {
             };
             seen.push((record.line, what));
         }
-        assert_eq!(seen, [(1, 2), (2, 0), (3, COLUMNS_MAX + 1), (4, 2)]);
+        assert_eq!(seen, [(1, 2), (2, 2), (3, 0), (4, COLUMNS_MAX + 1), (5, 2)]);
     }
 
     /// What the `csv` crate reads of the same bytes, whatever they are.
