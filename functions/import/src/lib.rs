@@ -32,6 +32,8 @@ mod arrival;
 mod claim;
 mod control;
 mod error;
+#[cfg(test)]
+mod every_form;
 mod extract;
 mod fill;
 mod index;

@@ -119,7 +119,8 @@ async fn find_profile(tx: &mut TenantTx, job: &Job) -> Result<Profile, Error> {
     Ok(base.overridden(job.call.overrides.clone().unwrap_or_default()))
 }
 
-fn check(profile: Profile, signature_required: bool, digest_key: DigestKey) -> Result<Terms, Notice> {
+/// Whether settings can be used.
+pub fn check(profile: Profile, signature_required: bool, digest_key: DigestKey) -> Result<Terms, Notice> {
     let delimiter = match profile.delimiter {
         None => None,
         Some(delimiter) => Some(
