@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    io::Write,
+    io::{self, Write},
     sync::{LazyLock, atomic::AtomicU64},
 };
 
@@ -65,8 +65,8 @@ impl Tenant {
         let bytes = AtomicU64::new(0);
         let mut raw = Metered::new(&form.bytes[..], &bytes);
         let mut copied = Vec::new();
-        let mut report = Report::new(|| report);
-        let rows = self.rows(&terms, &mut raw, &mut report, &mut copied)?;
+        let mut report = Report::new(|| Ok(report));
+        let rows = self.rows(&terms, form.bytes.len() as u64, &mut raw, &mut report, &mut copied)?;
         report.finish().unwrap();
         let (_, sha256) = raw.finish().unwrap();
         let Rows { imported, rejected, .. } = rows;
@@ -78,9 +78,10 @@ impl Tenant {
         }
     }
 
-    fn rows<'r, F: FnOnce() -> &'r mut Vec<u8>>(
+    fn rows<'r, F: FnOnce() -> io::Result<&'r mut Vec<u8>>>(
         &self,
         terms: &Terms,
+        bytes: u64,
         raw: &mut Metered<'_, &[u8]>,
         report: &mut Report<&'r mut Vec<u8>, F>,
         copied: &mut Vec<u8>,
@@ -90,6 +91,7 @@ impl Tenant {
             Ok(PgpKeys { own, ..PgpKeys::default() })
         };
         let layers = Layers {
+            bytes,
             pgp_required: terms.profile.pgp_required == Some(true),
             signature_required: false,
             now: NOW,

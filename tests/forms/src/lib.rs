@@ -52,6 +52,8 @@ impl Form {
     pub fn call(&self, campaign: &str) -> Value {
         let mut call = self.call.clone();
         call.insert("campaign".to_owned(), campaign.into());
+        // Many forms are of the same text.
+        call.insert("again".to_owned(), true.into());
         call.into()
     }
 
