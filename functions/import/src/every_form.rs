@@ -98,7 +98,7 @@ impl Tenant {
             keys: &keys,
         };
         let read = layers.read(raw, |text, _| {
-            rows::read_rows(text, &terms.borrowed(), report, &AtomicU64::new(0), |chunk| {
+            rows::read_rows(text, &terms.borrowed(), None, report, &AtomicU64::new(0), |chunk| {
                 copied.extend_from_slice(&chunk);
                 true
             })

@@ -14,12 +14,14 @@ use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
     Error, Import, again,
+    domains::{Limits, Lookups},
     keys::{self, Closing},
     layers::Layers,
     plan::Terms,
     reading::{
         columns::Columns,
         file::Metered,
+        gate::Domains,
         repeats::Repeated,
         report::Report,
         rows::{self, Rows, Stop},
@@ -57,6 +59,18 @@ pub struct Table {
     pub charset: &'static str,
     /// Given or detected.
     pub delimiter: u8,
+    /// Where the profile wants domains checked.
+    pub checked: Option<Checked>,
+}
+
+/// How the check of domains went.
+pub struct Checked {
+    /// Domains that name servers were asked about.
+    pub asked: u64,
+    /// Imported rows of whose domain they did not say whether it takes mail.
+    pub unknown: u64,
+    /// Whether the name servers failed, and the check was given up.
+    pub stopped: bool,
 }
 
 /// What the thread needs.
@@ -71,6 +85,8 @@ pub struct Extract {
     pub import: ImportId,
     /// Keys and signatures are judged as of now.
     pub now: OffsetDateTime,
+    /// When this delivery must be through.
+    pub until: OffsetDateTime,
     /// What was announced.
     pub call: ImportCall,
     /// How to read.
@@ -133,14 +149,19 @@ impl Extract {
             now: self.now,
             keys: &opening,
         };
+        let mut lookups = (self.terms.profile.check_domains == Some(true)).then(|| {
+            let limits = Limits::within((self.until - self.now).unsigned_abs());
+            Lookups::new(Arc::clone(&self.function.resolver), Handle::current(), limits)
+        });
         let rows = layers.read(&mut raw, |text, wrapped| {
             let (terms, rows) = (self.terms.borrowed(), &self.progress.rows);
+            let domains = lookups.as_mut().map(|lookups| lookups as &mut dyn Domains);
             if !wrapped {
-                return Ok((rows::read_rows(text, &terms, &mut report, rows, &mut send)?, None));
+                return Ok((rows::read_rows(text, &terms, domains, &mut report, rows, &mut send)?, None));
             }
             let text_bytes = AtomicU64::new(0);
             let mut text = Metered::new(text, &text_bytes);
-            let rows = rows::read_rows(&mut text, &terms, &mut report, rows, &mut send)?;
+            let rows = rows::read_rows(&mut text, &terms, domains, &mut report, rows, &mut send)?;
             Ok((rows, Some(text.finish().map_err(Stop::Source)?.1)))
         })?;
         let (rows, content_sha256) = match rows {
@@ -151,7 +172,12 @@ impl Extract {
             // The connection's own error says why.
             Err(Stop::Closed) => return Err(Error::Broken),
         };
-        let Rows { columns, imported, rejected, repeats, charset, delimiter } = rows;
+        let Rows { columns, imported, rejected, unknown, repeats, charset, delimiter } = rows;
+        let checked = lookups.map(|lookups| Checked {
+            asked: lookups.asked(),
+            unknown,
+            stopped: lookups.has_stopped(),
+        });
         let (bytes, sha256) = raw.finish().map_err(Error::from_io)?;
         let content_sha256 = content_sha256.unwrap_or_else(|| sha256.clone());
         let refused = verdict::of_digest(&self.call, &sha256)
@@ -173,6 +199,7 @@ impl Extract {
             content_sha256,
             charset,
             delimiter,
+            checked,
         })
     }
 

@@ -65,6 +65,7 @@ pub async fn fill(function: &Import, job: &Job, plan: Plan) -> Result<Table, Err
         campaign: plan.campaign,
         import: job.import,
         now: job.now,
+        until: job.lease,
         call: job.call.clone(),
         terms: plan.terms,
         bytes: download.meta().size,

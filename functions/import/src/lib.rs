@@ -31,6 +31,7 @@ mod again;
 mod arrival;
 mod claim;
 mod control;
+mod domains;
 mod error;
 #[cfg(test)]
 mod every_form;
@@ -46,6 +47,7 @@ mod report;
 mod settle;
 mod verdict;
 
+pub use domains::Resolver;
 pub use error::Error;
 
 use std::sync::Arc;
@@ -70,6 +72,8 @@ pub struct Import {
     pub clients: Clients,
     /// For digests of addresses.
     pub master_key: MasterKey,
+    /// Name servers, and what they answered.
+    pub resolver: Arc<Resolver>,
     /// The URL of generate's queue.
     pub generate_queue: String,
 }
@@ -159,5 +163,15 @@ async fn load(function: &Import, job: &mut Job) -> Result<(), Error> {
         duplicates,
         "published"
     );
+    if let Some(checked) = &table.checked {
+        tracing::info!(
+            tenant = job.tenant.0,
+            import = job.import.0,
+            asked = checked.asked,
+            unknown = checked.unknown,
+            stopped = checked.stopped,
+            "domains were checked"
+        );
+    }
     Ok(())
 }

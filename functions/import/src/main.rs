@@ -9,6 +9,8 @@
 // The AWS clients' futures are nested more deeply than the compiler expects.
 #![recursion_limit = "256"]
 
+use std::sync::Arc;
+
 use runtime::{Clients, Config};
 
 #[tokio::main]
@@ -20,6 +22,7 @@ async fn main() -> Result<(), runtime::Error> {
         store: store::Store::connect(config.database_url()?)?,
         exchange: exchange::Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
         master_key: clients.master_key(config.master_key_secret()?).await?,
+        resolver: Arc::new(import::Resolver::new(config.dns_server()?)),
         generate_queue: config.generate_queue_url()?.to_owned(),
         clients,
     };

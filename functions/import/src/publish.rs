@@ -1,7 +1,7 @@
 //! The one small transaction by which an import's rows are there.
 
 use contract::{CampaignId, ImportId};
-use fault::Code;
+use fault::{Code, Notice};
 use mail::AddressKey;
 use sqlx::AssertSqlSafe;
 use store::{CampaignTx, StoreError};
@@ -62,8 +62,27 @@ pub async fn publish(
         return Err(Error::LeaseLost);
     }
     tell_dialect(&mut tx, job.import, table).await?;
+    if let Some(notice) = unchecked(table) {
+        tell(&mut tx, job.import, &notice).await?;
+    }
     tx.commit().await?;
     Ok(duplicates)
+}
+
+/// What the customer has to know of a check of domains that was given up.
+fn unchecked(table: &Table) -> Option<Notice> {
+    let checked = table.checked.as_ref().filter(|checked| checked.stopped && checked.unknown > 0)?;
+    Some(Notice::new(Code::DomainsUnchecked).with("rows", checked.unknown))
+}
+
+async fn tell(tx: &mut CampaignTx, import: ImportId, notice: &Notice) -> Result<(), Error> {
+    sqlx::query("UPDATE broadcast.imports SET reason_code = $2, reason = $3 WHERE id = $1")
+        .bind(import.0)
+        .bind(notice.code.slug())
+        .bind(notice.words())
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 /// How the file was read: a person sees by it why its letters look as they do.

@@ -58,6 +58,9 @@ pub struct Profile {
     /// Above this share of rejected rows the whole file is refused; 10 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bad_rows_max_percent: Option<u8>,
+    /// Ask the DNS whether the domains of addresses take mail; false when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub check_domains: Option<bool>,
 }
 
 impl Profile {
@@ -74,6 +77,7 @@ impl Profile {
         }
         self.pgp_required = by.pgp_required.or(self.pgp_required);
         self.bad_rows_max_percent = by.bad_rows_max_percent.or(self.bad_rows_max_percent);
+        self.check_domains = by.check_domains.or(self.check_domains);
         self
     }
 }
@@ -144,7 +148,9 @@ mod tests {
     #[test]
     fn overrides_replace_single_parts() {
         let base = Profile { delimiter: Some(';'), header: Some(true), ..Profile::default() };
-        let merged = base.overridden(Profile { delimiter: Some(','), ..Profile::default() });
+        let by = Profile { delimiter: Some(','), check_domains: Some(true), ..Profile::default() };
+        let merged = base.overridden(by);
         assert_eq!((merged.delimiter, merged.header), (Some(','), Some(true)));
+        assert_eq!(merged.overridden(Profile::default()).check_domains, Some(true));
     }
 }

@@ -41,6 +41,7 @@ catalogue! {
     AddressLocalPart, "address_local_part", 422, "The part before the @ sign is not valid.";
     AddressNonAscii, "address_non_ascii", 422, "The part before the @ sign has letters beyond ASCII, which are not supported yet.";
     AddressDomain, "address_domain", 422, "The part after the @ sign is not a valid domain.";
+    AddressDomainNoMail, "address_domain_no_mail", 422, "Nobody receives mail at the domain of the address: it does not exist, or says that it takes none.";
     AddressTooLong, "address_too_long", 422, "The e-mail address is longer than 254 octets, or its part before the @ sign longer than 64.";
     RowRagged, "row_ragged", 422, "The row has {found} fields, the header has {expected}.";
     RowEncoding, "row_encoding", 422, "The row has bytes that are not valid in the charset {charset}. If the file has another one, name it as \"charset\" in the import profile, or in the control file's \"overrides\".";
@@ -75,6 +76,7 @@ catalogue! {
     FileAgain, "file_again", 409, "This campaign has the same list already, by import {import}, whose file had exactly this content. If it is meant again, say \"again\": true in the control file or the import call. Nothing was imported.";
     ReportKey, "report_key", 422, "The file has rows to reject, and their report cannot be encrypted: none of the keys that are registered for your exports is usable. Have one registered, and send the control file again. Nothing was imported.";
     ImportBroken, "import_broken", 500, "The import broke off {times} times before its end, by no known fault of the file, and was given up. Nothing was imported. The operator has been told. You find the file in Invalids: upload it in smaller parts.";
+    DomainsUnchecked, "domains_unchecked", 503, "The name servers did not answer as they should: the domains of {rows} rows were not checked, and these rows are imported.";
     PgpNotForUs, "pgp_not_for_us", 422, "The file is not encrypted to your Broadcast key. Download the key again and encrypt to it.";
     PgpDamaged, "pgp_damaged", 422, "The encrypted file is damaged or incomplete, or has no integrity protection. Encrypt and upload it again.";
     PgpForm, "pgp_form", 422, "The file is encrypted in a form that GnuPG has of its own (packet 20, OCB). Encrypt it to your Broadcast key without the option force-ocb; look for it in gpg.conf, too.";

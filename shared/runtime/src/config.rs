@@ -87,6 +87,7 @@ variables! {
 const DEPLOYMENT: &str = "DEPLOYMENT";
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 const GATEWAY_LISTEN: &str = "GATEWAY_LISTEN";
+const DNS_SERVER: &str = "DNS_SERVER";
 
 impl Config {
     /// Reads the process's environment. Only `DEPLOYMENT` must be there for everyone.
@@ -97,7 +98,7 @@ impl Config {
     fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let values = NAMES
             .iter()
-            .chain(&[DEPLOYMENT, ENDPOINT_URL, GATEWAY_LISTEN])
+            .chain(&[DEPLOYMENT, ENDPOINT_URL, GATEWAY_LISTEN, DNS_SERVER])
             .filter_map(|name| Some((*name, lookup(name).filter(|value| !value.is_empty())?)))
             .collect();
         let config = Self { values };
@@ -120,6 +121,13 @@ impl Config {
         self.required(GATEWAY_LISTEN)?
             .parse()
             .map_err(|_| ConfigError::Malformed { name: GATEWAY_LISTEN, expected: "an address and a port" })
+    }
+
+    /// `DNS_SERVER`: the address and port of the name server to ask, where it is not the system's own.
+    pub fn dns_server(&self) -> Result<Option<SocketAddr>, ConfigError> {
+        let Some(server) = self.values.get(DNS_SERVER) else { return Ok(None) };
+        let malformed = ConfigError::Malformed { name: DNS_SERVER, expected: "an address and a port" };
+        server.parse().map(Some).map_err(|_| malformed)
     }
 
     fn required(&self, name: &'static str) -> Result<&str, ConfigError> {
@@ -154,6 +162,14 @@ mod tests {
     fn the_gateways_address_is_checked() {
         let config = config(&[("DEPLOYMENT", "d"), ("GATEWAY_LISTEN", "localhost")]).unwrap();
         assert!(config.gateway_listen().unwrap_err().to_string().contains("GATEWAY_LISTEN"));
+    }
+
+    #[test]
+    fn a_name_server_may_be_named() {
+        let of = |server| config(&[("DEPLOYMENT", "d"), ("DNS_SERVER", server)]).unwrap().dns_server();
+        assert_eq!(of(""), Ok(None));
+        assert_eq!(of("127.0.0.1:5353"), Ok(Some(SocketAddr::from(([127, 0, 0, 1], 5353)))));
+        assert!(of("127.0.0.1").unwrap_err().to_string().contains("DNS_SERVER"));
     }
 
     #[test]

@@ -18,12 +18,17 @@ const CAPPED: [&str; 8] = [
     "hyper",
 ];
 
+/// Libraries that write names which they were asked for at any level, among them domains of recipients.
+const SILENT: [&str; 3] = ["hickory_resolver", "hickory_net", "hickory_proto"];
+
 /// Starts logging: level from `RUST_LOG`, `info` without it. A panic is logged by its place alone: its words may quote data.
 pub fn init() {
     let wanted = EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).from_env_lossy();
-    let filter = CAPPED.iter().fold(wanted, |filter, target| {
+    let capped = CAPPED.map(|target| format!("{target}=info"));
+    let silent = SILENT.map(|target| format!("{target}=off"));
+    let filter = capped.iter().chain(&silent).fold(wanted, |filter, directive| {
         // A fixed text that always parses; without it the library would merely keep the wanted level.
-        match format!("{target}=info").parse() {
+        match directive.parse() {
             Ok(directive) => filter.add_directive(directive),
             Err(_) => filter,
         }

@@ -13,6 +13,7 @@ mod complete_upload_is_not_hidden_by_its_row;
 mod control_file_asks_once;
 mod copies_are_of_whole_files;
 mod customer_sees_four_folders;
+mod domains_are_checked_where_the_profile_wants_it;
 mod empty_control_file_is_explained_by_the_files_name;
 mod event_delivered_twice_imports_once;
 mod every_bounce_becomes_one_response;

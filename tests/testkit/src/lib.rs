@@ -22,6 +22,7 @@ pub mod http;
 pub mod long_folder;
 pub mod mailbox;
 pub mod moto;
+pub mod name_server;
 pub mod own;
 pub mod packets;
 pub mod sftp;

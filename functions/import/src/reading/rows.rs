@@ -3,7 +3,6 @@
 use std::{
     cell::Cell,
     io::{self, Read, Write},
-    str,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -11,19 +10,19 @@ use bytes::Bytes;
 use contract::Profile;
 use encoding_rs::{Encoding, UTF_8};
 use fault::{Code, Notice};
-use mail::{Address, DigestKey};
+use mail::DigestKey;
 
 use super::{
     charset::Text,
     columns::{self, Columns},
-    copy::{CopyRows, Recipient},
-    records::{Content, Fields, ROW_BYTES_MAX, ReadError, Record, Records},
+    copy::CopyRows,
+    gate::{Domains, Gate},
+    records::{Content, ROW_BYTES_MAX, ReadError, Record, Records},
     repeats::Repeats,
     report::Report,
+    row::{self, Added, Problem, begin},
 };
 
-/// The longest field in bytes. What a mail is personalised with is far below; what is above is a misplaced quotation mark or a picture.
-pub const FIELD_BYTES_MAX: usize = 1 << 20;
 /// How often the counter of rows is brought up to date, in rows.
 const PROGRESS_ROWS: u64 = 1_024;
 
@@ -47,6 +46,8 @@ pub struct Rows {
     pub imported: u64,
     /// Rows that are in the report.
     pub rejected: u64,
+    /// Of the imported ones, those of whose domain the name servers did not say whether it takes mail, where they were asked.
+    pub unknown: u64,
     /// Which addresses stand in several rows.
     pub repeats: Repeats,
     /// The charset's name after WHATWG, given or detected; UTF-8 when everything is ASCII.
@@ -78,69 +79,112 @@ impl From<ReadError> for Stop {
     }
 }
 
-/// Reads all rows. `send` takes chunks of the copy and says whether it wants more; `rows_done` counts rows, roughly, meanwhile.
+/// Reads all rows. `domains` is asked about addresses, where it is there; `send` takes chunks of the copy and says whether it wants more;
+/// `rows_done` counts rows, roughly, meanwhile.
 pub fn read_rows<R: Read, W: Write, F: FnOnce() -> io::Result<W>>(
     source: R,
     terms: &Terms<'_>,
+    domains: Option<&mut dyn Domains>,
     report: &mut Report<W, F>,
     rows_done: &AtomicU64,
-    mut send: impl FnMut(Bytes) -> bool,
+    send: impl FnMut(Bytes) -> bool,
 ) -> Result<Rows, Stop> {
     let found = Cell::new(UTF_8);
     let text = Text::new(source, terms.charset, &found).map_err(Stop::Source)?;
     let mut records = Records::new(text, terms.delimiter)?;
     let delimiter = records.delimiter();
-    let mut made = Vec::new();
-    let mut copy = CopyRows::new();
+    let (digest_key, found) = (terms.digest_key, &found);
+    let mut taker =
+        Taker { digest_key, found, report, rows_done, send, made: Vec::new(), copy: CopyRows::new() };
+    let mut gate = domains.map(Gate::new);
+    let mut looked = Vec::new();
     let mut table: Option<Rows> = None;
     while let Some(record) = records.next()? {
         let table = if let Some(table) = &mut table {
             table
         } else {
             let columns = first_record(&record, terms.profile, found.get().name())?;
-            let charset = found.get().name();
-            let table = table.insert(Rows {
-                columns,
-                imported: 0,
-                rejected: 0,
-                repeats: Repeats::default(),
-                charset,
-                delimiter,
-            });
+            let table = table.insert(Rows::new(columns, found.get().name(), delimiter));
             if terms.profile.header.unwrap_or(true) {
                 continue;
             }
             table
         };
-        let charset = found.get().name();
-        match add_row(&record, &table.columns, terms, charset, &mut made, &mut copy, &mut table.repeats) {
+        let Some(gate) = &mut gate else {
+            taker.take(table, &record, false)?;
+            continue;
+        };
+        let good = row::read(&record, &table.columns, "", &mut looked).ok().flatten();
+        let domain = good.as_ref().map(|good| good.address.domain());
+        gate.pass(&record, domain, |record, refused| taker.take(table, record, refused))?;
+    }
+    let mut table = table.ok_or_else(|| Stop::Refused(Code::FileEmpty.into()))?;
+    if let Some(gate) = gate {
+        table.unknown = gate.finish(|record, refused| taker.take(&mut table, record, refused))?;
+    }
+    table.charset = found.get().name();
+    if records.source().is_doubtful() {
+        let notice = Notice::new(Code::FileCharsetUnclear).with("charset", table.charset);
+        return Err(Stop::Refused(notice));
+    }
+    taker.finish(table)
+}
+
+impl Rows {
+    fn new(columns: Columns, charset: &'static str, delimiter: u8) -> Self {
+        let repeats = Repeats::default();
+        Self { columns, imported: 0, rejected: 0, unknown: 0, repeats, charset, delimiter }
+    }
+}
+
+/// Takes records in their order into copy or report.
+struct Taker<'t, W: Write, F, S> {
+    digest_key: &'t DigestKey,
+    found: &'t Cell<&'static Encoding>,
+    report: &'t mut Report<W, F>,
+    rows_done: &'t AtomicU64,
+    send: S,
+    made: Vec<usize>,
+    copy: CopyRows,
+}
+
+impl<W: Write, F: FnOnce() -> W, S: FnMut(Bytes) -> bool> Taker<'_, W, F, S> {
+    /// `refused` says that the domain of its address takes no mail.
+    fn take(&mut self, table: &mut Rows, record: &Record<'_>, refused: bool) -> Result<(), Stop> {
+        let columns = &table.columns;
+        let added = if refused {
+            Err(Problem { column: Some(columns.address), notice: Code::AddressDomainNoMail.into() })
+        } else {
+            let charset = self.found.get().name();
+            let (made, copy, repeats) = (&mut self.made, &mut self.copy, &mut table.repeats);
+            row::add(record, columns, self.digest_key, charset, made, copy, repeats)
+        };
+        match added {
             Ok(Added::Row(None)) => table.imported += 1,
             Ok(Added::Row(Some(chunk))) => {
                 table.imported += 1;
-                if !send(chunk) {
+                if !(self.send)(chunk) {
                     return Err(Stop::Closed);
                 }
             }
             Ok(Added::Blank) => {}
             Err(problem) => {
                 table.rejected += 1;
-                let column = problem.column.map_or("", |at| &table.columns.names[at]);
-                report.push(record.line, column, &problem.notice).map_err(Stop::Report)?;
+                let column = problem.column.map_or("", |at| &columns.names[at]);
+                self.report.push(record.line, column, &problem.notice).map_err(Stop::Report)?;
             }
         }
         let rows = table.imported + table.rejected;
         if rows.is_multiple_of(PROGRESS_ROWS) {
-            rows_done.store(rows, Ordering::Relaxed);
+            self.rows_done.store(rows, Ordering::Relaxed);
         }
+        Ok(())
     }
-    let mut table = table.ok_or_else(|| Stop::Refused(Code::FileEmpty.into()))?;
-    table.charset = found.get().name();
-    if records.source().is_doubtful() {
-        let notice = Notice::new(Code::FileCharsetUnclear).with("charset", table.charset);
-        return Err(Stop::Refused(notice));
+
+    fn finish(mut self, table: Rows) -> Result<Rows, Stop> {
+        self.rows_done.store(table.imported + table.rejected, Ordering::Relaxed);
+        if (self.send)(self.copy.finish()) { Ok(table) } else { Err(Stop::Closed) }
     }
-    rows_done.store(table.imported + table.rejected, Ordering::Relaxed);
-    if send(copy.finish()) { Ok(table) } else { Err(Stop::Closed) }
 }
 
 fn first_record(record: &Record<'_>, profile: &Profile, charset: &str) -> Result<Columns, Stop> {
@@ -150,98 +194,18 @@ fn first_record(record: &Record<'_>, profile: &Profile, charset: &str) -> Result
             let max = super::records::COLUMNS_MAX;
             return Err(Stop::Refused(Notice::new(Code::FileColumns).with("found", found).with("max", max)));
         }
-        Content::TooLong => return Err(Stop::Refused(too_long(Code::RowTooLong, ROW_BYTES_MAX))),
+        Content::TooLong => return Err(Stop::Refused(row::too_long(Code::RowTooLong, ROW_BYTES_MAX))),
     };
-    let text = valid_text(*fields)
+    let text = row::valid_text(*fields)
         .ok_or_else(|| Stop::Refused(Notice::new(Code::RowEncoding).with("charset", charset)))?;
     let names: Vec<&str> =
         (0..fields.ends.len()).map(|at| &text[begin(fields.ends, at)..fields.ends[at]]).collect();
     columns::decide(&names, profile).map_err(Stop::Refused)
 }
 
-/// Why a row is rejected, and in which column, from 0.
-struct Problem {
-    column: Option<usize>,
-    notice: Notice,
-}
-
-enum Added {
-    /// With a chunk that got full.
-    Row(Option<Bytes>),
-    /// Nothing but white space, as spreadsheets leave it behind the last row: neither imported nor rejected.
-    Blank,
-}
-
-fn add_row(
-    record: &Record<'_>,
-    columns: &Columns,
-    terms: &Terms<'_>,
-    charset: &str,
-    made: &mut Vec<usize>,
-    copy: &mut CopyRows,
-    repeats: &mut Repeats,
-) -> Result<Added, Problem> {
-    let whole = |notice| Problem { column: None, notice };
-    let expected = columns.names.len();
-    let ragged = |found| whole(Notice::new(Code::RowRagged).with("found", found).with("expected", expected));
-    let fields = match &record.content {
-        Content::Fields(fields) => *fields,
-        Content::TooMany(found) => return Err(ragged(*found)),
-        Content::TooLong => return Err(whole(too_long(Code::RowTooLong, ROW_BYTES_MAX))),
-    };
-    if fields.bytes.iter().all(u8::is_ascii_whitespace) {
-        return Ok(Added::Blank);
-    }
-    let fields = columns.fit(fields, made).ok_or_else(|| ragged(fields.ends.len()))?;
-    if fields.bytes.len() > FIELD_BYTES_MAX {
-        let longest = (0..expected).find(|at| fields.ends[*at] - begin(fields.ends, *at) > FIELD_BYTES_MAX);
-        if longest.is_some() {
-            return Err(Problem { column: longest, notice: too_long(Code::FieldTooLong, FIELD_BYTES_MAX) });
-        }
-    }
-    let text =
-        valid_text(fields).ok_or_else(|| whole(Notice::new(Code::RowEncoding).with("charset", charset)))?;
-    if let Some(nul) = memchr::memchr(0, fields.bytes) {
-        let column = fields.ends.iter().position(|end| nul < *end);
-        return Err(Problem { column, notice: Code::RowNul.into() });
-    }
-    let field = |at: usize| &text[begin(fields.ends, at)..fields.ends[at]];
-    let address = Address::parse(field(columns.address)).map_err(|error| Problem {
-        column: Some(columns.address),
-        notice: Notice::new(error.code()).with("column", &columns.names[columns.address]),
-    })?;
-    let own_key = columns.key.map(|at| field(at).trim()).filter(|key| !key.is_empty());
-    let address_key = address.key(terms.digest_key);
-    repeats.note(address_key);
-    let chunk = copy.push(&Recipient {
-        line: i64::try_from(record.line).unwrap_or(i64::MAX),
-        address: address.envelope(),
-        address_key,
-        own_key,
-        fields,
-        address_field: (field(columns.address) == address.envelope()).then_some(columns.address),
-    });
-    Ok(Added::Row(chunk))
-}
-
-/// The row as text, if each of its fields is.
-fn valid_text(fields: Fields<'_>) -> Option<&str> {
-    let text = str::from_utf8(fields.bytes).ok()?;
-    // Two halves of a character in two fields would pass as one.
-    fields.ends.iter().all(|end| text.is_char_boundary(*end)).then_some(text)
-}
-
-fn begin(ends: &[usize], at: usize) -> usize {
-    if at == 0 { 0 } else { ends[at - 1] }
-}
-
-fn too_long(code: Code, max: usize) -> Notice {
-    Notice::new(code).with("max", max)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{row::FIELD_BYTES_MAX, *};
 
     struct Outcome {
         table: Rows,
@@ -258,7 +222,7 @@ mod tests {
         };
         let mut report = Report::new(|| Ok(Vec::new()));
         let mut copied = Vec::new();
-        let table = read_rows(bytes, &terms, &mut report, &AtomicU64::new(0), |chunk| {
+        let table = read_rows(bytes, &terms, None, &mut report, &AtomicU64::new(0), |chunk| {
             copied.extend_from_slice(&chunk);
             true
         })?;

@@ -1,6 +1,6 @@
 //! One import in a process of its own, as `main.rs` of the function sets it up.
 
-use std::{process::Stdio, time::Instant};
+use std::{process::Stdio, sync::Arc, time::Instant};
 
 use access::MasterKey;
 use contract::{ImportId, TenantId};
@@ -33,6 +33,7 @@ pub async fn child(tenant: i64, import: i64) -> Result<()> {
         store: Store::connect(config.database_url()?)?,
         exchange: Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
         master_key: MasterKey::from_base64(MASTER_KEY)?,
+        resolver: Arc::new(import::Resolver::new(config.dns_server()?)),
         generate_queue: String::new(),
         clients,
     };

@@ -1,0 +1,63 @@
+//! With `check_domains`, rows whose domain takes no mail are rejected, and those about which nobody knows are imported; without it, nobody is asked.
+
+use localstack::{Deploy, deploy, undeploy};
+use serde_json::json;
+use testkit::{Stack, Tenant, name_server::NameServer, unique, wait};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_the_name_server_that_the_function_is_told() {
+    // An import of its own, which is told the test's name server; everything else is shared.
+    let main = Stack::from_env().unwrap();
+    let server = NameServer::start().await;
+    let prefix = unique("dns");
+    let shared = ["MASTER_KEY_SECRET", "SPOOL_BUCKET", "REPORTS_BUCKET"];
+    let environment = shared
+        .iter()
+        .map(|name| ((*name).to_owned(), main.deployment.environment[*name].clone()))
+        .chain([("DNS_SERVER".to_owned(), server.address.to_string())])
+        .collect();
+    let only = ["admin", "import"].map(str::to_owned).to_vec();
+    let deployment = deploy(&main, &prefix, &Deploy { environment, only, schedules: false }).unwrap();
+    let stack = Stack { deployment, ..main.clone() };
+
+    let tenant = Tenant::new(&stack, "dns").await;
+    let campaign = tenant.campaign("spring").await;
+    let addresses =
+        ["a@mx.example", "b@null-mx.example", "c@nxdomain.example", "d@servfail.example", "e@a-only.example"];
+    let file = format!("email\n{}\n", addresses.join("\n"));
+
+    tenant.put("unchecked.csv", file.clone()).await;
+    tenant.control("unchecked.csv", "spring", false).await;
+    wait::until("the import without a check", async || imported(&tenant, campaign, 1, (5, 0)).await).await;
+    assert!(server.asked().is_empty());
+
+    let overrides = json!({"check_domains": true, "bad_rows_max_percent": 50});
+    // Another content: the same file is not imported twice.
+    tenant.put("checked.csv", file.replace("a@", "aa@")).await;
+    let control = json!({"campaign": "spring", "overrides": overrides});
+    tenant.put("checked.csv.ctl", control.to_string()).await;
+    wait::until("the import with a check", async || imported(&tenant, campaign, 2, (3, 2)).await).await;
+    let report = tenant.aws.get(&tenant.bucket, "Invalids/checked.csv.errors.csv").await;
+    let report = String::from_utf8(report.unwrap()).unwrap();
+    let places: Vec<_> =
+        report.lines().map(|line| line.split(',').take(3).collect::<Vec<_>>().join(",")).collect();
+    assert_eq!(
+        places,
+        ["line,column,code", "3,email,address_domain_no_mail", "4,email,address_domain_no_mail"]
+    );
+    assert!(!report.contains("example"), "a report repeats nothing of a row");
+    tenant.all_is_well(campaign).await;
+    undeploy(&stack, &prefix).unwrap();
+}
+
+/// Whether so many imports are finished, the last with these rows imported and rejected.
+async fn imported(tenant: &Tenant, campaign: i64, imports: usize, rows: (u64, u64)) -> Option<()> {
+    let all = tenant.imports(campaign).await;
+    if all.len() != imports || all.iter().any(|import| import["state"] != "finished") {
+        return None;
+    }
+    let last = all.iter().max_by_key(|import| import["id"].as_i64())?;
+    let number = |field: &str| last[field].as_u64().unwrap();
+    assert_eq!((number("imported"), number("rejected")), rows, "{last}");
+    Some(())
+}

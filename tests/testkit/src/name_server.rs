@@ -1,0 +1,128 @@
+//! A name server of one test on a loopback port. What it says about a domain is told by the domain's first label.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use hickory_proto::{
+    op::{Message, OpCode, ResponseCode},
+    rr::{
+        Name, RData, Record, RecordType,
+        rdata::{A, AAAA, MX, SOA},
+    },
+};
+use tokio::{net::UdpSocket, task::JoinHandle};
+
+/// For how long its answers hold.
+const TTL_SECONDS: u32 = 600;
+/// The largest packet without EDNS is far smaller.
+const PACKET_BYTES: usize = 4 << 10;
+
+/// First labels of domains, and what they are.
+pub const KINDS: [&str; 9] =
+    ["mx", "null-mx", "a-only", "aaaa-only", "nothing", "nxdomain", "servfail", "refused", "silent"];
+
+type Asked = Arc<Mutex<BTreeSet<(String, RecordType)>>>;
+
+/// A server that runs until it is dropped.
+pub struct NameServer {
+    pub address: SocketAddr,
+    asked: Asked,
+    serving: JoinHandle<()>,
+}
+
+impl NameServer {
+    /// Answers each question at once. A first label begins with one of [`KINDS`], and may go on with `--` and anything.
+    pub async fn start() -> Self {
+        Self::gathering(0).await
+    }
+
+    /// Answers nothing until so many different questions are there; from then on each at once.
+    pub async fn gathering(together: usize) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let asked = Asked::default();
+        let serving = tokio::spawn(serve(socket, Arc::clone(&asked), together));
+        Self { address, asked, serving }
+    }
+
+    /// Domains and kinds of records of all questions so far.
+    pub fn asked(&self) -> BTreeSet<(String, RecordType)> {
+        self.asked.lock().unwrap().clone()
+    }
+
+    /// How many domains' mail exchanges were asked for.
+    pub fn asked_for_exchanges(&self) -> usize {
+        self.asked().iter().filter(|(_, kind)| *kind == RecordType::MX).count()
+    }
+}
+
+impl Drop for NameServer {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn serve(socket: UdpSocket, asked: Asked, together: usize) {
+    let mut waiting = Vec::new();
+    let mut packet = vec![0; PACKET_BYTES];
+    loop {
+        let (length, client) = socket.recv_from(&mut packet).await.unwrap();
+        let question = Message::from_vec(&packet[..length]).unwrap();
+        let (name, kind) = (question.queries[0].name().clone(), question.queries[0].query_type());
+        asked.lock().unwrap().insert((name.to_ascii().trim_end_matches('.').to_owned(), kind));
+        if let Some(answer) = answer(&question, &name, kind) {
+            waiting.push((answer.to_vec().unwrap(), client));
+        }
+        if asked.lock().unwrap().len() >= together {
+            for (answer, client) in waiting.drain(..) {
+                // A client that went away is none of ours.
+                let _ = socket.send_to(&answer, client).await;
+            }
+        }
+    }
+}
+
+fn answer(question: &Message, name: &Name, kind: RecordType) -> Option<Message> {
+    let text = name.to_ascii();
+    let label = text.split('.').next().unwrap();
+    let (what, _) = label.split_once("--").unwrap_or((label, ""));
+    let mut answer = Message::response(question.metadata.id, OpCode::Query);
+    answer.metadata.recursion_desired = true;
+    answer.metadata.recursion_available = true;
+    answer.add_query(question.queries[0].clone());
+    let host = || Name::from_ascii("host.example.").unwrap();
+    let record = match (what, kind) {
+        ("silent", _) => return None,
+        ("servfail", _) => {
+            answer.metadata.response_code = ResponseCode::ServFail;
+            return Some(answer);
+        }
+        ("refused", _) => {
+            answer.metadata.response_code = ResponseCode::Refused;
+            return Some(answer);
+        }
+        ("mx", RecordType::MX) => Some(RData::MX(MX::new(10, host()))),
+        ("null-mx", RecordType::MX) => Some(RData::MX(MX::new(0, Name::root()))),
+        // A domain with a null MX may well have a web server.
+        ("a-only" | "null-mx", RecordType::A) => Some(RData::A(A::new(192, 0, 2, 1))),
+        ("aaaa-only", RecordType::AAAA) => Some(RData::AAAA(AAAA::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))),
+        ("nxdomain", _) => {
+            answer.metadata.response_code = ResponseCode::NXDomain;
+            None
+        }
+        (known, _) => {
+            assert!(KINDS.contains(&known), "there is no kind of domain {known}");
+            None
+        }
+    };
+    if let Some(data) = record {
+        answer.add_answer(Record::from_rdata(name.clone(), TTL_SECONDS, data));
+    } else {
+        let soa = SOA::new(host(), host(), 1, 3_600, 600, 86_400, TTL_SECONDS);
+        answer.add_authority(Record::from_rdata(name.base_name(), TTL_SECONDS, RData::SOA(soa)));
+    }
+    Some(answer)
+}
