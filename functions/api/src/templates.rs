@@ -83,6 +83,11 @@ fn sender_domain(content: &Content) -> Result<String, ApiError> {
     }
     let address = Address::parse(&content.from_address)
         .map_err(|error| malformed(format!("from_address: {}", Notice::new(error.code()).words())))?;
+    // Every mail would need relays and receivers that take such addresses.
+    if address.is_beyond_ascii() {
+        let words = "from_address: letters beyond ASCII are not possible before the @ sign of a sender";
+        return Err(malformed(words.to_owned()));
+    }
     Ok(address.domain().to_owned())
 }
 

@@ -39,7 +39,6 @@ catalogue! {
     AddressMissing, "address_missing", 422, "The row has no e-mail address in column \"{column}\".";
     AddressNoAt, "address_no_at", 422, "The e-mail address has no @ sign, or more than one.";
     AddressLocalPart, "address_local_part", 422, "The part before the @ sign is not valid.";
-    AddressNonAscii, "address_non_ascii", 422, "The part before the @ sign has letters beyond ASCII, which are not supported yet.";
     AddressDomain, "address_domain", 422, "The part after the @ sign is not a valid domain.";
     AddressDomainNoMail, "address_domain_no_mail", 422, "Nobody receives mail at the domain of the address: it does not exist, or says that it takes none.";
     AddressTooLong, "address_too_long", 422, "The e-mail address is longer than 254 octets, or its part before the @ sign longer than 64.";

@@ -1,5 +1,6 @@
 //! Addresses as customers write them, and the keyed digests that stand for them.
 
+mod beyond;
 mod domain;
 mod key;
 mod plain;
@@ -17,7 +18,7 @@ pub const ADDRESS_BYTES_MAX: usize = 254;
 /// RFC 5321, 4.5.3.1.1.
 pub const LOCAL_PART_BYTES_MAX: usize = 64;
 
-/// A valid address (RFC 5321; domain also RFC 5890), borrowed from the text that it was read from where that needed no change. `Debug`
+/// A valid address (RFC 5321; the local part also RFC 6531, the domain RFC 5890), borrowed from the text that it was read from where that needed no change. `Debug`
 /// hides it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address<'a> {
@@ -30,7 +31,8 @@ pub struct Address<'a> {
 
 impl<'a> Address<'a> {
     /// Reads an address as it stands in a CSV: surrounding white space and zero-width characters are dropped, an international domain
-    /// becomes its A-label. Display names, comments, address literals and domains without a dot are refused.
+    /// becomes its A-label, letters beyond ASCII before the `@` take their composed form (NFC). Display names, comments, address literals
+    /// and domains without a dot are refused.
     pub fn parse(text: &'a str) -> Result<Self, AddressError> {
         if let Some(at) = plain::plain_at(text) {
             return Ok(Self { envelope: Cow::Borrowed(text), at, local: None });
@@ -41,24 +43,39 @@ impl<'a> Address<'a> {
             return Err(AddressError::Missing);
         }
         let (local, domain) = text.rsplit_once('@').ok_or(AddressError::NoAt)?;
-        let bare = check_local_part(local)?;
-        if text.len() > ADDRESS_BYTES_MAX {
+        if text.len() > 2 * ADDRESS_BYTES_MAX {
             return Err(AddressError::TooLong);
         }
-        let envelope = match check_domain(domain)? {
-            Cow::Borrowed(_) => Cow::Borrowed(text),
-            Cow::Owned(domain) => Cow::Owned(format!("{local}@{domain}")),
+        let local = if local.is_ascii() { Cow::Borrowed(local) } else { beyond::composed(local) };
+        let bare = check_local_part(&local)?;
+        if local.len() + 1 + domain.len() > ADDRESS_BYTES_MAX {
+            return Err(AddressError::TooLong);
+        }
+        let normal = if !local.is_ascii() {
+            Some(beyond::folded(bare))
+        } else if bare.len() < local.len() {
+            Some(bare.to_ascii_lowercase())
+        } else {
+            None
+        };
+        let envelope = match (&local, check_domain(domain)?) {
+            (Cow::Borrowed(_), Cow::Borrowed(_)) => Cow::Borrowed(text),
+            (local, domain) => Cow::Owned(format!("{local}@{domain}")),
         };
         if local.len() > LOCAL_PART_BYTES_MAX || envelope.len() > ADDRESS_BYTES_MAX {
             return Err(AddressError::TooLong);
         }
-        let unquoted = (bare.len() < local.len()).then(|| bare.to_ascii_lowercase());
-        Ok(Self { envelope, at: local.len(), local: unquoted })
+        Ok(Self { envelope, at: local.len(), local: normal })
     }
 
-    /// For `RCPT TO` and the `To` header: the local part as the customer wrote it, the domain as lower-case A-label.
+    /// For `RCPT TO` and the `To` header: the local part as the customer wrote it, composed (NFC), the domain as lower-case A-label.
     pub fn envelope(&self) -> &str {
         &self.envelope
+    }
+
+    /// Whether only a relay that speaks SMTPUTF8 (RFC 6531) can take it.
+    pub fn is_beyond_ascii(&self) -> bool {
+        !self.envelope.is_ascii()
     }
 
     /// For comparison alone: both parts in lower case, needless quotes removed.
@@ -99,9 +116,6 @@ pub enum AddressError {
     /// Neither a dot-atom nor a quoted string.
     #[error("local part not valid")]
     LocalPart,
-    /// A local part beyond ASCII, which only relays with SMTPUTF8 (RFC 6531) take.
-    #[error("local part beyond ASCII")]
-    NonAscii,
     /// Not a host name with at least one dot, also after conversion to A-labels.
     #[error("domain not valid")]
     Domain,
@@ -117,7 +131,6 @@ impl AddressError {
             Self::Missing => Code::AddressMissing,
             Self::NoAt => Code::AddressNoAt,
             Self::LocalPart => Code::AddressLocalPart,
-            Self::NonAscii => Code::AddressNonAscii,
             Self::Domain => Code::AddressDomain,
             Self::TooLong => Code::AddressTooLong,
         }
@@ -143,37 +156,37 @@ fn check_local_part(local: &str) -> Result<&str, AddressError> {
     if local.contains('@') {
         return Err(AddressError::NoAt);
     }
-    if is_dot_atom(local) {
-        return Ok(local);
-    }
-    let only_letters_offend =
-        local.chars().all(|c| !c.is_ascii() && c.is_alphanumeric() || c.is_ascii_graphic());
-    Err(if !local.is_ascii() && only_letters_offend {
-        AddressError::NonAscii
-    } else {
-        AddressError::LocalPart
-    })
+    if is_dot_atom(local) { Ok(local) } else { Err(AddressError::LocalPart) }
 }
 
 fn check_quoted(inner: &str) -> Result<(), AddressError> {
-    let mut bytes = inner.bytes();
-    while let Some(byte) = bytes.next() {
-        let byte = if byte == b'\\' {
-            bytes.next().ok_or(AddressError::LocalPart)?
-        } else if byte == b'"' {
-            0
-        } else {
-            byte
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        let valid = match c {
+            '\\' => chars.next().is_some_and(is_quotable),
+            '"' => false,
+            c => is_quotable(c) || !c.is_ascii() && beyond::is_allowed(c),
         };
-        if !matches!(byte, b' '..=b'~') {
-            return Err(if inner.is_ascii() { AddressError::LocalPart } else { AddressError::NonAscii });
+        if !valid {
+            return Err(AddressError::LocalPart);
         }
     }
     if inner.is_empty() { Err(AddressError::LocalPart) } else { Ok(()) }
 }
 
+/// ASCII that may stand between quotation marks, a backslash before it or not.
+fn is_quotable(c: char) -> bool {
+    matches!(c, ' '..='~')
+}
+
 fn is_dot_atom(text: &str) -> bool {
-    text.split('.').all(|atom| !atom.is_empty() && atom.bytes().all(is_atext))
+    text.split('.')
+        .all(|atom| !atom.is_empty() && !atom.starts_with(beyond::is_mark) && atom.chars().all(is_atom_char))
+}
+
+/// `atext` of RFC 5322, and of RFC 6531.
+fn is_atom_char(c: char) -> bool {
+    u8::try_from(c).ok().filter(u8::is_ascii).map_or_else(|| beyond::is_allowed(c), is_atext)
 }
 
 #[cfg(test)]

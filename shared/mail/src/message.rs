@@ -67,7 +67,7 @@ pub struct Outgoing<'a> {
 
 impl Outgoing<'_> {
     /// The message with CRLF line ends, none longer than 998 octets, and none behind the last line: SMTP's own CRLF before the dot ends it.
-    /// Unsigned; see [`crate::DkimSigner::sign`].
+    /// ASCII, but for a recipient's letters beyond it, which stand in To as they are (RFC 6532). Unsigned; see [`crate::DkimSigner::sign`].
     pub fn build(&self) -> Vec<u8> {
         let mut random = [0; 12];
         // Without randomness the boundary is still one that no encoded body holds by chance.
@@ -206,6 +206,25 @@ mod tests {
         let name = "y".repeat(990);
         for line in build(&sender(&name), &rendered).split(|byte| *byte == b'\n') {
             assert!(line.len() <= 998, "{} octets", line.len());
+        }
+    }
+
+    #[test]
+    fn a_recipient_beyond_ascii_stands_in_to_as_it_is() {
+        let (rendered, sender) = (rendered(), sender(""));
+        let long = "ü".repeat(32);
+        for local in ["Mü.Ller", &long] {
+            let text = format!("{local}@Müller.example");
+            let recipient = Address::parse(&text).unwrap();
+            let mail = MailRef { tenant: TenantId(1), campaign: CampaignId(2), mail: MailId(3) };
+            let now = datetime!(2026-11-23 18:00 UTC);
+            let outgoing =
+                Outgoing { mail, sender: &sender, recipient: &recipient, rendered: &rendered, now };
+            let message = String::from_utf8(outgoing.build()).unwrap();
+            let to = format!("To: <{local}@xn--mller-kva.example>\r\n");
+            let unfolded = message.replace("\r\n ", " ");
+            assert!(unfolded.contains(&to), "{message}");
+            assert!(unfolded.replace(&to, "").is_ascii());
         }
     }
 

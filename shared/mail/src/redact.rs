@@ -56,22 +56,26 @@ fn local_start(bytes: &[u8], at: usize) -> usize {
     if at > 0 && bytes[at - 1] == b'"' {
         return bytes[..at - 1].iter().rposition(|byte| *byte == b'"').unwrap_or(at);
     }
-    let is_local = |byte: &u8| *byte == b'.' || is_atext(*byte) || !byte.is_ascii();
+    // With a backslash: letters beyond ASCII as RFC 6533, 3 spells them, `m\\x{FC}ller`.
+    let is_local = |byte: &u8| matches!(byte, b'.' | b'\\') || is_atext(*byte) || !byte.is_ascii();
     bytes[..at].iter().rposition(|byte| !is_local(byte)).map_or(0, |before| before + 1)
 }
 
 fn without_word(text: &str, word: &str) -> String {
-    if word.len() < LOCAL_PART_BYTES_MIN || !word.is_ascii() {
+    if word.len() < LOCAL_PART_BYTES_MIN {
         return text.to_owned();
     }
-    let lower = text.to_ascii_lowercase();
-    let word = word.to_ascii_lowercase();
+    let word: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
     let is_part = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
     let mut written = String::with_capacity(text.len());
     let mut copied = 0;
-    for (at, _) in lower.match_indices(&word) {
-        let end = at + word.len();
-        if at < copied || text[..at].ends_with(is_part) || text[end..].starts_with(is_part) {
+    for (at, _) in text.char_indices() {
+        if at < copied || text[..at].ends_with(is_part) {
+            continue;
+        }
+        let Some(length) = begins_with(&text[at..], &word) else { continue };
+        let end = at + length;
+        if text[end..].starts_with(is_part) {
             continue;
         }
         written.push_str(&text[copied..at]);
@@ -82,6 +86,20 @@ fn without_word(text: &str, word: &str) -> String {
     written
 }
 
+/// In how many bytes the text begins with the word, which is in lower case, whatever its own case.
+fn begins_with(text: &str, word: &[char]) -> Option<usize> {
+    let mut rest = word;
+    for (at, c) in text.char_indices() {
+        for lower in c.to_lowercase() {
+            rest = rest.strip_prefix(&[lower])?;
+        }
+        if rest.is_empty() {
+            return Some(at + c.len_utf8());
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,7 +107,8 @@ mod tests {
     #[test]
     fn addresses_are_hidden() {
         let anna: &[&str] = &["Anna.Muster@example.com"];
-        let table: [(&str, &[&str], &str); 9] = [
+        let ivan: &[&str] = &["иван@example.com", "Jörg.Müller@example.com"];
+        let table: [(&str, &[&str], &str); 12] = [
             ("550 5.1.1 <anna@example.com>: unknown", &[], "550 5.1.1 <address>: unknown"),
             ("to=anna.x+y@sub.example.com, and b@c.example.", &[], "<address>, and <address>."),
             ("\"anna muster\"@example.com gone", &[], "<address> gone"),
@@ -99,6 +118,9 @@ mod tests {
             ("banna.muster anna.musterx", anna, "banna.muster anna.musterx"),
             ("two\r\n  lines\t@ home", &[], "two lines @ home"),
             ("550 al is ok", &["al@example.com"], "550 al is ok"),
+            ("550 user ИВАН (jörg.müller, иванов)", ivan, "550 user <address> (<address>, иванов)"),
+            ("m\\x{FC}ller@example.com gone", &[], "<address> gone"),
+            ("utf-8;用户@例子.example: no", &[], "utf-8;<address>: no"),
         ];
         for (text, addresses, redacted) in table {
             assert_eq!(redact(text, addresses), redacted, "{text}");

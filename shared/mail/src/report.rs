@@ -122,8 +122,12 @@ fn original_return_path(message: &Message<'_>) -> Option<Unverified> {
     message.parts.iter().find_map(|part| {
         let original = match &part.body {
             PartType::Message(original) => original.header_raw(HeaderName::ReturnPath).map(ToOwned::to_owned),
-            // Headers alone: text/rfc822-headers.
-            _ if part.content_type().and_then(|kind| kind.subtype()) == Some("rfc822-headers") => {
+            // Headers alone: text/rfc822-headers, or message/global-headers (RFC 6533) of a mail beyond ASCII.
+            _ if matches!(
+                part.content_type().and_then(|kind| kind.subtype()),
+                Some("rfc822-headers" | "global-headers")
+            ) =>
+            {
                 let headers = String::from_utf8_lossy(part.contents()).into_owned();
                 Fields::groups(&headers)
                     .first()

@@ -279,7 +279,8 @@ mod tests {
             6,a@b.example,gr\xFCn\n\
             7,a@b.example,\0\n\
             8,a@b.example\xC3,\xBCx\n\
-            9,m\xC3\xBCller@b.example,x\n";
+            9,m\xC3\xBCller@b.example,x\n\
+            10,m\xC2\xA0ller@b.example,x\n";
         assert_eq!(
             rejected(text),
             [
@@ -290,7 +291,7 @@ mod tests {
                 line("8", "", "row_encoding"),
                 line("9", "note", "row_nul"),
                 line("10", "", "row_encoding"),
-                line("11", "E-Mail", "address_non_ascii"),
+                line("12", "E-Mail", "address_local_part"),
             ]
         );
     }

@@ -52,6 +52,14 @@ async fn verify(keys: &DkimKeys, message: &[u8]) -> Vec<bool> {
 }
 
 #[tokio::test]
+async fn a_recipient_beyond_ascii_is_signed() {
+    let keys = keys();
+    let message = String::from_utf8(MESSAGE.to_vec()).unwrap().replace("<b@", "<Mü.用户@");
+    let signed = DkimSigner::new(&keys).unwrap().sign(message.as_bytes()).unwrap();
+    assert_eq!(verify(&keys, &signed).await, [true, true]);
+}
+
+#[tokio::test]
 async fn both_signatures_verify() {
     let keys = keys();
     let signed = DkimSigner::new(&keys).unwrap().sign(MESSAGE).unwrap();
