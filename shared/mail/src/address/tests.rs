@@ -53,6 +53,8 @@ fn bad_addresses_say_what_is_wrong() {
         ("\"anna\\\"@example.com", LocalPart),
         ("\"an\nna\"@example.com", LocalPart),
         ("\"\"@example.com", LocalPart),
+        ("\"an<n>a\"@example.com", LocalPart),
+        ("\"an\\>na\"@example.com", LocalPart),
         // Not seen: no width, a direction, a soft hyphen, a filler; a space; a control; private; not assigned; a mark of nothing.
         ("an\u{200b}na@example.com", LocalPart),
         ("an\u{200d}na@example.com", LocalPart),
