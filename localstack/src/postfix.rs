@@ -79,6 +79,7 @@ smtpd_peername_lookup = no
 smtpd_client_connection_count_limit = 0
 smtpd_client_connection_rate_limit = 0
 message_size_limit = 52428800
+smtputf8_enable = yes
 mailbox_size_limit = 0
 
 # Everything goes to the sink, bounces too. No DNS.

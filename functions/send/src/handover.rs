@@ -8,14 +8,16 @@ use std::{
     time::Duration,
 };
 
+use contract::MailId;
 use mail::Spooled;
-use store::Store;
+use store::{Store, StoreError};
 use time::OffsetDateTime;
 use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     Error, Place,
     dialogue::{Connection, Unreachable},
+    ledger,
     outcome::{Outcome, State, decide},
     relay::Relay,
     writer::{Steps, Writer},
@@ -26,6 +28,10 @@ use crate::{
 pub const CONNECTIONS: usize = 10;
 /// A connection that breaks this often, without a mail between, is left.
 const RECONNECTS_MAX: u32 = 3;
+
+/// What the row says of a mail that the relay cannot take.
+const BEYOND_ASCII: &str =
+    "not sent: the address has letters beyond ASCII, and the relay takes no such addresses (SMTPUTF8)";
 
 /// A clock that starts at a given time.
 #[derive(Debug, Clone, Copy)]
@@ -160,17 +166,39 @@ pub async fn hand_over(
     // In this task, so that an invocation that is cut off cuts the writer off too.
     let written = writer.run(receiver).await;
     let mut handed = Handed::default();
+    let mut beyond_relay = Vec::new();
     while let Some(done) = workers.join_next().await {
-        handed.add(done.map_err(|_| Error::CutOff)?);
+        let (one, beyond) = done.map_err(|_| Error::CutOff)?;
+        handed.add(one);
+        beyond_relay.extend(beyond);
     }
     written?;
+    if !beyond_relay.is_empty() {
+        let refused = refuse(store, place, &beyond_relay, clock.now()).await?;
+        handed.refused += refused;
+        handed.skipped += beyond_relay.len() - refused;
+    }
     handed.left = shared.left();
     Ok(handed)
 }
 
-/// One connection's life.
-async fn work(shared: Arc<Shared>, steps: Steps) -> Handed {
+/// In one statement, once all connections are gone: an invocation that ends before leaves the rows as they are, for the next one.
+async fn refuse(
+    store: &Store,
+    place: Place,
+    mails: &[MailId],
+    now: OffsetDateTime,
+) -> Result<usize, StoreError> {
+    let mut tx = store.campaign(place.tenant, place.campaign).await?;
+    let refused = ledger::refuse(&mut tx, mails, BEYOND_ASCII, now).await?;
+    tx.commit().await?;
+    Ok(usize::try_from(refused).unwrap_or(mails.len()).min(mails.len()))
+}
+
+/// One connection's life; with the mails that its relay cannot take.
+async fn work(shared: Arc<Shared>, steps: Steps) -> (Handed, Vec<MailId>) {
     let mut handed = Handed::default();
+    let mut beyond_relay = Vec::new();
     let mut open: Option<Connection> = None;
     let mut outcome: Option<Outcome> = None;
     let mut breaks = 0;
@@ -185,6 +213,12 @@ async fn work(shared: Arc<Shared>, steps: Steps) -> Handed {
             open = Some(connection);
             break;
         };
+        // Before its row is taken: what is not offered is never in doubt.
+        if !connection.can_offer(mail) {
+            beyond_relay.push(mail.mail);
+            open = Some(connection);
+            continue;
+        }
         let attempt = match steps.step(outcome.take(), Some(mail.mail)).await {
             Ok(Some(attempt)) => attempt,
             Ok(None) => {
@@ -223,7 +257,7 @@ async fn work(shared: Arc<Shared>, steps: Steps) -> Handed {
     if let Some(connection) = open {
         connection.quit().await;
     }
-    handed
+    (handed, beyond_relay)
 }
 
 async fn connect(shared: &Shared) -> Option<Connection> {

@@ -70,6 +70,25 @@ pub(crate) async fn settle_lost(
     Ok(lost.rows_affected())
 }
 
+/// Mails that the relay cannot take at all become `refused`; says how many. None of them was offered to it, so none is in doubt.
+pub(crate) async fn refuse(
+    tx: &mut CampaignTx,
+    mails: &[MailId],
+    reply: &str,
+    now: OffsetDateTime,
+) -> Result<u64, StoreError> {
+    let refused = sqlx::query(
+        "UPDATE ledger SET state = 'refused', reply = $2, due_at = NULL, changed_at = $3
+         WHERE id = ANY ($1) AND state = 'spooled'",
+    )
+    .bind(mails.iter().map(|mail| mail.0).collect::<Vec<_>>())
+    .bind(reply)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(refused.rows_affected())
+}
+
 /// Rows that nobody could hand over in the launch's lifetime; says how many.
 pub(crate) async fn expire(
     tx: &mut CampaignTx,

@@ -16,6 +16,8 @@ const PUT: Duration = Duration::from_secs(30);
 pub(super) struct Envelope {
     pub from: String,
     pub recipients: Vec<String>,
+    /// The client said SMTPUTF8.
+    pub beyond_ascii: bool,
 }
 
 /// Keeps the mail for every recipient; an error in words when one could not be kept.

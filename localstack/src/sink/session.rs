@@ -1,4 +1,4 @@
-//! One SMTP connection (RFC 5321, with PIPELINING of RFC 2920 and 8BITMIME of RFC 6152).
+//! One SMTP connection (RFC 5321, with PIPELINING of RFC 2920, 8BITMIME of RFC 6152 and SMTPUTF8 of RFC 6531).
 
 use std::time::Duration;
 
@@ -14,6 +14,8 @@ const LINE_BYTES_MAX: u64 = 64 * 1024;
 const MESSAGE_BYTES_MAX: usize = 50 * 1024 * 1024;
 /// The most that RFC 5321 asks a server to take.
 const RECIPIENTS_MAX: usize = 100;
+/// Who greets with a name that begins so meets a server without SMTPUTF8, as relays of old are.
+const ASCII_ONLY: &str = "ascii-only.";
 /// How long `slow` thinks.
 const SLOWNESS: Duration = Duration::from_secs(2);
 
@@ -68,9 +70,10 @@ fn command(line: &str, envelope: &mut Option<Envelope>, sink: &Sink) -> Next {
     let answer = match verb.to_ascii_uppercase().as_str() {
         "EHLO" => {
             *envelope = None;
+            let smtputf8 = if rest.starts_with(ASCII_ONLY) { "" } else { "250-SMTPUTF8\r\n" };
             format!(
                 "250-sink.localhost.example\r\n250-PIPELINING\r\n250-SIZE {MESSAGE_BYTES_MAX}\r\n\
-                 250-ENHANCEDSTATUSCODES\r\n250 8BITMIME"
+                 250-ENHANCEDSTATUSCODES\r\n{smtputf8}250 8BITMIME"
             )
         }
         "HELO" => {
@@ -79,7 +82,9 @@ fn command(line: &str, envelope: &mut Option<Envelope>, sink: &Sink) -> Next {
         }
         "MAIL" => match path(rest, "FROM:") {
             Some(from) if envelope.is_none() => {
-                *envelope = Some(Envelope { from, recipients: Vec::new() });
+                let beyond_ascii =
+                    rest.split(' ').any(|parameter| parameter.eq_ignore_ascii_case("SMTPUTF8"));
+                *envelope = Some(Envelope { from, recipients: Vec::new(), beyond_ascii });
                 "250 2.1.0 ok".to_owned()
             }
             Some(_) => "503 5.5.1 one at a time".to_owned(),
@@ -87,6 +92,9 @@ fn command(line: &str, envelope: &mut Option<Envelope>, sink: &Sink) -> Next {
         },
         "RCPT" => match (path(rest, "TO:"), envelope.as_mut()) {
             (_, None) => "503 5.5.1 MAIL first".to_owned(),
+            (Some(recipient), Some(envelope)) if !recipient.is_ascii() && !envelope.beyond_ascii => {
+                "553 5.6.7 SMTPUTF8 is missing".to_owned()
+            }
             (Some(recipient), Some(envelope)) if !recipient.is_empty() => add(envelope, recipient, sink),
             _ => "501 5.5.4 RCPT TO:<address>".to_owned(),
         },

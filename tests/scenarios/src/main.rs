@@ -28,6 +28,7 @@ mod import_waits_for_the_whole_file;
 mod killed_import_is_whole_or_nothing;
 mod killed_send_loses_and_doubles_nothing;
 mod layering;
+mod letters_beyond_ascii_reach_their_recipient;
 mod login_takes_what_the_account_demands;
 mod long_folder_is_listed_page_by_page;
 mod nonsense_ends_its_own_session_alone;

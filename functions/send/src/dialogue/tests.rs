@@ -174,6 +174,40 @@ async fn every_step_of_the_pipelined_dialogue() {
     }
 }
 
+const BEYOND: &str = "250-relay.example\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n";
+
+#[tokio::test]
+async fn an_address_beyond_ascii_is_offered_where_the_relay_takes_it() {
+    let mails =
+        [mail(b"x"), Spooled { to: "mü.ller@example.org".to_owned(), ..mail("To: ü\r\n\r\nx".as_bytes()) }];
+    for extensions in [PLAIN, PIPELINING] {
+        let (relay, task) = relay(extensions, vec![]).await;
+        let connection = Connection::open(&relay, soon()).await.unwrap();
+        assert_eq!([true, false], [0, 1].map(|at: usize| connection.can_offer(&mails[at])));
+        drop(connection);
+        task.await.unwrap();
+    }
+    let script = vec![
+        Line("MAIL FROM:<b-x@b.example>\r\n", OK),
+        Line("RCPT TO:<anna@example.org>", OK),
+        Line("DATA", GO),
+        Content(OK),
+        Line("MAIL FROM:<b-x@b.example> BODY=8BITMIME SMTPUTF8\r\n", OK),
+        Line("RCPT TO:<mü.ller@example.org>", OK),
+        Line("DATA", GO),
+        Content(OK),
+    ];
+    let (relay, task) = relay(BEYOND, script).await;
+    let mut connection = Connection::open(&relay, soon()).await.unwrap();
+    for mail in &mails {
+        assert!(connection.can_offer(mail));
+        let heard = connection.deliver(mail, soon()).await;
+        assert!(matches!(heard.answer, Answer::Reply { code: 250, .. }), "{heard:?}");
+    }
+    drop(connection);
+    assert_eq!(String::from_utf8(task.await.unwrap()).unwrap(), "x\r\n.\r\nTo: ü\r\n\r\nx\r\n.\r\n");
+}
+
 #[tokio::test]
 async fn a_connection_carries_many_mails_and_their_content_unchanged() {
     let round = || [Line("MAIL", OK), Line("RCPT", OK), Line("DATA", GO), Content(OK)];

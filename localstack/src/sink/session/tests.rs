@@ -156,3 +156,21 @@ async fn a_bounce_that_cannot_be_put_is_deferred() {
     let answer = sink.talk(&format!("{}QUIT\r\n", mail("b+x@bounces.localhost.example", "x"))).await;
     assert!(answer.contains("451 4.3.0"), "{answer}");
 }
+
+#[tokio::test]
+async fn addresses_beyond_ascii_are_taken_from_who_says_so() {
+    let sink = start("beyond", "").await;
+    let mail = |hello: &str, extension: &str| {
+        format!(
+            "EHLO {hello}\r\nMAIL FROM:<a@b.example>{extension}\r\nRCPT TO:<mü.ller@utf8.example>\r\nDATA\r\n\
+             To: ü\r\n\r\nx\r\n.\r\nQUIT\r\n"
+        )
+    };
+    let answer = sink.talk(&mail("c.example", " BODY=8BITMIME SMTPUTF8")).await;
+    assert!(answer.contains("250-SMTPUTF8\r\n") && answer.contains("250 2.0.0 kept"), "{answer}");
+    assert!(sink.mails("utf8.example")[0].contains("X-Envelope-To: <mü.ller@utf8.example>"));
+    let answer = sink.talk("EHLO ascii-only.c.example\r\nQUIT\r\n").await;
+    assert!(!answer.contains("SMTPUTF8") && answer.contains("250 8BITMIME"), "{answer}");
+    let without = "EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<mü.ller@utf8.example>\r\nQUIT\r\n";
+    assert!(sink.talk(without).await.contains("553 5.6.7"));
+}
