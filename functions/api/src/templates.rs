@@ -165,6 +165,7 @@ mod tests {
         assert!(domain("Acme\r\nBcc: x", "news@acme.example").is_err());
         assert!(domain(&"x".repeat(101), "news@acme.example").is_err());
         assert!(domain("Acme", "acme.example").is_err());
+        assert!(domain("Acme", "jörg@acme.example").is_err());
     }
 
     #[test]

@@ -174,8 +174,8 @@ fn check_quoted(inner: &str) -> Result<(), AddressError> {
     if inner.is_empty() { Err(AddressError::LocalPart) } else { Ok(()) }
 }
 
-/// ASCII that may stand between quotation marks, a backslash before it or not. Angle brackets may not: they end the path of an SMTP command for
-/// many a server, and one such address would stop its whole slice at the spool.
+/// ASCII that may stand between quotation marks, a backslash before it or not. Angle brackets may not: they end the path of an SMTP command
+/// for many a server, and one such address would stop its whole slice at the spool.
 fn is_quotable(c: char) -> bool {
     matches!(c, ' '..='~') && !matches!(c, '<' | '>')
 }

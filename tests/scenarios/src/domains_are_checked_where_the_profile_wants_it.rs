@@ -46,6 +46,16 @@ async fn by_the_name_server_that_the_function_is_told() {
         ["line,column,code", "3,email,address_domain_no_mail", "4,email,address_domain_no_mail"]
     );
     assert!(!report.contains("example"), "a report repeats nothing of a row");
+
+    // Name servers that answer nothing: the import says so, and goes on without them.
+    let down: Vec<String> = (0..300).map(|n| format!("a@servfail--{n}.example")).collect();
+    tenant.put("down.csv", format!("email\n{}\n", down.join("\n"))).await;
+    let control = json!({"campaign": "spring", "overrides": {"check_domains": true}});
+    tenant.put("down.csv.ctl", control.to_string()).await;
+    wait::until("the import without answers", async || imported(&tenant, campaign, 3, (300, 0)).await).await;
+    let imports = tenant.imports(campaign).await;
+    let told = imports.iter().find(|import| import["reason_code"] == "domains_unchecked").unwrap();
+    assert!(told["reason"].as_str().unwrap().contains("300 rows"), "{told}");
     tenant.all_is_well(campaign).await;
     undeploy(&stack, &prefix).unwrap();
 }
