@@ -17,7 +17,7 @@ const BAD: usize = 1;
 /// A row's ballast where the copy has to last long enough to be met.
 const BALLAST: usize = 300_000;
 
-/// Where the function is killed. All but the copy are places where a lock of ours holds it.
+/// Where the function is killed. Everywhere but in the copy a lock of ours holds it; there it is stopped.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Moment {
     /// The event has come; nothing is recorded.
@@ -76,7 +76,7 @@ impl Random {
                 Moment::Launching,
                 Moment::Ending,
             ];
-            round.extend((0..3).map(|_| Moment::Copying(self.below(80) as u64)));
+            round.extend((0..3).map(|_| Moment::Copying(self.below(70) as u64)));
             while !round.is_empty() {
                 moments.push(round.swap_remove(self.below(round.len())));
             }
@@ -194,11 +194,16 @@ impl Victim<'_> {
             next.until_blocked(statement).await;
             held = Some((next, statement));
         }
+        let function = &tenant.stack.deployment.functions["import"];
         if let Moment::Copying(percent) = self.moment {
+            self.until_copied(1).await;
+            let running = processes_of(function);
             self.until_copied(bytes * percent / 100).await;
+            signal("STOP", &running);
         }
         self.moment_is_met().await;
-        signal("KILL", &processes_of(&tenant.stack.deployment.functions["import"]));
+        self.look().await;
+        signal("KILL", &processes_of(function));
         if let Some((hold, _)) = held {
             hold.release().await;
         }

@@ -225,7 +225,12 @@ async fn when_its_campaign_ends() {
     })
     .await;
     table.release().await;
-    // The file is in nobody's hands any more, so its own time ends it.
+    // The file is in nobody's hands any more: its lease ends, and its own time ends it.
+    sqlx::query("UPDATE broadcast.files SET leased_until = now() WHERE tenant_id = $1")
+        .bind(tenant.id)
+        .execute(&mut tenant.superuser().await)
+        .await
+        .unwrap();
     wait::until("Incoming to be empty", async || {
         sweep(&tenant, later).await;
         keys(&tenant).await.iter().all(|key| !key.starts_with("Incoming/")).then_some(())
