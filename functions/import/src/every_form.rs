@@ -181,7 +181,6 @@ fn every_reason_that_a_file_alone_can_have_has_a_form() {
         Code::AddressMissing,
         Code::AddressNoAt,
         Code::AddressLocalPart,
-        Code::AddressNonAscii,
         Code::AddressDomain,
         Code::AddressTooLong,
         Code::RowRagged,

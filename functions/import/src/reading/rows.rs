@@ -148,7 +148,7 @@ struct Taker<'t, W: Write, F, S> {
     copy: CopyRows,
 }
 
-impl<W: Write, F: FnOnce() -> W, S: FnMut(Bytes) -> bool> Taker<'_, W, F, S> {
+impl<W: Write, F: FnOnce() -> io::Result<W>, S: FnMut(Bytes) -> bool> Taker<'_, W, F, S> {
     /// `refused` says that the domain of its address takes no mail.
     fn take(&mut self, table: &mut Rows, record: &Record<'_>, refused: bool) -> Result<(), Stop> {
         let columns = &table.columns;
