@@ -17,6 +17,7 @@ mod domains_are_checked_where_the_profile_wants_it;
 mod empty_control_file_is_explained_by_the_files_name;
 mod event_delivered_twice_imports_once;
 mod every_bounce_becomes_one_response;
+mod every_form_of_csv_is_read;
 mod every_open_has_its_answer;
 mod everything_is_deleted_on_time;
 mod export_never_skips_a_late_commit;
