@@ -9,8 +9,10 @@ use crate::paths;
 use crate::run::{cargo_command, wait};
 
 /// The binaries of `tests/fuzz/Cargo.toml`.
-const TARGETS: [&str; 4] = ["sftp_path", "sftp_packet", "scp_line", "openpgp_message"];
-/// How long each one runs: long enough to try each seed in many ways, and four of them stay within minutes.
+const TARGETS: [&str; 5] = ["sftp_path", "sftp_packet", "scp_line", "openpgp_message", "csv_to_copy"];
+/// Seeds of `csv_to_copy` beside its own: all forms that imports are tested with.
+const FORMS: (&str, &str) = ("csv_to_copy", "tests/forms/fixtures");
+/// How long each one runs: long enough to try each seed in many ways, and all of them stay within minutes.
 const SECONDS_EACH: u32 = 60;
 /// One input that takes longer hangs: most take microseconds, and a message of `OpenPGP` below a millisecond.
 const INPUT_SECONDS_MAX: u32 = 10;
@@ -58,6 +60,9 @@ async fn fuzz(binary: &Path, target: &str, folder: &Path) -> Result<bool> {
         .arg(format!("-artifact_prefix={}/", crashes.display()))
         .arg("-verbosity=0")
         .args([&corpus, &seeds]);
+    if target == FORMS.0 {
+        command.arg(paths::checkout().join(FORMS.1));
+    }
     let again = binary.display();
     if wait("run a fuzz target", command).await?.success() {
         return Ok(true);
