@@ -21,6 +21,8 @@ use crate::{
 
 const MIB: u64 = 1024 * 1024;
 const MANY_SESSIONS: usize = 50;
+/// Times that one run of a peer is begun: rclone's server refuses a file once in a while. The gateway's first failure ends the benchmark.
+const PEER_ATTEMPTS_MAX: usize = 3;
 /// What the gateway may hold for one upload.
 const UPLOAD_MIB_MAX: f64 = 32.0;
 
@@ -135,8 +137,11 @@ pub async fn bench(stack: &Stack, runs: usize, way: Way, only: &str) -> Result<V
         let mut peak_kib = Vec::new();
         for run in 1..=runs {
             for (peer, rates) in case.peers.iter().zip(&mut seen) {
-                let one = measure(stack, &place, case, way, *peer).await?;
-                eprintln!("{}, {}, run {run}: {} {one}", way.bench(), case.name, peer.name());
+                let line = format!("{}, {}, run {run}: {}", way.bench(), case.name, peer.name());
+                let (one, attempt) =
+                    attempts(*peer, &line, || measure(stack, &place, case, way, *peer)).await?;
+                let again = if attempt > 1 { format!(", at attempt {attempt}") } else { String::new() };
+                eprintln!("{line} {one}{again}");
                 rates.push(one.rate);
                 if *peer == Peer::Gateway {
                     peak_kib.push((one.idle_kib, one.peak_kib));
@@ -193,6 +198,20 @@ fn memory(case: &Case, kib: &[(u64, u64)], peak_rss_mib: u64) -> Comparison {
         peer_name: "the limit",
         ratio: rounded(UPLOAD_MIB_MAX / each, 2),
         peak_rss_mib,
+    }
+}
+
+/// What came of the first attempt that came to its end, and its number. Of the gateway there is one attempt.
+async fn attempts<T>(peer: Peer, line: &str, mut run: impl AsyncFnMut() -> Result<T>) -> Result<(T, usize)> {
+    let attempts_max = if peer == Peer::Gateway { 1 } else { PEER_ATTEMPTS_MAX };
+    let mut attempt = 1;
+    loop {
+        match run().await {
+            Ok(seen) => return Ok((seen, attempt)),
+            Err(error) if attempt < attempts_max => eprintln!("{line} failed at attempt {attempt}: {error}"),
+            Err(error) => return Err(error),
+        }
+        attempt += 1;
     }
 }
 
