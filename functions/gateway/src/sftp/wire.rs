@@ -16,8 +16,9 @@ const LENGTH_BYTES: usize = 4;
 /// `SSH_FXP_DATA`
 const DATA: u8 = 103;
 
-/// What is taken in while an answer waits for the client: what OpenSSH has under way at most, 64 packets of the largest size.
-const AHEAD_BYTES_MAX: usize = 64 * PACKET_BYTES_MAX as usize;
+/// What is taken in while an answer waits for the client. Only the content of files fills a client's window, so these are requests to read:
+/// thirty thousand of them, where clients have some thousands under way at most. Who goes on sending and reads nothing holds no more.
+const AHEAD_BYTES_MAX: usize = 4 * PACKET_BYTES_MAX as usize;
 /// Room for what the channel gives at once, so that it is not taken in by crumbs.
 const ROOM_BYTES: usize = 32 * 1024;
 /// What a session keeps of its buffer while nothing waits in it: two of the largest packets.
@@ -125,6 +126,9 @@ fn make_room(ahead: &mut BytesMut) {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt;
     use russh_sftp::protocol::{Data, Packet};
 
     use super::*;
@@ -154,6 +158,29 @@ mod tests {
         client.read_exact(&mut answers).await.unwrap();
         drop(client);
         server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_sends_and_never_reads_is_held_up() {
+        const PIPE_BYTES: usize = 1024;
+        let (mut client, server) = io::duplex(PIPE_BYTES);
+        let mut wire = Wire::new(server);
+        let (mut taken, answer) = (0, [7; 5000]);
+        {
+            // Never ends, because the client does not read.
+            let mut sending = pin!(wire.send(&answer));
+            let mut held_up = false;
+            while !held_up {
+                // The runtime lets nobody do everything at once.
+                tokio::task::yield_now().await;
+                assert!(sending.as_mut().now_or_never().is_none());
+                let sent = client.write(&[1; PIPE_BYTES]).now_or_never();
+                held_up = sent.is_none();
+                taken += sent.map_or(0, Result::unwrap);
+                assert!(taken <= AHEAD_BYTES_MAX + ROOM_BYTES + PIPE_BYTES, "{taken}");
+            }
+        }
+        assert!(taken >= AHEAD_BYTES_MAX && wire.ahead.len() < AHEAD_BYTES_MAX + ROOM_BYTES);
     }
 
     #[tokio::test]
