@@ -52,6 +52,14 @@ const LINES_TIME_MAX: Duration = Duration::from_secs(5);
 /// After an accept that failed, mostly for lack of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// How long things may take; the same everywhere but in tests.
+#[derive(Clone, Copy)]
+struct Times {
+    login: Duration,
+    idle: Duration,
+    lines: Duration,
+}
+
 /// What everybody hears then.
 pub(crate) const STOPPING: &str = "The File Exchange is being restarted. Connect again in a few minutes.";
 
@@ -63,6 +71,7 @@ pub struct Gateway {
     journal: Journal,
     partials: Partials,
     limits: Limits,
+    times: Times,
     /// No new logins and no new transfers: sessions end when nothing is being transferred.
     stopping: CancellationToken,
     /// The time for transfers is over: what is unfinished is put by.
@@ -84,6 +93,7 @@ impl Gateway {
             journal: Journal::new(),
             partials,
             limits: Limits::default(),
+            times: Times { login: LOGIN_TIME_MAX, idle: IDLE_TIME_MAX, lines: LINES_TIME_MAX },
             stopping: CancellationToken::new(),
             over: CancellationToken::new(),
         }
@@ -115,7 +125,7 @@ impl Gateway {
 
     /// Waits until what was done so far stands in the audit, as long as the database answers.
     pub(crate) async fn lines_are_written(&self) {
-        if timeout(LINES_TIME_MAX, self.journal.settled()).await.is_err() {
+        if timeout(self.times.lines, self.journal.settled()).await.is_err() {
             tracing::warn!(lines = self.journal.unwritten(), "lines of the audit are not written yet");
         }
     }
@@ -206,7 +216,7 @@ impl Gateway {
     ) {
         // Small answers must not wait for each other.
         let _ = stream.set_nodelay(true);
-        let grace = Instant::now() + LOGIN_TIME_MAX;
+        let grace = Instant::now() + self.times.login;
         let (client, cut) = (Arc::new(Client::new()), CancellationToken::new());
         let (logged_in, login) = oneshot::channel();
         let connection = Connection::new(Arc::clone(&self), source, Arc::clone(&client), logged_in);
@@ -251,7 +261,7 @@ impl Gateway {
             tokio::time::sleep(LAST_ANSWERS_TIME).await;
         };
         tokio::select! {
-            () = client.idle(IDLE_TIME_MAX) => "Nothing was asked for in 30 minutes.",
+            () = client.idle(self.times.idle) => "Nothing was asked for in 30 minutes.",
             () = unused => STOPPING,
         }
     }
@@ -298,3 +308,6 @@ async fn goodbye(
     cut.cancel();
     running.await
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -24,6 +24,12 @@ impl Standing {
         Self { next: Instant::now(), ended: false }
     }
 
+    /// Of a session that was just looked at.
+    #[cfg(test)]
+    pub fn looked_at() -> Self {
+        Self { next: Instant::now() + CHECK_INTERVAL, ended: false }
+    }
+
     /// Looks again, when that is long enough ago. `false` is for ever.
     pub async fn holds(&mut self, gateway: &Gateway, tenant: &Tenant, source: IpAddr) -> Result<bool, Error> {
         if self.ended || Instant::now() < self.next {

@@ -27,7 +27,7 @@ const STATEMENT_LINES_MAX: usize = 500;
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 
 /// A line with what it refers to.
-struct Entry {
+pub struct Entry {
     at: OffsetDateTime,
     tenant: Option<i64>,
     actor: String,
@@ -38,8 +38,16 @@ struct Entry {
     result: String,
 }
 
+/// Where lines are written, all of a statement or none.
+pub trait Table: Sync {
+    /// Adds rows in this order.
+    fn insert(&self, entries: &[Entry]) -> impl Future<Output = Result<(), sqlx::Error>> + Send;
+}
+
 /// The lines of all sessions that are not written yet.
 pub struct Journal {
+    waiting_max: u64,
+    retry_pause: Duration,
     waiting: Mutex<VecDeque<Entry>>,
     /// Lines that came, since the beginning.
     come: watch::Sender<u64>,
@@ -49,7 +57,17 @@ pub struct Journal {
 
 impl Journal {
     pub fn new() -> Self {
-        Self { waiting: Mutex::default(), come: watch::Sender::new(0), written: watch::Sender::new(0) }
+        Self::with(WAITING_LINES_MAX, RETRY_PAUSE)
+    }
+
+    pub fn with(waiting_max: u64, retry_pause: Duration) -> Self {
+        Self {
+            waiting_max,
+            retry_pause,
+            waiting: Mutex::default(),
+            come: watch::Sender::new(0),
+            written: watch::Sender::new(0),
+        }
     }
 
     fn waiting(&self) -> MutexGuard<'_, VecDeque<Entry>> {
@@ -75,7 +93,7 @@ impl Journal {
 
     /// Whether something new may begin.
     pub fn has_room(&self) -> bool {
-        self.unwritten() < WAITING_LINES_MAX
+        self.unwritten() < self.waiting_max
     }
 
     /// Lines that are not done with.
@@ -92,10 +110,10 @@ impl Journal {
     }
 
     /// Writes lines as they come, for ever.
-    pub async fn run(&self, pool: &PgPool) {
+    pub async fn run(&self, table: &impl Table) {
         loop {
             let entries = self.next().await;
-            self.keep_all(pool, &entries).await;
+            self.keep_all(table, &entries).await;
             self.written.send_modify(|written| *written += entries.len() as u64);
         }
     }
@@ -118,28 +136,28 @@ impl Journal {
         }
     }
 
-    async fn keep_all(&self, pool: &PgPool, entries: &[Entry]) {
-        if keep(pool, entries).await.is_ok() {
+    async fn keep_all(&self, table: &impl Table, entries: &[Entry]) {
+        if self.keep(table, entries).await.is_ok() {
             return;
         }
         // One of them cannot be: its tenant was deleted meanwhile, or a text is none for the database. The others can.
         for entry in entries {
-            if let Err(error) = keep(pool, slice::from_ref(entry)).await {
+            if let Err(error) = self.keep(table, slice::from_ref(entry)).await {
                 tracing::error!(tenant = entry.tenant, action = entry.action, %error, "an audit line is lost");
             }
         }
     }
-}
 
-/// Writes lines, however long that takes. An error is for ever.
-async fn keep(pool: &PgPool, entries: &[Entry]) -> Result<(), StoreError> {
-    loop {
-        match insert(pool, entries).await.map_err(StoreError::from) {
-            Err(error) if !is_about_values(error.sqlstate().as_deref()) => {
-                tracing::error!(lines = entries.len(), %error, "lines of the audit wait for the database");
-                tokio::time::sleep(RETRY_PAUSE).await;
+    /// Writes lines, however long that takes. An error is for ever.
+    async fn keep(&self, table: &impl Table, entries: &[Entry]) -> Result<(), StoreError> {
+        loop {
+            match table.insert(entries).await.map_err(StoreError::from) {
+                Err(error) if !is_about_values(error.sqlstate().as_deref()) => {
+                    tracing::error!(lines = entries.len(), %error, "lines of the audit wait for the database");
+                    tokio::time::sleep(self.retry_pause).await;
+                }
+                result => return result,
             }
-            result => return result,
         }
     }
 }
@@ -149,12 +167,13 @@ fn is_about_values(sqlstate: Option<&str>) -> bool {
     sqlstate.is_some_and(|state| state.starts_with("22") || state.starts_with("23"))
 }
 
-async fn insert(pool: &PgPool, entries: &[Entry]) -> Result<(), sqlx::Error> {
-    fn column<'a, T>(entries: &'a [Entry], of: impl Fn(&'a Entry) -> T) -> Vec<T> {
-        entries.iter().map(of).collect()
-    }
-    // Numbers are given in the order of the rows.
-    sqlx::query(
+impl Table for PgPool {
+    async fn insert(&self, entries: &[Entry]) -> Result<(), sqlx::Error> {
+        fn column<'a, T>(entries: &'a [Entry], of: impl Fn(&'a Entry) -> T) -> Vec<T> {
+            entries.iter().map(of).collect()
+        }
+        // Numbers are given in the order of the rows.
+        sqlx::query(
         "INSERT INTO broadcast.audit (at, tenant_id, actor, action, subject, source, bytes, result)
          SELECT at, tenant_id, actor, action, subject, source, bytes, result
          FROM unnest($1::timestamptz[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[])
@@ -169,9 +188,10 @@ async fn insert(pool: &PgPool, entries: &[Entry]) -> Result<(), sqlx::Error> {
     .bind(column(entries, |entry| entry.source.as_str()))
     .bind(column(entries, |entry| entry.bytes))
     .bind(column(entries, |entry| entry.result.as_str()))
-    .execute(pool)
+    .execute(self)
     .await?;
-    Ok(())
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -224,6 +244,119 @@ mod tests {
         journal.written.send_modify(|written| *written += taken.len() as u64);
         assert!(journal.has_room());
         assert_eq!(journal.unwritten(), WAITING_LINES_MAX - taken.len() as u64);
+    }
+
+    /// A database that answers so, one answer after the other, and at last without an error. It keeps what it takes.
+    #[derive(Default)]
+    struct Failing {
+        answers: Mutex<VecDeque<Option<&'static str>>>,
+        kept: Mutex<Vec<String>>,
+        asked: watch::Sender<usize>,
+    }
+
+    impl Table for Failing {
+        async fn insert(&self, entries: &[Entry]) -> Result<(), sqlx::Error> {
+            self.asked.send_modify(|asked| *asked += 1);
+            let answer = self.answers.lock().unwrap().pop_front();
+            match answer {
+                None => {}
+                Some(None) => return Err(sqlx::Error::PoolTimedOut),
+                Some(Some(code)) => return Err(sqlx::Error::Database(Box::new(Refused(code)))),
+            }
+            self.kept.lock().unwrap().extend(entries.iter().map(|entry| entry.result.clone()));
+            Ok(())
+        }
+    }
+
+    #[derive(Debug)]
+    struct Refused(&'static str);
+
+    impl std::fmt::Display for Refused {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Refused {}
+
+    impl sqlx::error::DatabaseError for Refused {
+        fn message(&self) -> &str {
+            self.0
+        }
+
+        fn code(&self) -> Option<std::borrow::Cow<'_, str>> {
+            Some(self.0.into())
+        }
+
+        fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+            self
+        }
+
+        fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+            self
+        }
+
+        fn kind(&self) -> sqlx::error::ErrorKind {
+            sqlx::error::ErrorKind::Other
+        }
+    }
+
+    /// Runs until all lines are done with.
+    async fn run_out(journal: &Journal, table: &Failing) {
+        tokio::select! {
+            () = journal.run(table) => {}
+            () = journal.settled() => {}
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_are_kept_and_written_when_the_database_answers_again() {
+        for answers in [&[None][..], &[None, Some("57P01"), Some("42501"), None]] {
+            let (journal, table) = (Journal::with(3, Duration::ZERO), Failing::default());
+            table.answers.lock().unwrap().extend(answers);
+            push(&journal, "first");
+            push(&journal, "second");
+            run_out(&journal, &table).await;
+            assert_eq!(*table.kept.lock().unwrap(), ["first", "second"]);
+            assert_eq!((*table.asked.borrow(), journal.unwritten()), (answers.len() + 1, 0));
+        }
+    }
+
+    #[tokio::test]
+    async fn above_its_bound_there_is_no_room_until_lines_are_written() {
+        let (journal, table) = (Journal::with(2, Duration::from_hours(1)), Failing::default());
+        table.answers.lock().unwrap().push_back(None);
+        push(&journal, "first");
+        assert!(journal.has_room());
+        push(&journal, "second");
+        // The database has failed, and is not asked again for an hour.
+        let mut asked = table.asked.subscribe();
+        tokio::select! {
+            () = journal.run(&table) => {}
+            _ = asked.wait_for(|asked| *asked > 0) => {}
+        }
+        assert!(!journal.has_room() && journal.settled().now_or_never().is_none());
+        // What is under way has its lines all the same.
+        push(&journal, "third");
+        assert_eq!((journal.unwritten(), table.kept.lock().unwrap().len()), (3, 0));
+    }
+
+    #[tokio::test]
+    async fn a_line_that_the_database_never_takes_does_not_hold_up_the_others() {
+        let (journal, table) = (Journal::with(3, Duration::ZERO), Failing::default());
+        // To all three at once, and twice to the first alone.
+        let answers = [Some("23503"), None, Some("22021")];
+        table.answers.lock().unwrap().extend(answers);
+        for result in ["first", "second", "third"] {
+            push(&journal, result);
+        }
+        run_out(&journal, &table).await;
+        assert_eq!(*table.kept.lock().unwrap(), ["second", "third"]);
+        assert!(journal.has_room());
     }
 
     #[test]

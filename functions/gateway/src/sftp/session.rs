@@ -210,3 +210,45 @@ impl Session {
         self.gateway.lines_are_written().await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use bytes::Bytes;
+    use contract::TenantId;
+
+    use super::*;
+    use crate::gateway::tests::without_room;
+
+    fn request(packet: impl Into<Packet>) -> Result<Packet, (u32, Refusal)> {
+        // As it comes from a client, without its length.
+        let mut bytes = Bytes::try_from(packet.into()).unwrap().split_off(4);
+        Ok(Packet::try_from(&mut bytes).unwrap())
+    }
+
+    #[tokio::test]
+    async fn nothing_begins_while_too_many_lines_of_the_audit_wait() {
+        use russh_sftp::protocol::{Close, FileAttributes, Open, OpenFlags, Read, Remove, StatusCode};
+        let gateway = Arc::new(without_room().await);
+        let actor = "sftp password".to_owned();
+        let tenant = Tenant { id: TenantId(1), bucket: "bucket-1".to_owned(), actor, key: None };
+        let files = gateway.files(&tenant).await.unwrap();
+        let mut session = Session::new(gateway, tenant, Ipv4Addr::LOCALHOST.into(), files);
+        session.standing = Standing::looked_at();
+        let (id, handle, path) = (1, "1".to_owned(), "Incoming/x".to_owned());
+        let open = |pflags| Open { id, filename: path.clone(), pflags, attrs: FileAttributes::empty() };
+        for (packet, expected) in [
+            (request(open(OpenFlags::READ)), Refusal::UNAVAILABLE),
+            (request(open(OpenFlags::WRITE | OpenFlags::CREATE)), Refusal::UNAVAILABLE),
+            (request(Remove { id, filename: path.clone() }), Refusal::UNAVAILABLE),
+            // What is under way goes on; here there is nothing.
+            (request(Read { id, handle: handle.clone(), offset: 0, len: 1 }), Refusal::BAD_HANDLE),
+            (request(Close { id, handle: handle.clone() }), Refusal::BAD_HANDLE),
+        ] {
+            let Packet::Status(status) = session.answer(packet).await else { panic!("no status") };
+            assert_eq!((status.status_code, &*status.error_message), (expected.code, expected.words));
+            assert_ne!(status.status_code, StatusCode::Ok);
+        }
+    }
+}
