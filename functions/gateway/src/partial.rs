@@ -5,6 +5,7 @@
 //! the row names the holder that it was made for, so that an earlier one changes nothing any more.
 
 mod content;
+mod moment;
 mod writers;
 
 use access::MasterKey;
@@ -13,9 +14,12 @@ use exchange::{Left, TenantFiles};
 use sqlx::{FromRow, types::Uuid};
 use store::{Store, TenantTx};
 use time::OffsetDateTime;
+use tokio::time::Instant;
 
 use crate::Error;
 
+pub use moment::Moment;
+use moment::{Quiet, Rows};
 pub use writers::Writer;
 use writers::Writers;
 
@@ -28,17 +32,18 @@ pub struct Partials {
     store: Store,
     master: MasterKey,
     writers: Writers,
+    rows: Rows,
 }
 
 impl Partials {
     pub fn new(store: Store, master: MasterKey) -> Self {
-        Self { store, master, writers: Writers::default() }
+        Self { store, master, writers: Writers::default(), rows: Rows::default() }
     }
 
     /// Those of one tenant.
     pub fn of(&self, files: TenantFiles) -> TenantPartials {
         let (store, master, writers) = (self.store.clone(), self.master.clone(), self.writers.clone());
-        TenantPartials { store, master, writers, files }
+        TenantPartials { store, master, writers, rows: self.rows.clone(), quiet: Quiet::default(), files }
     }
 }
 
@@ -48,6 +53,8 @@ pub struct TenantPartials {
     store: Store,
     master: MasterKey,
     writers: Writers,
+    rows: Rows,
+    quiet: Quiet,
     files: TenantFiles,
 }
 
@@ -160,6 +167,11 @@ impl TenantPartials {
         &self.files
     }
 
+    /// Now, and how much this process has changed so far.
+    pub fn now(&self) -> Moment {
+        Moment::now(self.files.changes(), &self.rows)
+    }
+
     async fn tx(&self) -> Result<TenantTx, Error> {
         Ok(self.store.tenant(self.files.tenant()).await?)
     }
@@ -167,20 +179,31 @@ impl TenantPartials {
     /// The unfinished upload of a name. One that is just being put aside is waited for: whoever asks wants to go on with it.
     pub async fn find(&self, name: &str) -> Result<Option<Partial>, Error> {
         self.writers.settled(self.files.tenant(), name).await;
+        if self.quiet.holds(Instant::now(), self.rows.changes()) {
+            return Ok(None);
+        }
         self.look(name).await
     }
 
     async fn look(&self, name: &str) -> Result<Option<Partial>, Error> {
+        let (begun, changes) = (Instant::now(), self.rows.changes());
         let mut tx = self.tx().await?;
-        let row: Option<Row> = sqlx::query_as(
+        // The second half tells whether there are any.
+        let rows: Vec<Row> = sqlx::query_as(
             "SELECT id, name, begun_as, upload_id, size, tail_bytes, holder, started_at, updated_at
-             FROM broadcast.uploads WHERE tenant_id = $1 AND name = $2",
+             FROM broadcast.uploads WHERE tenant_id = $1 AND name = $2
+             UNION ALL
+             (SELECT id, name, begun_as, upload_id, size, tail_bytes, holder, started_at, updated_at
+              FROM broadcast.uploads WHERE tenant_id = $1 LIMIT 1)",
         )
         .bind(self.files.tenant().0)
         .bind(name)
-        .fetch_optional(&mut *tx)
+        .fetch_all(&mut *tx)
         .await?;
-        Ok(row.map(Partial::from))
+        if rows.is_empty() {
+            self.quiet.found_none(begun, changes);
+        }
+        Ok(rows.into_iter().find(|row| row.name == name).map(Partial::from))
     }
 
     /// Those whose name begins so, all of them: name, bytes, time of the last change.
@@ -230,6 +253,7 @@ impl TenantPartials {
         opened_at: OffsetDateTime,
         kept: Kept<'_>,
     ) -> Result<Option<Hold>, Error> {
+        self.rows.change();
         let mut tx = self.tx().await?;
         let row: Option<(i64, Uuid)> = sqlx::query_as(
             "INSERT INTO broadcast.uploads
@@ -249,7 +273,9 @@ impl TenantPartials {
         .bind(UPLOADS_UNFINISHED_MAX)
         .fetch_optional(&mut *tx)
         .await?;
-        tx.commit().await?;
+        let committed = tx.commit().await;
+        self.rows.change();
+        committed?;
         Ok(row.map(|(id, holder)| Hold { id: UploadId(id), holder }))
     }
 
@@ -294,6 +320,7 @@ impl TenantPartials {
 
     /// Gives an unfinished upload another name, which no other one has. `false`: there is none with the first.
     pub async fn rename(&self, from: &str, to: &str) -> Result<bool, Error> {
+        self.rows.change();
         let mut tx = self.tx().await?;
         let changed = sqlx::query(
             "UPDATE broadcast.uploads SET name = $3, updated_at = now() WHERE tenant_id = $1 AND name = $2",
@@ -303,7 +330,9 @@ impl TenantPartials {
         .bind(to)
         .execute(&mut *tx)
         .await?;
-        tx.commit().await?;
+        let committed = tx.commit().await;
+        self.rows.change();
+        committed?;
         Ok(changed.rows_affected() > 0)
     }
 

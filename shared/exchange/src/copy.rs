@@ -178,6 +178,7 @@ impl TenantFiles {
             .metadata(SOURCE, copy.note())
             .send()
             .await;
+        self.changed();
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => return Err(self.which_condition(from_sdk("CopyObject")(error), copy).await),
@@ -255,7 +256,9 @@ impl TenantFiles {
             .set_if_none_match(copy.if_absent.then(|| "*".to_owned()))
             .multipart_upload(CompletedMultipartUpload::builder().set_parts(Some(parts)).build())
             .send()
-            .await
+            .await;
+        self.changed();
+        let answer = answer
             .map_err(from_sdk("CompleteMultipartUpload"))
             .map_err(|error| taken(error, copy.if_absent))?;
         Ok(unquoted(answer.e_tag()))

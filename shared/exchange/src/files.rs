@@ -1,6 +1,12 @@
 //! One tenant's files: what one request does.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use aws_sdk_s3::{Client, primitives::ByteStream};
 use bytes::Bytes;
@@ -46,6 +52,7 @@ struct Inner {
     spool_bucket: String,
     conditional_delete: bool,
     shelf: Shelf,
+    changes: AtomicU64,
 }
 
 impl fmt::Debug for TenantFiles {
@@ -70,6 +77,7 @@ impl TenantFiles {
             spool_bucket: spool_bucket.to_owned(),
             conditional_delete,
             shelf: Shelf::default(),
+            changes: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -77,6 +85,17 @@ impl TenantFiles {
     /// For the parts of uploads.
     pub(crate) fn buffers(&self) -> Arc<Buffers> {
         self.inner.shelf.buffers()
+    }
+
+    /// How often this process has changed what stands under a name, or tried to. What was seen at the same number is still so, as far as it is
+    /// up to this process.
+    pub fn changes(&self) -> u64 {
+        self.inner.changes.load(Ordering::SeqCst)
+    }
+
+    /// A request has ended that makes, replaces or deletes a file.
+    pub(crate) fn changed(&self) {
+        self.inner.changes.fetch_add(1, Ordering::SeqCst);
     }
 
     /// Whose files.
@@ -192,9 +211,9 @@ impl TenantFiles {
             .set_metadata(mark.map(|mark| [(crate::mark::BEGUN.to_owned(), mark.to_owned())].into()))
             .body(ByteStream::from(bytes))
             .send()
-            .await
-            .map_err(from_sdk("PutObject"))
-            .map_err(|error| taken(error, if_absent))?;
+            .await;
+        self.changed();
+        let answer = answer.map_err(from_sdk("PutObject")).map_err(|error| taken(error, if_absent))?;
         Ok(Stored { etag: unquoted(answer.e_tag()), size })
     }
 
@@ -211,7 +230,9 @@ impl TenantFiles {
         }
         let condition = etag.filter(|_| self.inner.conditional_delete).map(quoted);
         let request = self.client().delete_object().bucket(self.bucket()).key(folder.key(name));
-        match request.set_if_match(condition).send().await.map_err(from_sdk("DeleteObject")) {
+        let answer = request.set_if_match(condition).send().await;
+        self.changed();
+        match answer.map_err(from_sdk("DeleteObject")) {
             Ok(_) => Ok(true),
             Err(Error::Missing) => Ok(false),
             Err(error) => Err(error),

@@ -109,6 +109,11 @@ impl TenantFiles {
 }
 
 impl Listing {
+    /// Whether the last page was read.
+    pub fn is_over(&self) -> bool {
+        matches!(self.next, Next::End)
+    }
+
     /// The next page, `None` after the last one.
     pub async fn next(&mut self) -> Result<Option<Page>, Error> {
         let token = match std::mem::replace(&mut self.next, Next::End) {

@@ -339,7 +339,9 @@ impl Upload {
             .set_if_none_match(if_absent.then(|| "*".to_owned()))
             .multipart_upload(parts.build())
             .send()
-            .await
+            .await;
+        self.files.changed();
+        let answer = answer
             .map_err(from_sdk("CompleteMultipartUpload"))
             .map_err(|error| taken(error, if_absent))
             .map_err(|error| match error {

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use contract::Folder;
-use exchange::Download;
+use exchange::{Download, Meta};
 use russh_sftp::protocol::{Attrs, FileAttributes, OpenFlags};
 use tokio::time::Instant;
 
 use super::{
     attributes,
     copying::Copying,
+    level::Level,
     listing::Entries,
     names::file,
     packet::{HANDLES_MAX, done},
@@ -17,7 +18,7 @@ use super::{
     refusal::Refusal,
     session::{Answer, Session},
     text::Text,
-    way::{Start, Way},
+    way::{Closed, Start, Way},
     writing::{Opened, Writing},
 };
 use crate::{
@@ -29,6 +30,9 @@ use crate::{
 /// How long a look is good for the open that follows it: an upload of the same name that another session has begun in between is then not
 /// told of. What is read is the whole file all the same.
 const LOOKED_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// What a client asks for that puts a file, whatever stands there.
+const ANEW: OpenFlags = OpenFlags::CREATE.union(OpenFlags::TRUNCATE);
 
 /// A whole file that the last request has looked at: most clients look, and then open.
 pub struct Looked {
@@ -88,7 +92,10 @@ impl Session {
         self.fetches = looked.is_some();
         let (body, unfinished) = match looked {
             Some(Looked { body: Some(body), .. }) => (Some(body), None),
-            looked => self.read(folder, &name, looked.is_some()).await?,
+            looked => {
+                let listed = self.levels.file(folder, &name, self.partials.now()).is_some();
+                self.read(folder, &name, looked.is_some() || listed).await?
+            }
         };
         match (body, unfinished) {
             (_, Some(_)) => Err(Refusal::UPLOADING),
@@ -125,8 +132,18 @@ impl Session {
     ) -> Result<Writing, Refusal> {
         // Before the look: an earlier session that goes away meanwhile is either waited for, or knows that it is not the last.
         let writer = self.partials.writer(&name);
-        let (stands, unfinished) =
-            tokio::join!(self.files.look_at(Folder::Incoming, &name), self.partials.find(&name));
+        let known = if flags.contains(ANEW) && !flags.contains(OpenFlags::EXCLUDE) {
+            self.known(Folder::Incoming, &name).await?
+        } else {
+            None
+        };
+        let stands = async {
+            match known {
+                Some(known) => Ok(known),
+                None => self.files.look_at(Folder::Incoming, &name).await,
+            }
+        };
+        let (stands, unfinished) = tokio::join!(stands, self.partials.find(&name));
         let (standing, is_folder) = stands?;
         let unfinished = self.unless_complete(unfinished?, standing.as_ref()).await?;
         let (way, start) = Way::of(flags, standing.as_ref().map(|meta| meta.size), unfinished.is_some())?;
@@ -158,14 +175,38 @@ impl Session {
         }
     }
 
+    /// What stands under a name, from a listing of its level, where that is known or worth asking for.
+    async fn known(&mut self, folder: Folder, name: &str) -> Result<Option<(Option<Meta>, bool)>, Refusal> {
+        let now = self.partials.now();
+        let known = self.levels.look(folder, name, now);
+        if known.is_some() || !self.levels.is_worth_a_listing(now) {
+            return Ok(known);
+        }
+        let path = name.rsplit_once('/').map_or("", |(path, _)| path);
+        let mut level = Level::new(folder, path, now);
+        let mut listing = self.files.list_level(folder, path);
+        let page = listing.next().await?;
+        let level = listing.is_over().then(|| {
+            level.add(&page.unwrap_or_default());
+            level.end();
+            level
+        });
+        self.levels.listed(level, now);
+        Ok(self.levels.look(folder, name, self.partials.now()))
+    }
+
     pub(super) async fn close(&mut self, id: u32, handle: &str) -> Answer {
         match self.open.remove(handle).ok_or(Refusal::BAD_HANDLE)? {
-            Open::Entries(_) | Open::Text(_) => {}
+            Open::Entries(entries) => entries.seen().into_iter().for_each(|level| self.levels.keep(level)),
+            Open::Text(_) => {}
             Open::Copying(copying) => self.copied(copying).await?,
             Open::Reading(reading) => self.downloaded(&reading),
             Open::Writing(mut writing) => {
-                let bytes = writing.written();
+                let (bytes, before) = (writing.written(), self.partials.now());
                 let result = writing.close().await;
+                if result == Ok(Closed::Stored) {
+                    self.levels.stored(Folder::Incoming, writing.name(), before, self.partials.now());
+                }
                 let words = result.map_or_else(|refusal| refusal.words, |closed| closed.words());
                 self.audit("upload", &writing.key(), Some(bytes), words);
                 result?;

@@ -7,7 +7,7 @@ use exchange::{Listing, Page};
 use russh_sftp::protocol::File;
 use time::OffsetDateTime;
 
-use super::{attributes, refusal::Refusal};
+use super::{attributes, level::Level, refusal::Refusal};
 use crate::key_file::KeyFile;
 
 /// Entries of one answer: at the longest names, a hundred stay within the packet that clients accept.
@@ -55,24 +55,38 @@ impl Unfinished {
 pub struct Entries {
     ready: VecDeque<File>,
     more: Option<(Listing, Unfinished)>,
+    /// What the pages showed; nothing where unfinished uploads hide some of it.
+    level: Option<Level>,
 }
 
 impl Entries {
     /// The four folders, and the key.
     pub fn root(key: Option<&KeyFile>) -> Self {
         let folders = Folder::ALL.into_iter().map(|folder| attributes::folder_entry(folder.name()));
-        Self { ready: folders.chain(key.map(attributes::key_entry)).collect(), more: None }
+        Self { ready: folders.chain(key.map(attributes::key_entry)).collect(), more: None, level: None }
     }
 
     /// A folder's level, of which the first page was read already.
-    pub fn level(first: Page, more: Listing, unfinished: Unfinished) -> Self {
-        let mut entries = Self { ready: VecDeque::new(), more: Some((more, unfinished)) };
+    pub fn level(first: Page, more: Listing, unfinished: Unfinished, level: Level) -> Self {
+        let level = unfinished.is_empty().then_some(level);
+        let mut entries = Self { ready: VecDeque::new(), more: Some((more, unfinished)), level };
         entries.add(first);
         entries
     }
 
+    /// What was seen of the level.
+    pub fn seen(self) -> Option<Level> {
+        self.level
+    }
+
     fn add(&mut self, page: Page) {
-        let Some((_, unfinished)) = &mut self.more else { return };
+        let Some((listing, unfinished)) = &mut self.more else { return };
+        if let Some(level) = &mut self.level {
+            level.add(&page);
+            if listing.is_over() {
+                level.end();
+            }
+        }
         for folder in page.folders {
             unfinished.folders.remove(&folder);
             self.ready.push_back(attributes::folder_entry(folder));

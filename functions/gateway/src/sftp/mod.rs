@@ -8,6 +8,7 @@ mod copying;
 mod extended;
 mod extension;
 mod handles;
+mod level;
 mod listing;
 mod names;
 mod packet;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::{
     attributes,
     handles::{Looked, Open},
+    level::Level,
     listing::{Entries, Unfinished},
     packet::{HANDLES_MAX, done},
     refusal::Refusal,
@@ -31,6 +32,10 @@ impl Session {
     }
 
     async fn attributes(&mut self, folder: Folder, name: &str) -> Result<FileAttributes, Refusal> {
+        // Of the same moment as what the client has just read in a listing.
+        if let Some(meta) = self.levels.file(folder, name, self.partials.now()) {
+            return Ok(attributes::of_file(meta));
+        }
         let (meta, body, partial) = if self.fetches {
             let (body, partial) = self.read(folder, name, false).await?;
             (body.as_ref().map(|body| body.meta().clone()), body, partial)
@@ -116,6 +121,7 @@ impl Session {
             Place::Folder(folder) => (folder, String::new()),
             Place::Below(folder, name) => (folder, name),
         };
+        let level = Level::new(folder, &name, self.partials.now());
         let mut listing = self.files.list_level(folder, &name);
         let first = listing.next().await?.unwrap_or_default();
         let unfinished = self.unfinished(folder, &name).await?;
@@ -123,7 +129,7 @@ impl Session {
         if empty && !name.is_empty() && self.files.head(folder, &marker(&name)).await?.is_none() {
             return Err(Refusal::NO_FILE);
         }
-        Ok(self.keep(id, Open::Entries(Entries::level(first, listing, unfinished))))
+        Ok(self.keep(id, Open::Entries(Entries::level(first, listing, unfinished, level))))
     }
 
     /// Unfinished uploads below a folder.

@@ -8,6 +8,7 @@ use russh_sftp::protocol::{Data, File, Handle, Name, Packet};
 use super::{
     attempt::{ATTEMPTS_MAX, Attempt},
     handles::{Looked, Open},
+    level::Levels,
     packet::{done, version},
     refusal::Refusal,
 };
@@ -31,6 +32,7 @@ pub struct Session {
     /// Sizes of unfinished uploads that the client was told, by their names.
     pub(super) told: HashMap<String, u64>,
     pub(super) looked: Option<Looked>,
+    pub(super) levels: Levels,
     /// The client looks at files and then reads them, one after the other: a look then is the request for the content.
     pub(super) fetches: bool,
     /// Lines of refusals so far.
@@ -54,6 +56,7 @@ impl Session {
             standing: Standing::new(),
             told: HashMap::new(),
             looked: None,
+            levels: Levels::default(),
             fetches: false,
             refused: 0,
         }
