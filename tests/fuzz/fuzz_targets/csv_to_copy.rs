@@ -93,8 +93,8 @@ fn read(
         charset: settings.charset,
         digest_key: &DIGEST_KEY,
     };
-    let mut lines = Report::new(|| report);
-    let read = rows::read_rows(source, &terms, &mut lines, &AtomicU64::new(0), |chunk| {
+    let mut lines = Report::new(|| Ok(report));
+    let read = rows::read_rows(source, &terms, None, &mut lines, &AtomicU64::new(0), |chunk| {
         copied.extend_from_slice(&chunk);
         true
     });

@@ -23,9 +23,11 @@ pub mod reading {
     pub mod columns;
     pub mod copy;
     pub mod dialect;
+    pub mod gate;
     pub mod records;
     pub mod repeats;
     pub mod report;
+    pub mod row;
     pub mod rows;
 }
 pub mod peer;
