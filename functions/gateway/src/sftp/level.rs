@@ -233,9 +233,10 @@ mod tests {
         assert!(levels.is_worth_a_listing(at(time)) && !levels.is_worth_a_listing(at(time + FRESH_TIME)));
         for (told, pause) in [(true, FRESH_TIME), (false, LISTING_PAUSE)] {
             levels.listed(told.then(|| listed("", at(time), &[], &[])), at(time));
+            let early = time + pause / 2;
             time += pause;
             levels.row = Some((ROW_MIN, at(time).at));
-            assert!(!levels.is_worth_a_listing(at(time - FRESH_TIME / 2)), "{told}");
+            assert!(!levels.is_worth_a_listing(at(early)), "{told}");
             assert!(levels.is_worth_a_listing(at(time)), "{told}");
         }
         // A slow client is not one.

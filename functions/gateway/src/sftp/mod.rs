@@ -52,7 +52,7 @@ pub async fn serve<S: AsyncRead + AsyncWrite>(stream: S, mut session: Session) {
             break;
         }
     }
-    session.end().await;
+    Box::pin(session.end()).await;
 }
 
 /// A request, or the refusal of what was none with the id that it had.
