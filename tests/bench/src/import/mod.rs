@@ -34,6 +34,10 @@ const CAMPAIGN: &str = "bench";
 const SECRET: &str = "bench-pgp";
 /// What the memory of so many times the rows is compared with.
 const LONG: u64 = 10;
+/// The case of a file as large as one import takes. It writes some thirty gigabytes: who wants it names it.
+const LARGEST: &str = "largest";
+/// What `import` takes of a plain file.
+const LARGEST_BYTES: f64 = (10_u64 << 30) as f64;
 
 /// Where everything is.
 struct Place<'a> {
@@ -113,7 +117,12 @@ pub async fn bench(
         });
     }
     if "memory".contains(only) {
-        comparisons.push(place.memory(peak).await?);
+        comparisons.push(place.memory("memory, ten times as many rows", LONG * rows, peak).await?);
+    }
+    if only == LARGEST {
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "some hundred million")]
+        let rows = (LARGEST_BYTES / bytes_per_row(rows)) as u64;
+        comparisons.push(place.memory("the largest file, memory", rows, peak).await?);
     }
     place.gpg.end().await?;
     Ok((comparisons, costs))
@@ -214,18 +223,17 @@ impl Place<'_> {
 
     /// One import of a file so long that it is made while it is read. More memory for it than for the short one would be a leak.
     #[allow(clippy::cast_precision_loss, reason = "MiB are far below 2^52")]
-    async fn memory(&self, short: u64) -> Result<Comparison> {
+    async fn memory(&self, case: &'static str, rows: u64, short: u64) -> Result<Comparison> {
         let short = if short > 0 {
             short
         } else {
             self.ours(Content::made(Table::new(self.rows)), self.rows).await?.peak_rss_mib
         };
-        let rows = LONG * self.rows;
         let run = self.ours(Content::made(Table::new(rows)), rows).await?;
         eprintln!("import, {rows} rows: {:.0} rows/s {:?}", run.rate, run.seconds);
         Ok(Comparison {
             bench: "import",
-            case: "memory, ten times as many rows",
+            case,
             unit: "MiB",
             ours: run.peak_rss_mib as f64,
             peer: short as f64,
