@@ -133,6 +133,10 @@ impl Cloud {
         let text =
             |name: &str| request.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let (copied, source) = (text("x-amz-copy-source"), text("x-amz-meta-broadcast-source"));
+        let query = request.uri().query().unwrap_or_default();
+        if request.method() != Method::GET && (query.contains("uploads") || query.contains("uploadId=")) {
+            return self.copy_by_parts(path, copied.as_deref(), query.contains("uploadId="), source);
+        }
         match (request.method().clone(), copied) {
             (Method::GET | Method::HEAD, _) => self.get(&path),
             (Method::PUT, Some(from)) => {
@@ -179,6 +183,44 @@ impl Cloud {
             answer = answer.header("x-amz-meta-broadcast-source", source);
         }
         answer.body(object.content.body()).unwrap_or_default()
+    }
+
+    /// A copy of what is too large for one request. Every part stands for the whole, until it is complete under another name.
+    fn copy_by_parts(
+        &self,
+        path: String,
+        from: Option<&str>,
+        begun: bool,
+        source: Option<String>,
+    ) -> Response<Body> {
+        let pending = format!("{path}?parts");
+        let xml = match from {
+            None if !begun => {
+                self.with(|objects| {
+                    objects.insert(pending, Object { content: Content::Whole(Bytes::new()), source })
+                });
+                "<InitiateMultipartUploadResult><UploadId>1</UploadId></InitiateMultipartUploadResult>"
+                    .to_owned()
+            }
+            None => {
+                let complete = self.with(|objects| {
+                    let object = objects.remove(&pending)?;
+                    objects.insert(path, object.clone());
+                    Some(object)
+                });
+                let etag = complete.map(|object| object.etag()).unwrap_or_default();
+                format!("<CompleteMultipartUploadResult><ETag>{etag}</ETag></CompleteMultipartUploadResult>")
+            }
+            Some(from) => {
+                self.with(|objects| {
+                    let content = objects.get(&format!("/{}", from.trim_start_matches('/')))?.content.clone();
+                    objects.get_mut(&pending)?.content = content;
+                    Some(())
+                });
+                "<CopyPartResult><ETag>\"part\"</ETag></CopyPartResult>".to_owned()
+            }
+        };
+        respond(Response::builder(), xml.into())
     }
 
     fn copy(&self, from: &str, to: String, source: Option<String>) -> Response<Body> {
