@@ -18,8 +18,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The largest file that is begun: it is through in the fifteen minutes of one invocation at a third of the measured speed. A packed
-    /// file of this size usually holds as much text as a plain one may have.
+    /// The largest file that is begun. 10 GiB of text are through within four minutes on two cores (`tests/bench`), so within the fifteen
+    /// of one invocation at a third of that speed. A packed file of this size usually holds as much text as a plain one may have.
     pub fn bytes_max(self) -> u64 {
         match self {
             Self::Plain | Self::Encrypted => 10 << 30,
