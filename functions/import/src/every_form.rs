@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeSet,
-    io::{self, Write},
+    io,
     sync::{LazyLock, atomic::AtomicU64},
 };
 
@@ -10,45 +10,22 @@ use contract::ImportCall;
 use fault::{Code, Disposition, Fault, Notice};
 use forms::{Form, Outcome, Rejected, Row, Table};
 use mail::DigestKey;
-use openpgp::{PublicKey, TenantKey};
-use time::{OffsetDateTime, macros::datetime};
 
 use crate::{
     Error,
+    customer::{Customer, NOW},
     layers::Layers,
     plan::{self, Terms},
     reading::{
-        file::{Metered, PgpKeys},
+        file::Metered,
         report::Report,
         rows::{self, Rows, Stop},
     },
     verdict,
 };
 
-const NOW: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
-
-struct Tenant {
-    secret: String,
-    public: PublicKey,
-}
-
-impl Tenant {
-    fn new() -> Self {
-        let pair = openpgp::generate("acme", NOW).unwrap();
-        let public = PublicKey::parse(pair.public_armored.as_bytes()).unwrap();
-        Self { secret: pair.secret_armored, public }
-    }
-
-    fn encrypt(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut message = Vec::new();
-        let mut writer =
-            openpgp::encrypt(&mut message, std::slice::from_ref(&self.public), None, NOW).unwrap();
-        writer.write_all(bytes).unwrap();
-        writer.finish().unwrap();
-        message
-    }
-
-    fn read(&self, form: &Form) -> Outcome {
+impl Customer {
+    fn outcome(&self, form: &Form) -> Outcome {
         let call: ImportCall = serde_json::from_value(form.call("spring")).unwrap();
         let mut report = Vec::new();
         let table = self.table(form, &call, &mut report).map_err(|notice| notice.code.slug().to_owned());
@@ -86,10 +63,7 @@ impl Tenant {
         report: &mut Report<&'r mut Vec<u8>, F>,
         copied: &mut Vec<u8>,
     ) -> Result<Rows, Notice> {
-        let keys = || {
-            let own = vec![TenantKey::parse(self.secret.as_bytes())?];
-            Ok(PgpKeys { own, ..PgpKeys::default() })
-        };
+        let keys = || self.keys();
         let layers = Layers {
             bytes,
             pgp_required: terms.profile.pgp_required == Some(true),
@@ -149,9 +123,13 @@ fn rejected(report: &[u8]) -> Vec<Rejected> {
 
 /// Each form, and what becomes of it.
 static OUTCOMES: LazyLock<Vec<(Form, Outcome)>> = LazyLock::new(|| {
-    let tenant = Tenant::new();
-    let forms = forms::all(&|bytes| tenant.encrypt(bytes));
-    forms.into_iter().map(|form| (tenant.read(&form), form)).map(|(outcome, form)| (form, outcome)).collect()
+    let customer = Customer::new();
+    let forms = forms::all(&|bytes| customer.encrypt(bytes));
+    forms
+        .into_iter()
+        .map(|form| (customer.outcome(&form), form))
+        .map(|(outcome, form)| (form, outcome))
+        .collect()
 });
 
 #[test]

@@ -31,6 +31,8 @@ mod again;
 mod arrival;
 mod claim;
 mod control;
+#[cfg(test)]
+mod customer;
 mod domains;
 mod error;
 #[cfg(test)]

@@ -1,24 +1,16 @@
 //! With `check_domains`, rows whose domain takes no mail are rejected, and those about which nobody knows are imported; without it, nobody is asked.
 
-use localstack::{Deploy, deploy, undeploy};
+use localstack::undeploy;
 use serde_json::json;
-use testkit::{Stack, Tenant, name_server::NameServer, unique, wait};
+use testkit::{Stack, Tenant, name_server::NameServer, own, wait};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn by_the_name_server_that_the_function_is_told() {
     // An import of its own, which is told the test's name server; everything else is shared.
     let main = Stack::from_env().unwrap();
     let server = NameServer::start().await;
-    let prefix = unique("dns");
-    let shared = ["MASTER_KEY_SECRET", "SPOOL_BUCKET", "REPORTS_BUCKET"];
-    let environment = shared
-        .iter()
-        .map(|name| ((*name).to_owned(), main.deployment.environment[*name].clone()))
-        .chain([("DNS_SERVER".to_owned(), server.address.to_string())])
-        .collect();
-    let only = ["admin", "import"].map(str::to_owned).to_vec();
-    let deployment = deploy(&main, &prefix, &Deploy { environment, only, schedules: false }).unwrap();
-    let stack = Stack { deployment, ..main.clone() };
+    let stack =
+        own::deploy_with(&main, "dns", &["admin", "import"], &[("DNS_SERVER", server.address.to_string())]);
 
     let tenant = Tenant::new(&stack, "dns").await;
     let campaign = tenant.campaign("spring").await;
@@ -62,7 +54,7 @@ async fn by_the_name_server_that_the_function_is_told() {
     let told = imports.iter().find(|import| import["reason_code"] == "domains_unchecked").unwrap();
     assert!(told["reason"].as_str().unwrap().contains("300 rows"), "{told}");
     tenant.all_is_well(campaign).await;
-    undeploy(&stack, &prefix).unwrap();
+    undeploy(&stack, &stack.deployment.prefix).unwrap();
 }
 
 /// Whether so many imports are finished, the last with these rows imported and rejected.

@@ -37,6 +37,7 @@ mod overwritten_file_is_a_new_file;
 mod pgp_in_and_out;
 mod pgp_keys_rotate;
 mod poison_message_reaches_the_dead_letter_queue_alone;
+mod progress_is_seen_while_rows_are_read;
 mod rejected_rows_are_told_to_those_who_read_exports;
 mod removed_key_ends_its_sessions;
 mod same_list_twice_is_refused;

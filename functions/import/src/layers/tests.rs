@@ -1,42 +1,17 @@
 use std::{io::Write, path::Path};
 
 use flate2::{Compression, write::GzEncoder};
-use openpgp::{PublicKey, TenantKey};
-use time::macros::datetime;
 
 use super::*;
+use crate::customer::{Customer, NOW};
 
-const NOW: OffsetDateTime = datetime!(2026-11-24 12:00 UTC);
 const TEXT: &[u8] = b"email\na@b.example\n";
 
-struct Customer {
-    secret: String,
-    public: PublicKey,
-}
-
 impl Customer {
-    fn new() -> Self {
-        let pair = openpgp::generate("acme", NOW).unwrap();
-        let public = PublicKey::parse(pair.public_armored.as_bytes()).unwrap();
-        Self { secret: pair.secret_armored, public }
-    }
-
-    fn encrypt(&self, bytes: &[u8]) -> Vec<u8> {
-        let mut message = Vec::new();
-        let mut writer =
-            openpgp::encrypt(&mut message, std::slice::from_ref(&self.public), None, NOW).unwrap();
-        writer.write_all(bytes).unwrap();
-        writer.finish().unwrap();
-        message
-    }
-
     /// The text, or the code of what is wrong with the file.
     fn read(&self, file: &[u8], pgp_required: bool) -> Result<Vec<u8>, Code> {
         use fault::{Disposition, Fault};
-        let keys = || {
-            let own = vec![TenantKey::parse(self.secret.as_bytes())?];
-            Ok(PgpKeys { own, ..PgpKeys::default() })
-        };
+        let keys = || self.keys();
         let bytes = file.len() as u64;
         let layers = Layers { bytes, pgp_required, signature_required: false, now: NOW, keys: &keys };
         let read = layers.read(&mut { file }, |text, _| {
