@@ -3,8 +3,8 @@
 
 use std::{collections::BTreeMap, process::Command};
 
-use localstack::{Deploy, deploy, processes_of, undeploy};
-use testkit::{Stack, Tenant, csv::Plan, unique, wait};
+use localstack::{processes_of, undeploy};
+use testkit::{Stack, Tenant, csv::Plan, own, wait};
 
 const RECIPIENTS: usize = 2000;
 const KILLS: usize = 5;
@@ -15,13 +15,7 @@ const CONNECTIONS: usize = 10;
 async fn five_kills_in_one_launch() {
     // Queues and functions of its own, so that nobody else's `send` is killed; keys and spool are shared.
     let main = Stack::from_env().unwrap();
-    let prefix = unique("kill");
-    let shared = ["MASTER_KEY_SECRET", "SPOOL_BUCKET", "REPORTS_BUCKET"];
-    let environment =
-        shared.iter().map(|name| ((*name).to_owned(), main.deployment.environment[*name].clone())).collect();
-    let only = ["admin", "import", "generate", "send"].map(str::to_owned).to_vec();
-    let deployment = deploy(&main, &prefix, &Deploy { environment, only, schedules: false }).unwrap();
-    let stack = Stack { deployment, ..main.clone() };
+    let stack = own::deploy(&main, "kill", &["admin", "import", "generate", "send"]);
     let send = stack.deployment.functions["send"].clone();
 
     // The long tier does it again and again.
@@ -29,7 +23,7 @@ async fn five_kills_in_one_launch() {
     for _ in 0..launches {
         launch_and_kill(&stack, &send).await;
     }
-    undeploy(&stack, &prefix).unwrap();
+    undeploy(&stack, &stack.deployment.prefix).unwrap();
 }
 
 async fn launch_and_kill(stack: &Stack, send: &str) {

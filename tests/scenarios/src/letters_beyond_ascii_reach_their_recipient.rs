@@ -1,9 +1,9 @@
 //! An address with letters beyond ASCII before the `@` gets its mail through a relay that takes such addresses, comes back in exports, and can
 //! unsubscribe. Through a relay that takes none, its row ends as refused, with the reason, and everybody else gets their mail.
 
-use localstack::{Deploy, deploy, undeploy};
+use localstack::undeploy;
 use serde_json::json;
-use testkit::{Stack, Tenant, mailbox::Mail, unique, wait};
+use testkit::{Stack, Tenant, mailbox::Mail, own, wait};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn through_a_relay_that_takes_them() {
@@ -76,19 +76,10 @@ async fn through_a_relay_that_takes_them() {
 async fn through_a_relay_that_takes_none() {
     // The sink itself is the relay; to who greets it by such a name it is one of old.
     let main = Stack::from_env().unwrap();
-    let prefix = unique("ascii");
-    let shared = ["MASTER_KEY_SECRET", "SPOOL_BUCKET", "REPORTS_BUCKET"];
-    let environment = shared
-        .iter()
-        .map(|name| ((*name).to_owned(), main.deployment.environment[*name].clone()))
-        .chain([
-            ("RELAY_URL".to_owned(), main.sink_url.clone()),
-            ("BOUNCE_DOMAIN".to_owned(), "ascii-only.bounces.example".to_owned()),
-        ])
-        .collect();
-    let only = ["admin", "import", "generate", "send"].map(str::to_owned).to_vec();
-    let deployment = deploy(&main, &prefix, &Deploy { environment, only, schedules: false }).unwrap();
-    let stack = Stack { deployment, ..main.clone() };
+    let variables =
+        [("RELAY_URL", main.sink_url.clone()), ("BOUNCE_DOMAIN", "ascii-only.bounces.example".to_owned())];
+    let functions = ["admin", "import", "generate", "send"];
+    let stack = own::deploy_with(&main, "ascii", &functions, &variables);
 
     let tenant = Tenant::new(&stack, "ascii").await;
     let campaign = tenant.campaign("spring").await;
@@ -119,7 +110,7 @@ async fn through_a_relay_that_takes_none() {
         wait::until("30 mails", async || Some(tenant.mails()).filter(|mails| mails.len() == 30)).await;
     assert!(mails.iter().all(|mail| mail.recipient.starts_with("kunde.")));
     tenant.all_is_well(campaign).await;
-    undeploy(&stack, &prefix).unwrap();
+    undeploy(&stack, &stack.deployment.prefix).unwrap();
 }
 
 /// With all columns that the tests' template uses.
