@@ -1,7 +1,10 @@
 //! The commands, as an operator writes them: `{"command": "create_tenant", "slug": "acme", ...}`. An unknown field is refused by its name.
 
+use access::{Network, Scope};
 use serde::Deserialize;
 use time::OffsetDateTime;
+
+use crate::AdminError;
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -17,6 +20,25 @@ pub enum Command {
     Tenant {
         /// Whose.
         slug: String,
+    },
+    /// Make a further API key; its secret goes to Secrets Manager.
+    CreateApiKey {
+        /// Whose.
+        slug: String,
+        /// What it may do.
+        key: ApiKeySpec,
+    },
+    /// Show the API keys of a tenant, without their secrets.
+    ApiKeys {
+        /// Whose.
+        slug: String,
+    },
+    /// End an API key, whoever made it.
+    DeleteApiKey {
+        /// Whose.
+        slug: String,
+        /// Its first part, as `api_keys` shows it.
+        prefix: String,
     },
     /// Let an SSH key log in to the File Exchange.
     AddSshKey {
@@ -96,6 +118,50 @@ pub enum Command {
         /// Who attests it.
         by: String,
     },
+}
+
+/// An API key as an operator describes it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiKeySpec {
+    /// For people: who uses it.
+    #[serde(default)]
+    pub name: String,
+    /// All of them when empty.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// RFC 3339; never when absent.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
+    /// Networks and addresses from which it may come; from anywhere when empty.
+    #[serde(default)]
+    pub sources: Vec<String>,
+    /// 3,000 when absent.
+    #[serde(default)]
+    pub requests_per_minute: Option<i32>,
+}
+
+impl ApiKeySpec {
+    /// Refuses what could never be used.
+    pub fn check(&self, now: OffsetDateTime) -> Result<(), AdminError> {
+        if self.scopes.iter().any(|name| name.parse::<Scope>().is_err()) {
+            return Err(AdminError::Scope);
+        }
+        for text in &self.sources {
+            text.parse::<Network>()?;
+        }
+        let rate_is_possible = self.requests_per_minute.is_none_or(|rate| (1..=1_000_000).contains(&rate));
+        if self.expires_at.is_some_and(|end| end <= now) || !rate_is_possible || self.name.chars().count() > 100 {
+            return Err(AdminError::ApiKey);
+        }
+        Ok(())
+    }
+
+    /// As the database spells them.
+    pub fn scope_names(&self) -> Vec<String> {
+        let all = Scope::ALL.iter().map(|scope| scope.name().to_owned());
+        if self.scopes.is_empty() { all.collect() } else { self.scopes.clone() }
+    }
 }
 
 /// A tenant as an operator describes it.
@@ -250,6 +316,17 @@ mod tests {
                     slug: "acme".to_owned(),
                     purpose: KeyPurpose::Signer,
                     public_key: "p".to_owned(),
+                },
+            ),
+            (
+                json!({"command": "create_api_key", "slug": "acme", "key": {"name": "crm", "scopes": ["campaigns:read"]}}),
+                Command::CreateApiKey {
+                    slug: "acme".to_owned(),
+                    key: ApiKeySpec {
+                        name: "crm".to_owned(),
+                        scopes: vec!["campaigns:read".to_owned()],
+                        ..ApiKeySpec::default()
+                    },
                 },
             ),
             (

@@ -30,10 +30,13 @@ pub(crate) async fn add(
     .execute(&mut *tx)
     .await?;
     if inserted.rows_affected() == 0 {
-        return known(admin, &mut tx, &tenant, &keys.domain).await;
+        let answer = known(admin, &mut tx, &tenant, &keys.domain).await?;
+        tx.commit().await?;
+        return Ok(answer);
     }
     let text = serde_json::to_string(&keys).map_err(|_| AdminError::DomainKeys)?;
     secret::put(&admin.clients, &name, &text).await?;
+    publish(&mut tx, &keys).await?;
     audit::note(&mut tx, tenant.id(), "add_sender_domain", Some(&keys.domain)).await?;
     tx.commit().await?;
     answer(&keys)
@@ -51,10 +54,24 @@ async fn known(
     )
     .bind(domain)
     .bind(tenant.id().0)
-    .fetch_optional(db)
+    .fetch_optional(&mut *db)
     .await?;
     let text = admin.clients.secret(&name.ok_or(AdminError::DomainTaken)?).await?;
-    answer(&serde_json::from_str(&text).map_err(|_| AdminError::DomainKeys)?)
+    let keys = serde_json::from_str(&text).map_err(|_| AdminError::DomainKeys)?;
+    publish(db, &keys).await?;
+    answer(&keys)
+}
+
+/// Keeps the public records with the domain, where the tenant sees them.
+async fn publish(db: &mut PgConnection, keys: &DkimKeys) -> Result<(), AdminError> {
+    let record = |record: &DnsRecord| json!({"name": record.name, "type": "TXT", "value": record.value});
+    let records: Value = keys.dns_records()?.iter().map(record).collect();
+    sqlx::query("UPDATE broadcast.sender_domains SET dns_records = $2 WHERE domain = $1")
+        .bind(&keys.domain)
+        .bind(records)
+        .execute(db)
+        .await?;
+    Ok(())
 }
 
 /// Records that somebody vouches for the tenant's ownership. Given again, the first attestation stays.

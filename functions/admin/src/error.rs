@@ -34,6 +34,12 @@ pub enum AdminError {
     /// The newest key is the one that customers encrypt to.
     #[error("this is the key in use: rotate first, and retire it once nobody encrypts to it any more")]
     KeyInUse,
+    /// An API key can have no such scope.
+    #[error("there is no such scope; functions/api/README.md lists them")]
+    Scope,
+    /// An API key that nobody could use.
+    #[error("an API key expires in the future, has a name of 100 characters at most and 1 to 1,000,000 requests a minute")]
+    ApiKey,
     /// The attestation names nobody.
     #[error("an attestation needs the name of who gives it")]
     ByMissing,
@@ -87,6 +93,8 @@ impl Fault for AdminError {
             | Self::DomainKeys
             | Self::UnknownKey
             | Self::KeyInUse
+            | Self::Scope
+            | Self::ApiKey
             | Self::ByMissing
             | Self::Request(_) => Disposition::Permanent,
             Self::Store(error) => error.disposition(),

@@ -18,7 +18,7 @@ mod secret;
 mod show;
 mod tenant;
 
-pub use command::{Command, KeyPurpose, Settings, Status, TenantSpec};
+pub use command::{ApiKeySpec, Command, KeyPurpose, Settings, Status, TenantSpec};
 pub use error::AdminError;
 
 use std::sync::Arc;
@@ -47,6 +47,9 @@ pub async fn handle(admin: Arc<Admin>, command: Command, now: OffsetDateTime) ->
         Command::CreateTenant(spec) => tenant::create(&admin, &spec, now).await,
         Command::SetTenant(spec) => tenant::set(&admin, &spec, now).await,
         Command::Tenant { slug } => show::tenant(&admin, &slug).await,
+        Command::CreateApiKey { slug, key } => key::create(&admin, &slug, &key, now).await,
+        Command::ApiKeys { slug } => key::list(&admin, &slug).await,
+        Command::DeleteApiKey { slug, prefix } => key::delete(&admin, &slug, &prefix).await,
         Command::AddSshKey { slug, public_key, expires_at, sources } => {
             login::add_key(&admin, &slug, &public_key, expires_at, &sources).await
         }

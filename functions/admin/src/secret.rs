@@ -12,6 +12,11 @@ pub(crate) fn api_key(deployment: &str, slug: &str) -> String {
     format!("{deployment}/tenants/{slug}/api-key")
 }
 
+/// `<deployment>/tenants/<slug>/api-keys/<prefix>`
+pub(crate) fn further_api_key(deployment: &str, slug: &str, prefix: &str) -> String {
+    format!("{deployment}/tenants/{slug}/api-keys/{prefix}")
+}
+
 /// `<deployment>/tenants/<slug>/openpgp/<fingerprint>`
 pub(crate) fn openpgp(deployment: &str, slug: &str, fingerprint: &str) -> String {
     format!("{deployment}/tenants/{slug}/openpgp/{fingerprint}")

@@ -1,85 +1,150 @@
-//! Who calls: the tenant whose API key the request has.
+//! Who calls, what for, and what was done about it. The gate makes it; a handler that changes something notes that in its transaction.
 
-use std::sync::Arc;
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
-use access::ApiKey;
+use access::{ApiKey, Scope};
 use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, header, request::Parts},
+    response::{IntoResponse, Response},
 };
 use contract::TenantId;
 use fault::Code;
 use sqlx::PgConnection;
+use store::TenantTx;
 use time::OffsetDateTime;
 
-use crate::{Api, ApiError};
+use crate::{
+    Api, ApiError,
+    answer::Answer,
+    keyring::Key,
+    once::{Claim, Once},
+};
 
 /// An authenticated request.
+#[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) tenant: TenantId,
-    pub(crate) bucket: String,
-    /// The key's public part, for the audit.
-    key: String,
+    pub(crate) key: Arc<Key>,
+    /// The operation's id.
+    pub(crate) action: Arc<str>,
+    /// The client's address.
+    pub(crate) source: Option<IpAddr>,
     /// When the request came.
     pub(crate) now: OffsetDateTime,
+    /// Of a POST with an Idempotency-Key.
+    pub(crate) once: Option<Once>,
+    /// Whether the audit has its line already.
+    pub(crate) noted: Arc<AtomicBool>,
 }
 
-#[derive(sqlx::FromRow)]
-struct Known {
-    tenant_id: i64,
-    bucket: String,
-    secret_hash: Vec<u8>,
-}
-
-impl FromRequestParts<Arc<Api>> for Caller {
+impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, api: &Arc<Api>) -> Result<Self, ApiError> {
-        let now = OffsetDateTime::now_utc();
-        let key = presented(&parts.headers)?;
-        // As the functions' own role: the tenant is what this finds out.
-        let known: Option<Known> = sqlx::query_as(
-            "SELECT k.tenant_id, t.bucket, k.secret_hash
-             FROM broadcast.api_keys k JOIN broadcast.tenants t ON t.id = k.tenant_id
-             WHERE k.prefix = $1 AND (k.expires_at IS NULL OR k.expires_at > $2) AND t.status = 'active'",
-        )
-        .bind(key.prefix())
-        .bind(now)
-        .fetch_optional(api.store.pool())
-        .await?;
-        let known = known.filter(|known| key.matches(&known.secret_hash)).ok_or(Code::KeyInvalid)?;
-        Ok(Self {
-            tenant: TenantId(known.tenant_id),
-            bucket: known.bucket,
-            key: key.prefix().to_owned(),
-            now,
-        })
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        // Only a route that is not behind the gate has none.
+        parts.extensions.get::<Self>().cloned().ok_or(ApiError::Cut)
     }
 }
 
+/// A POST, begun.
+pub(crate) enum Begun {
+    /// For the first time.
+    New(TenantTx),
+    /// It was done already, and this was answered.
+    Done(Response),
+}
+
 impl Caller {
+    /// Whether its key may do that.
+    pub(crate) fn may(&self, scope: Scope) -> bool {
+        self.key.scopes.contains(&scope)
+    }
+
+    /// Begins the transaction of a POST that changes something. With an Idempotency-Key that is in work elsewhere it waits for that.
+    pub(crate) async fn begin(&self, api: &Api) -> Result<Begun, ApiError> {
+        let mut tx = api.store.tenant(self.tenant).await?;
+        let Some(once) = &self.once else { return Ok(Begun::New(tx)) };
+        match once.claim(&mut tx, &api.master, self.now).await? {
+            Claim::New => Ok(Begun::New(tx)),
+            Claim::Done(answer) => {
+                self.noted.store(false, Ordering::Relaxed);
+                Ok(Begun::Done(answer.into_response()))
+            }
+        }
+    }
+
+    /// Begins the transaction of a POST that only looks. Sent again with its Idempotency-Key it looks again: nothing that it shows is kept.
+    pub(crate) async fn begin_reading(&self, api: &Api) -> Result<TenantTx, ApiError> {
+        if let Some(once) = &self.once {
+            let mut tx = api.store.tenant(self.tenant).await?;
+            once.claim(&mut tx, &api.master, self.now).await?;
+            once.keep(&mut tx, &api.master, &Answer::nothing()).await?;
+            tx.commit().await?;
+        }
+        Ok(api.store.tenant(self.tenant).await?)
+    }
+
+    /// Ends it: the answer is kept for repeated requests together with what it tells of.
+    pub(crate) async fn end(&self, api: &Api, mut tx: TenantTx, answer: Answer) -> Result<Response, ApiError> {
+        if let Some(once) = &self.once {
+            once.keep(&mut tx, &api.master, &answer).await?;
+        }
+        tx.commit().await?;
+        Ok(answer.into_response())
+    }
+
     /// Notes what was done, in the transaction that does it.
     pub(crate) async fn note(
         &self,
         db: &mut PgConnection,
-        action: &str,
-        subject: i64,
+        subject: impl ToString + Send,
+    ) -> Result<(), ApiError> {
+        self.note_with(db, subject, "done").await
+    }
+
+    /// The same with words for the result.
+    pub(crate) async fn note_with(
+        &self,
+        db: &mut PgConnection,
+        subject: impl ToString + Send,
+        result: &str,
     ) -> Result<(), ApiError> {
         sqlx::query(
-            "INSERT INTO broadcast.audit (tenant_id, at, actor, action, subject, result) VALUES ($1, $2, $3, $4, $5, 'done')",
+            "INSERT INTO broadcast.audit (tenant_id, at, actor, action, subject, source, result) VALUES ($1, $2, $3, $4, $5, $6, $7)",
         )
         .bind(self.tenant.0)
         .bind(self.now)
-        .bind(format!("api key {}", self.key))
-        .bind(action)
+        .bind(self.actor())
+        .bind(&*self.action)
         .bind(subject.to_string())
+        .bind(self.source.map(|source| source.to_string()))
+        .bind(result)
         .execute(db)
         .await?;
+        self.noted.store(true, Ordering::Relaxed);
         Ok(())
+    }
+
+    /// As the audit names it.
+    pub(crate) fn actor(&self) -> String {
+        actor(&self.key)
     }
 }
 
-fn presented(headers: &HeaderMap) -> Result<ApiKey, Code> {
+/// As the audit names a key.
+pub(crate) fn actor(key: &Key) -> String {
+    format!("api key {}", key.prefix)
+}
+
+/// The key that a request presents.
+pub(crate) fn presented(headers: &HeaderMap) -> Result<ApiKey, Code> {
     let value = headers.get(header::AUTHORIZATION).ok_or(Code::KeyMissing)?;
     let (scheme, key) = value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Code::KeyMissing)?;
     if !scheme.eq_ignore_ascii_case("bearer") {

@@ -1,54 +1,67 @@
-//! Campaigns and their accounting.
+//! Campaigns.
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, http::StatusCode, response::IntoResponse};
-use contract::CampaignId;
+use axum::{Json, extract::State, response::Response};
 use fault::{Code, Notice};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::FromRow;
 use store::{CreateCampaignError, StoreError, TenantTx};
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::{
     Api, ApiError,
-    caller::Caller,
-    request::{Document, Id, Page, malformed},
+    answer::{Answer, Listing},
+    caller::{Begun, Caller},
+    request::{Document, Id, IfMatch, Page, invalid},
 };
 
 /// As the database checks it; in characters.
 const NAME_CHARS_MAX: usize = 100;
 
-#[derive(Deserialize)]
+/// A campaign to be made, or its new name.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NewCampaign {
+pub(crate) struct CampaignName {
+    /// Unique among the campaigns whose data is not deleted. No slash or control character, no space at an end.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
 }
 
-/// A campaign as a client sees it.
-#[derive(FromRow, Serialize)]
+/// A campaign.
+#[derive(FromRow, Serialize, ToSchema)]
 pub(crate) struct Campaign {
     id: i64,
-    name: String,
-    state: String,
+    pub(crate) name: String,
+    /// `open`: it takes imports and launches. `deleting`: its data is being deleted. `deleted`: the sums are left.
+    #[schema(pattern = "^(open|deleting|deleted)$")]
+    pub(crate) state: String,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
+    /// When its last launch ended: from here its lifetime counts.
     #[serde(with = "time::serde::rfc3339::option")]
     ended_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     deleted_at: Option<OffsetDateTime>,
     #[serde(skip)]
-    totals: Option<Value>,
+    version: i32,
+    #[serde(skip)]
+    pub(crate) totals: Option<Value>,
 }
 
 const SELECT: &str =
-    "SELECT id, name, state, created_at, ended_at, deleted_at, totals FROM broadcast.campaigns";
+    "SELECT id, name, state, created_at, ended_at, deleted_at, version, totals FROM broadcast.campaigns";
 
 impl Campaign {
     /// Loads one of the tenant's.
     pub(crate) async fn load(tx: &mut TenantTx, id: i64) -> Result<Self, ApiError> {
-        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1")))
+        Self::load_with(tx, id, "").await
+    }
+
+    async fn load_with(tx: &mut TenantTx, id: i64, lock: &'static str) -> Result<Self, ApiError> {
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1{lock}")))
             .bind(id)
             .fetch_optional(&mut **tx)
             .await?
@@ -60,45 +73,69 @@ impl Campaign {
         let campaign = Self::load(tx, id).await?;
         if campaign.state == "open" { Ok(campaign.name) } else { Err(Code::CampaignEnded.into()) }
     }
+
+    fn answer(&self) -> Result<Answer, ApiError> {
+        Ok(Answer::ok(self)?.of_version(self.version))
+    }
 }
 
-/// `POST /v1/campaigns`
+/// Make a campaign
+///
+/// It gets a database schema of its own.
+#[utoipa::path(
+    post, path = "/campaigns", operation_id = "create_campaign", tag = "Campaigns", security(("key" = ["campaigns:write"])),
+    request_body(content = CampaignName, example = json!({"name": "spring"})),
+    responses((status = 201, description = "Made.", body = Campaign, headers(("Location" = String), ("ETag" = String)))),
+    extensions(("x-problems" = json!(["campaign_exists"])))
+)]
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Document(new): Document<NewCampaign>,
-) -> Result<impl IntoResponse, ApiError> {
+    Document(new): Document<CampaignName>,
+) -> Result<Response, ApiError> {
     check_name(&new.name)?;
-    let tx = api.store.tenant(caller.tenant).await?;
-    let mut tx = tx.create_campaign(&new.name).await.map_err(|error| match error {
-        CreateCampaignError::Exists => Notice::new(Code::CampaignExists).with("campaign", &new.name).into(),
+    let mut tx = match caller.begin(&api).await? {
+        Begun::New(tx) => tx,
+        Begun::Done(answer) => return Ok(answer),
+    };
+    let id = tx.create_campaign(&new.name).await.map_err(|error| match error {
+        CreateCampaignError::Exists => exists(&new.name),
         CreateCampaignError::Store(error) => ApiError::from(error),
     })?;
-    let id = tx.campaign().0;
-    caller.note(&mut tx, "create_campaign", id).await?;
-    tx.commit().await?;
-    let mut tx = api.store.tenant(caller.tenant).await?;
-    Ok((StatusCode::CREATED, Json(Campaign::load(&mut tx, id).await?)))
+    caller.note(&mut tx, id).await?;
+    let campaign = Campaign::load(&mut tx, id.0).await?;
+    let answer = Answer::created(format!("/v1/campaigns/{id}"), &campaign)?.of_version(campaign.version);
+    caller.end(&api, tx, answer).await
+}
+
+fn exists(name: &str) -> ApiError {
+    Notice::new(Code::CampaignExists).with("campaign", name).into()
 }
 
 /// The file name of an upload may carry it, and file names of exports do.
 fn check_name(name: &str) -> Result<(), ApiError> {
     let length = name.chars().count();
     if length == 0 || length > NAME_CHARS_MAX {
-        return Err(malformed(format!("name: 1 to {NAME_CHARS_MAX} characters are possible")));
+        return Err(invalid("name", format!("1 to {NAME_CHARS_MAX} characters are possible")));
     }
     if name.trim() != name || name.chars().any(|char| char.is_control() || char == '/') {
-        return Err(malformed("name: a slash, a control character or space at an end is not possible"));
+        return Err(invalid("name", "a slash, a control character or a space at an end is not possible"));
     }
     Ok(())
 }
 
-/// `GET /v1/campaigns`, the newest first
+/// List campaigns
+///
+/// The newest first.
+#[utoipa::path(
+    get, path = "/campaigns", operation_id = "list_campaigns", tag = "Campaigns", security(("key" = ["campaigns:read"])),
+    params(Page), responses((status = 200, description = "Some of them.", body = Listing<Campaign>))
+)]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     caller: Caller,
     page: Page,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Listing<Campaign>>, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
     let statement = format!("{SELECT} WHERE $1 IS NULL OR id < $1 ORDER BY id DESC LIMIT $2");
     let items: Vec<Campaign> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
@@ -107,36 +144,109 @@ pub(crate) async fn list(
         .fetch_all(&mut *tx)
         .await?;
     let next = page.next(&items, |campaign| campaign.id);
-    Ok(Json(json!({"items": items, "next": next})))
+    Ok(Json(Listing { items, next }))
 }
 
-/// `GET /v1/campaigns/{id}`
+/// Show a campaign
+#[utoipa::path(
+    get, path = "/campaigns/{id}", operation_id = "show_campaign", tag = "Campaigns", security(("key" = ["campaigns:read"])),
+    responses((status = 200, description = "The campaign.", body = Campaign, headers(("ETag" = String))))
+)]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(id): Id,
-) -> Result<Json<Campaign>, ApiError> {
+) -> Result<Answer, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
-    Ok(Json(Campaign::load(&mut tx, id).await?))
+    Campaign::load(&mut tx, id).await?.answer()
 }
 
-/// `GET /v1/campaigns/{id}/accounting`: of a campaign whose data is deleted, the sums that were kept.
-pub(crate) async fn accounting(
+/// Rename a campaign
+#[utoipa::path(
+    patch, path = "/campaigns/{id}", operation_id = "change_campaign", tag = "Campaigns", security(("key" = ["campaigns:write"])),
+    params(("If-Match" = Option<String>, Header, description = "The version that you read.")),
+    request_body(content = CampaignName, example = json!({"name": "spring 2027"})),
+    responses((status = 200, description = "Renamed.", body = Campaign, headers(("ETag" = String)))),
+    extensions(("x-problems" = json!(["campaign_exists", "campaign_ended"])))
+)]
+pub(crate) async fn change(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(id): Id,
-) -> Result<Json<Value>, ApiError> {
+    if_match: IfMatch,
+    Document(new): Document<CampaignName>,
+) -> Result<Answer, ApiError> {
+    check_name(&new.name)?;
     let mut tx = api.store.tenant(caller.tenant).await?;
-    let campaign = Campaign::load(&mut tx, id).await?;
-    if let Some(totals) = campaign.totals {
-        return Ok(Json(totals));
+    let before = Campaign::load_with(&mut tx, id, " FOR NO KEY UPDATE").await?;
+    if_match.check(before.version)?;
+    if before.state != "open" {
+        return Err(Code::CampaignEnded.into());
     }
-    let sums = match tx.enter(CampaignId(id)).await {
-        Ok(mut tx) => tx.accounting().await?,
-        Err(StoreError::NoCampaign) => return Err(Code::CampaignEnded.into()),
-        Err(error) => return Err(error.into()),
+    let renamed = sqlx::query("UPDATE broadcast.campaigns SET name = $2, version = version + 1 WHERE id = $1")
+        .bind(id)
+        .bind(&new.name)
+        .execute(&mut *tx)
+        .await
+        .map_err(StoreError::from);
+    match renamed {
+        Err(error) if error.constraint() == Some("campaigns_name_key") => return Err(exists(&new.name)),
+        other => other?,
     };
-    Ok(Json(json!(sums)))
+    caller.note(&mut tx, id).await?;
+    let answer = Campaign::load(&mut tx, id).await?.answer()?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+/// Delete a campaign
+///
+/// Ends its lifetime now: its responses are exported for the last time, then its data is deleted, within minutes and with receipts. Refused
+/// while imports or launches of it are not at their end.
+#[utoipa::path(
+    delete, path = "/campaigns/{id}", operation_id = "delete_campaign", tag = "Campaigns", security(("key" = ["campaigns:write"])),
+    params(("If-Match" = Option<String>, Header, description = "The version that you read.")),
+    responses((status = 202, description = "It will be deleted.", body = Campaign, headers(("Location" = String)))),
+    extensions(("x-problems" = json!(["campaign_busy"])))
+)]
+pub(crate) async fn delete(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Id(id): Id,
+    if_match: IfMatch,
+) -> Result<Answer, ApiError> {
+    let mut tx = api.store.tenant(caller.tenant).await?;
+    // The row's lock keeps new imports and launches out: both look whether the campaign is open.
+    let before = Campaign::load_with(&mut tx, id, " FOR UPDATE").await?;
+    if_match.check(before.version)?;
+    if before.state == "open" {
+        if let Some(what) = unfinished(&mut tx, id).await? {
+            return Err(Notice::new(Code::CampaignBusy).with("what", what).into());
+        }
+        sqlx::query(
+            "UPDATE broadcast.campaigns SET state = 'deleting', delete_asked_at = $2, version = version + 1 WHERE id = $1",
+        )
+        .bind(id)
+        .bind(caller.now)
+        .execute(&mut *tx)
+        .await?;
+        caller.note(&mut tx, id).await?;
+    }
+    let campaign = Campaign::load(&mut tx, id).await?;
+    tx.commit().await?;
+    Answer::accepted(format!("/v1/campaigns/{id}"), &campaign)
+}
+
+/// What of the campaign is not at its end.
+async fn unfinished(tx: &mut TenantTx, id: i64) -> Result<Option<&'static str>, ApiError> {
+    let (imports, launches): (bool, bool) = sqlx::query_as(
+        "SELECT EXISTS (SELECT FROM broadcast.imports WHERE campaign_id = $1 AND state NOT IN ('finished', 'refused')),
+                EXISTS (SELECT FROM broadcast.launches WHERE campaign_id = $1 AND ended_at IS NULL)",
+    )
+    .bind(id)
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(if launches { Some("launches") } else { imports.then_some("imports") })
 }
 
 #[cfg(test)]

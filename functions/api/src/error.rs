@@ -20,6 +20,18 @@ pub enum ApiError {
     /// The template.
     #[error(transparent)]
     Template(#[from] mail::TemplateError),
+    /// The fields of a stored recipient.
+    #[error(transparent)]
+    Fields(#[from] store::fields::FieldsError),
+    /// A kept answer could not be sealed or opened.
+    #[error(transparent)]
+    Sealing(#[from] access::SealingError),
+    /// A new secret could not be made.
+    #[error(transparent)]
+    Access(#[from] access::Error),
+    /// A document of ours cannot be written, or a stored one not be read.
+    #[error("a document of ours is not as it must be")]
+    Document,
     /// A computation was cut off.
     #[error("a computation was cut off")]
     Cut,
@@ -51,6 +63,8 @@ impl Fault for ApiError {
             Self::Exchange(error) => error.disposition(),
             Self::Aws(error) => error.disposition(),
             Self::Template(error) => error.disposition(),
+            Self::Sealing(_) | Self::Fields(_) | Self::Document => Disposition::Permanent,
+            Self::Access(error) => error.disposition(),
             Self::Cut => Disposition::RETRY,
         }
     }

@@ -2,26 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-    http::{StatusCode, header},
-    response::IntoResponse,
-};
+use axum::{Json, extract::State, response::Response};
 use contract::{Folder, ImportCall, ImportId, ImportMessage, Profile};
 use exchange::Meta;
 use fault::{Code, Notice};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use sqlx::FromRow;
 use store::TenantTx;
 use time::OffsetDateTime;
+use utoipa::ToSchema;
 
 use crate::{
     Api, ApiError,
-    caller::Caller,
+    answer::{Answer, Listing},
+    caller::{Begun, Caller},
     campaigns::Campaign,
-    request::{Document, Id, Page, malformed},
+    request::{Document, Id, Page, invalid},
 };
 
 /// S3's longest key is 1,024 bytes; this leaves room for the folder and for endings that we add.
@@ -29,71 +25,139 @@ const FILE_NAME_BYTES_MAX: usize = 900;
 /// The import profile that needs no row.
 const DEFAULT_PROFILE: &str = "default";
 
-/// The call: `contract::ImportCall` with the file's name in place of the campaign's, which the path tells.
-#[derive(Deserialize)]
+/// What to import, and what then. The same as in a control file, with the file's name in place of the campaign's.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewImport {
-    file: String,
+    /// The file's name below Incoming.
+    #[schema(min_length = 1, max_length = 900)]
+    pub(crate) file: String,
+    /// The name of an import profile; `default` when absent.
     #[serde(default)]
-    profile: Option<String>,
+    pub(crate) profile: Option<String>,
+    /// Parts that replace those of the profile for this import.
     #[serde(default)]
-    overrides: Option<Profile>,
+    pub(crate) overrides: Option<Profile>,
+    /// The file's size in bytes: another one is refused.
     #[serde(default)]
-    size: Option<i64>,
+    #[schema(minimum = 0)]
+    pub(crate) size: Option<i64>,
+    /// The file's SHA-256, hexadecimal: another one is refused.
     #[serde(default)]
-    sha256: Option<String>,
+    #[schema(pattern = "^[0-9a-fA-F]{64}$")]
+    pub(crate) sha256: Option<String>,
+    /// Start the mailing as soon as the import is published.
     #[serde(default)]
-    launch: bool,
+    pub(crate) launch: bool,
+    /// Import the file even if the campaign has an import of exactly this content.
     #[serde(default)]
-    again: bool,
+    pub(crate) again: bool,
 }
 
-/// An import as a client sees it.
-#[derive(FromRow, Serialize)]
-struct Import {
-    id: i64,
+/// Where something is that takes time.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Begin {
+    pub(crate) id: i64,
+}
+
+/// An import.
+#[derive(FromRow, Serialize, ToSchema)]
+pub(crate) struct Import {
+    pub(crate) id: i64,
     #[serde(rename = "campaign")]
-    campaign_id: Option<i64>,
+    pub(crate) campaign_id: Option<i64>,
     #[serde(rename = "file")]
-    file_name: String,
-    state: String,
-    bytes_total: i64,
-    bytes_done: i64,
-    rows: i64,
-    imported: i64,
-    rejected: i64,
-    duplicates: i64,
+    pub(crate) file_name: String,
+    /// `waiting`, `running`, `published` (recipients are there, the file is being moved), `finished`, or `refusing`, `refused`.
+    #[schema(pattern = "^(waiting|running|published|refusing|finished|refused)$")]
+    pub(crate) state: String,
+    pub(crate) bytes_total: i64,
+    /// No older than two seconds.
+    pub(crate) bytes_done: i64,
+    pub(crate) rows: i64,
+    pub(crate) imported: i64,
+    pub(crate) rejected: i64,
+    /// Imported rows whose address stands in an earlier row or import of the campaign: it is mailed once.
+    pub(crate) duplicates: i64,
     /// How the file was read, given or detected, once it is published.
     charset: Option<String>,
     delimiter: Option<String>,
-    reason_code: Option<String>,
-    reason: Option<String>,
+    /// Why it was refused, or why no mailing was started: a code of the catalogue.
+    pub(crate) reason_code: Option<String>,
+    /// The same in words.
+    pub(crate) reason: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
-    created_at: OffsetDateTime,
+    pub(crate) created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
-    ended_at: Option<OffsetDateTime>,
+    pub(crate) ended_at: Option<OffsetDateTime>,
+    /// How many columns the file has, once it is published.
+    #[serde(skip)]
+    pub(crate) columns: Option<i32>,
 }
 
 const SELECT: &str =
     "SELECT id, campaign_id, file_name, state, bytes_total, bytes_done, rows, imported, rejected, duplicates,
-            charset, delimiter, reason_code, reason, created_at, ended_at FROM broadcast.imports";
+            charset, delimiter, reason_code, reason, created_at, ended_at, cardinality(header) AS columns FROM broadcast.imports";
 
-/// `POST /v1/campaigns/{id}/imports`: the row, then the message. When the message is lost, sweep sends it again; a repeated call finds
-/// the row.
+impl Import {
+    /// Loads one of the tenant's.
+    pub(crate) async fn load(tx: &mut TenantTx, id: i64) -> Result<Self, ApiError> {
+        let import = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1")))
+            .bind(id)
+            .fetch_optional(&mut **tx)
+            .await?;
+        import.ok_or_else(|| Code::NotFound.into())
+    }
+
+    /// The newest one of a campaign.
+    pub(crate) async fn newest(tx: &mut TenantTx, campaign: i64) -> Result<Self, ApiError> {
+        let statement = format!("{SELECT} WHERE campaign_id = $1 ORDER BY id DESC LIMIT 1");
+        let import =
+            sqlx::query_as(sqlx::AssertSqlSafe(statement)).bind(campaign).fetch_optional(&mut **tx).await?;
+        import.ok_or_else(|| Code::NotFound.into())
+    }
+}
+
+/// Import a file
+///
+/// A repeated call finds the first one, as long as the file is the same upload.
+#[utoipa::path(
+    post, path = "/campaigns/{id}/imports", operation_id = "create_import", tag = "Imports", security(("key" = ["imports:write"])),
+    request_body(content = NewImport, example = json!({"file": "list.csv", "overrides": {"delimiter": ";"}, "launch": false})),
+    responses((status = 202, description = "It will be imported. `Location` tells how far it is.", body = Begin, headers(("Location" = String)))),
+    extensions(("x-problems" = json!(["file_missing", "profile_unknown", "template_missing", "campaign_ended"])))
+)]
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(campaign): Id,
     Document(new): Document<NewImport>,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<Response, ApiError> {
+    begin(&api, &caller, campaign, new, |import| Answer::accepted(format!("/v1/imports/{import}"), &Begin { id: import.0 }))
+        .await
+}
+
+/// Begins an import: the row, then the message. When the message is lost, sweep sends it again; a repeated call finds the row.
+pub(crate) async fn begin(
+    api: &Api,
+    caller: &Caller,
+    campaign: i64,
+    new: NewImport,
+    answer: impl FnOnce(ImportId) -> Result<Answer, ApiError>,
+) -> Result<Response, ApiError> {
     check(&new)?;
     let mut tx = api.store.tenant(caller.tenant).await?;
     let name = Campaign::load_open(&mut tx, campaign).await?;
     check_references(&mut tx, campaign, &new).await?;
     drop(tx);
 
-    let files = api.exchange.tenant(caller.tenant, &caller.bucket).await?;
+    let files = api.exchange.tenant(caller.tenant, &caller.key.bucket).await?;
     let meta = files.head(Folder::Incoming, &new.file).await?;
+    let mut tx = match caller.begin(api).await? {
+        Begun::New(tx) => tx,
+        // Whatever became of the file since then.
+        Begun::Done(answer) => return Ok(answer),
+    };
     let meta = meta.ok_or_else(|| Notice::new(Code::FileMissing).with("file", &new.file))?;
     let file = new.file.clone();
     let call = ImportCall {
@@ -105,35 +169,34 @@ pub(crate) async fn create(
         launch: new.launch,
         again: new.again,
     };
-    let mut tx = api.store.tenant(caller.tenant).await?;
     let import = insert(&mut tx, campaign, &call, &file, &meta).await?;
-    caller.note(&mut tx, "create_import", import.0).await?;
-    tx.commit().await?;
+    caller.note(&mut tx, import).await?;
+    let response = caller.end(api, tx, answer(import)?).await?;
     let message = ImportMessage::Import { tenant: caller.tenant, import };
     api.clients.send_json(&api.import_queue, caller.tenant, &message).await?;
-    let place = [(header::LOCATION, format!("/v1/imports/{import}"))];
-    Ok((StatusCode::ACCEPTED, place, Json(json!({"id": import}))))
+    Ok(response)
 }
 
 /// What can be wrong with the call by itself.
 fn check(new: &NewImport) -> Result<(), ApiError> {
     let file = &new.file;
-    if file.is_empty() || file.len() > FILE_NAME_BYTES_MAX || file.ends_with('/') {
-        return Err(malformed(format!(
-            "file: 1 to {FILE_NAME_BYTES_MAX} bytes are possible, and no slash at its end"
-        )));
+    if file.is_empty() || file.len() > FILE_NAME_BYTES_MAX || file.ends_with('/') || file.contains('\0') {
+        return Err(invalid("file", format!("1 to {FILE_NAME_BYTES_MAX} bytes are possible, and no slash at its end")));
     }
     if contract::is_control_file(file) {
-        return Err(malformed("file: this is a control file; name the file that it belongs to"));
+        return Err(invalid("file", "this is a control file; name the file that it belongs to"));
     }
     if new.size.is_some_and(|size| size < 0) {
-        return Err(malformed("size: it is negative"));
+        return Err(invalid("size", "it is negative"));
     }
     let hexadecimal = |text: &String| text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if new.sha256.as_ref().is_some_and(|text| !hexadecimal(text)) {
-        return Err(malformed("sha256: 64 hexadecimal digits are needed"));
+        return Err(invalid("sha256", "64 hexadecimal digits are needed"));
     }
-    Ok(())
+    if new.profile.as_ref().is_some_and(|name| name.contains('\0')) {
+        return Err(invalid("profile", "it has a NUL character"));
+    }
+    new.overrides.as_ref().map_or(Ok(()), crate::profiles::check)
 }
 
 /// What can be wrong with what the call names.
@@ -170,6 +233,13 @@ async fn insert(
     meta: &Meta,
 ) -> Result<ImportId, ApiError> {
     let tenant = tx.tenant().0;
+    // Who deletes the campaign waits for this, or this sees it.
+    let open: Option<i32> =
+        sqlx::query_scalar("SELECT 1 FROM broadcast.campaigns WHERE id = $1 AND state = 'open' FOR KEY SHARE")
+            .bind(campaign)
+            .fetch_optional(&mut **tx)
+            .await?;
+    open.ok_or(Code::CampaignEnded)?;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO broadcast.imports (tenant_id, campaign_id, call, file_name, etag, uploaded_at, bytes_total)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -188,13 +258,19 @@ async fn insert(
     Ok(ImportId(id))
 }
 
-/// `GET /v1/campaigns/{id}/imports`, the newest first
+/// List a campaign's imports
+///
+/// The newest first.
+#[utoipa::path(
+    get, path = "/campaigns/{id}/imports", operation_id = "list_imports", tag = "Imports", security(("key" = ["campaigns:read"])),
+    params(Page), responses((status = 200, description = "Some of them.", body = Listing<Import>))
+)]
 pub(crate) async fn list(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(campaign): Id,
     page: Page,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Json<Listing<Import>>, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
     Campaign::load(&mut tx, campaign).await?;
     let statement =
@@ -206,25 +282,29 @@ pub(crate) async fn list(
         .fetch_all(&mut *tx)
         .await?;
     let next = page.next(&items, |import| import.id);
-    Ok(Json(json!({"items": items, "next": next})))
+    Ok(Json(Listing { items, next }))
 }
 
-/// `GET /v1/imports/{id}`
+/// Show an import
+///
+/// Rows and bytes done are no older than two seconds.
+#[utoipa::path(
+    get, path = "/imports/{id}", operation_id = "show_import", tag = "Imports", security(("key" = ["campaigns:read"])),
+    responses((status = 200, description = "The import.", body = Import))
+)]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(id): Id,
-) -> Result<impl IntoResponse, ApiError> {
+) -> Result<Json<Import>, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
-    let import: Option<Import> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1")))
-        .bind(id)
-        .fetch_optional(&mut *tx)
-        .await?;
-    import.map(Json).ok_or_else(|| ApiError::from(Code::NotFound))
+    Import::load(&mut tx, id).await.map(Json)
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn new(body: Value) -> NewImport {
@@ -247,6 +327,7 @@ mod tests {
             json!({"file": "x".repeat(901)}),
             json!({"file": "list.csv", "size": -1}),
             json!({"file": "list.csv", "sha256": "abc"}),
+            json!({"file": "list.csv", "overrides": {"delimiter": ":"}}),
         ] {
             assert!(check(&new(body.clone())).is_err(), "{body}");
         }

@@ -1,33 +1,55 @@
-//! The import API, under `/v1`: JSON, a bearer key, RFC 9457 problem documents.
+//! The HTTP API, under `/v1`: JSON, a bearer key, RFC 9457 problem documents; and under `/v2` the import call of the system that came before.
 //!
 //! The key tells the tenant, and nothing in a request can name another one: rows are read and written as the tenant's role. Recipient
-//! data does not come in here; a call names a file in the tenant's Incoming.
+//! data does not come in here but for single people, by the addresses that requests name; a call names a file in the tenant's Incoming.
+//!
+//! A request passes the [`gate`] (key, scope, limit, audit) to its operation. What an operation says of itself is the API's description, and
+//! the gate asks for what stands there.
 #![forbid(unsafe_code)]
 
+mod account;
+mod answer;
+mod api_keys;
+mod batches;
 mod caller;
 mod campaigns;
+mod document;
+mod documentation;
+mod domains;
 mod error;
 mod exports;
+mod files;
+mod gate;
+mod import_errors;
 mod imports;
-mod keys;
+mod keyring;
 mod launches;
-mod listing;
+mod once;
+mod operations;
+mod preview;
+mod profiles;
+mod recipients;
+mod reports;
 mod request;
+mod suppressions;
 mod templates;
 
 pub use error::ApiError;
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    routing::{get, post, put},
-};
+use access::MasterKey;
+use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state, routing::get};
 use exchange::Exchange;
 use fault::Code;
-use runtime::Clients;
-use store::Store;
+use runtime::{Clients, Config};
+use serde_json::Value;
+use store::{Store, audit::Journal};
+use utoipa::openapi::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use keyring::Keyring;
+use operations::Operations;
 
 /// The largest request body: a template whose HTML and text parts have 512 KiB each, with every other character escaped in JSON.
 const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
@@ -35,37 +57,100 @@ const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 /// What the function works with.
 pub struct Api {
     /// As `broadcast_app`.
-    pub store: Store,
+    store: Store,
     /// Tenants' files.
-    pub exchange: Exchange,
+    exchange: Exchange,
     /// Queues.
-    pub clients: Clients,
-    /// Where imports are run.
-    pub import_queue: String,
-    /// Where launches are run.
-    pub generate_queue: String,
-    /// Where exports are run.
-    pub export_queue: String,
+    clients: Clients,
+    /// Derives every tenant's keys.
+    master: MasterKey,
+    import_queue: String,
+    generate_queue: String,
+    export_queue: String,
+    keyring: Keyring,
+    journal: Arc<Journal>,
+    operations: Operations,
+}
+
+impl Api {
+    /// From the environment. Reads the master key.
+    pub async fn new(config: &Config) -> Result<Self, runtime::Error> {
+        let clients = Clients::new(config).await;
+        let store = Store::connect(config.database_url()?)?;
+        let journal = Arc::new(Journal::new());
+        let (lines, pool) = (journal.clone(), store.pool().clone());
+        tokio::spawn(async move { lines.run(&pool).await });
+        Ok(Self {
+            exchange: Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
+            master: clients.master_key(config.master_key_secret()?).await?,
+            import_queue: config.import_queue_url()?.to_owned(),
+            generate_queue: config.generate_queue_url()?.to_owned(),
+            export_queue: config.export_queue_url()?.to_owned(),
+            keyring: Keyring::default(),
+            operations: Operations::read(&description()),
+            store,
+            clients,
+            journal,
+        })
+    }
+}
+
+/// Every operation, with what it says of itself.
+fn operations() -> OpenApiRouter<Arc<Api>> {
+    let v1 = OpenApiRouter::default()
+        .routes(routes!(campaigns::create, campaigns::list))
+        .routes(routes!(campaigns::show, campaigns::change, campaigns::delete))
+        .routes(routes!(templates::replace, templates::show))
+        .routes(routes!(preview::preview))
+        .routes(routes!(profiles::list))
+        .routes(routes!(profiles::show, profiles::replace, profiles::delete))
+        .routes(routes!(imports::create, imports::list))
+        .routes(routes!(imports::show))
+        .routes(routes!(import_errors::list))
+        .routes(routes!(launches::create, launches::list))
+        .routes(routes!(launches::show))
+        .routes(routes!(launches::test))
+        .routes(routes!(reports::accounting))
+        .routes(routes!(reports::responses))
+        .routes(routes!(exports::trigger, exports::list))
+        .routes(routes!(exports::show))
+        .routes(routes!(files::list))
+        .routes(routes!(suppressions::check))
+        .routes(routes!(suppressions::add))
+        .routes(routes!(suppressions::remove))
+        .routes(routes!(recipients::access))
+        .routes(routes!(recipients::erase))
+        .routes(routes!(domains::list))
+        .routes(routes!(domains::show))
+        .routes(routes!(account::pgp_key))
+        .routes(routes!(account::retention))
+        .routes(routes!(account::receipts))
+        .routes(routes!(api_keys::create, api_keys::list))
+        .routes(routes!(api_keys::delete))
+        .routes(routes!(api_keys::rotate));
+    let v2 = OpenApiRouter::default().routes(routes!(batches::import)).routes(routes!(batches::status));
+    OpenApiRouter::default().nest("/v1", v1).nest("/v2", v2)
+}
+
+/// What the handlers say of themselves.
+fn handlers() -> OpenApi {
+    operations().into_openapi()
+}
+
+/// The API's description, whole.
+pub fn description() -> Value {
+    document::complete(&handlers())
 }
 
 /// Every route of the API.
 pub fn router(api: Arc<Api>) -> Router {
-    let v1 = Router::new()
-        .route("/campaigns", post(campaigns::create).get(campaigns::list))
-        .route("/campaigns/{id}", get(campaigns::show))
-        .route("/campaigns/{id}/accounting", get(campaigns::accounting))
-        .route("/campaigns/{id}/template", put(templates::replace).get(templates::show))
-        .route("/campaigns/{id}/imports", post(imports::create).get(imports::list))
-        .route("/campaigns/{id}/launches", post(launches::create).get(launches::list))
-        .route("/imports/{id}", get(imports::show))
-        .route("/launches/{id}", get(launches::show))
-        .route("/exports", post(exports::trigger))
-        .route("/files", get(listing::files))
-        .route("/receipts", get(listing::receipts))
-        .route("/pgp-key", get(keys::pgp));
-    Router::new()
-        .nest("/v1", v1)
+    Router::from(operations())
+        .route_layer(from_fn_with_state(api.clone(), gate::gate))
+        .route("/openapi.json", get(documentation::openapi))
+        .route("/docs", get(documentation::reference))
+        .route("/docs/problems/{code}", get(documentation::problem))
         .fallback(async || ApiError::from(Code::NotFound))
+        .method_not_allowed_fallback(async || ApiError::from(Code::MethodUnknown))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(api)
 }

@@ -1,19 +1,22 @@
-//! What requests bring: ids, pages of lists, JSON documents. All refuse with problem documents, and unknown fields by their names.
+//! What requests bring: ids, parts of lists, versions, JSON documents. All refuse with problem documents, and what is unknown by its name.
 
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Query, Request},
-    http::{StatusCode, request::Parts},
+    http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use fault::{Code, Notice};
 use serde::{Deserialize, de::DeserializeOwned};
+use utoipa::IntoParams;
 
-use crate::{ApiError, BODY_BYTES_MAX};
+use crate::ApiError;
 
 /// How much of a list one answer has, unless the request wants less.
 const PAGE_ITEMS: i64 = 100;
 /// A list's longest answer: some hundred kilobytes, far below what a function may answer.
-const PAGE_ITEMS_MAX: i64 = 1000;
+pub(crate) const PAGE_ITEMS_MAX: i64 = 1000;
+/// How deep arrays and objects may stand in each other. The deepest document of the API has four levels.
+const DEPTH_MAX: usize = 16;
 
 /// The id in the path. What is no id does not exist.
 pub(crate) struct Id(pub(crate) i64);
@@ -27,21 +30,44 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
     }
 }
 
+/// The name in the path.
+pub(crate) struct Name(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Path(name) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| Code::NotFound)?;
+        // Postgres takes no NUL in a text, so nothing has such a name.
+        if name.contains('\0') { Err(Code::NotFound.into()) } else { Ok(Self(name)) }
+    }
+}
+
 /// Which part of a list.
-#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, Clone, PartialEq, Eq, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub(crate) struct Page {
-    /// Items after this one, as `next` of an earlier answer says.
+    /// What follows this one: `next` of an earlier answer.
     pub(crate) after: Option<i64>,
-    limit: Option<i64>,
-    /// Of files alone: those of one folder.
-    pub(crate) folder: Option<String>,
+    /// How many items at most; 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
+    pub(crate) limit: Option<i64>,
 }
 
 impl Page {
     /// How many items.
     pub(crate) fn limit(&self) -> i64 {
-        self.limit.unwrap_or(PAGE_ITEMS).clamp(1, PAGE_ITEMS_MAX)
+        self.limit.unwrap_or(PAGE_ITEMS)
+    }
+
+    /// Refuses a length that no answer has.
+    pub(crate) fn checked(self) -> Result<Self, ApiError> {
+        if (1..=PAGE_ITEMS_MAX).contains(&self.limit()) {
+            Ok(self)
+        } else {
+            Err(query_malformed(format!("limit: 1 to {PAGE_ITEMS_MAX} are possible")))
+        }
     }
 
     /// What `next` is: the last item's id, when there may be more.
@@ -55,8 +81,46 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
-        let page = Query::<Self>::try_from_uri(&parts.uri).map_err(|error| malformed(error.body_text()))?;
-        Ok(page.0)
+        query::<Self>(parts)?.checked()
+    }
+}
+
+/// The URL's query.
+pub(crate) fn query<T: DeserializeOwned>(parts: &Parts) -> Result<T, ApiError> {
+    Query::<T>::try_from_uri(&parts.uri).map(|query| query.0).map_err(|error| query_malformed(error.body_text()))
+}
+
+/// The request's query is not what it must be, and why.
+pub(crate) fn query_malformed(problem: impl std::fmt::Display) -> ApiError {
+    Notice::new(Code::QueryMalformed).with("problem", problem).into()
+}
+
+/// The version that a change is meant for (`If-Match`, RFC 9110, 13.1.1). Without the header any is.
+pub(crate) struct IfMatch(Option<String>);
+
+impl IfMatch {
+    /// Refuses a change that is meant for another version.
+    pub(crate) fn check(&self, version: i32) -> Result<(), ApiError> {
+        let Some(wanted) = &self.0 else { return Ok(()) };
+        let current = format!("\"{version}\"");
+        let meant = wanted.split(',').map(str::trim).any(|tag| tag == "*" || tag == current);
+        if meant { Ok(()) } else { Err(Notice::new(Code::VersionChanged).with("version", current).into()) }
+    }
+
+    /// The same where there is no version: whatever was meant, it is gone.
+    pub(crate) fn check_absent(&self) -> Result<(), ApiError> {
+        if self.0.is_none() { Ok(()) } else { Err(Notice::new(Code::VersionChanged).with("version", "none").into()) }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        // A value that is no text is no tag of ours.
+        let text = |value: &axum::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
+        let values: Vec<_> = parts.headers.get_all(header::IF_MATCH).iter().map(text).collect();
+        Ok(Self(if values.is_empty() { None } else { Some(values.join(",")) }))
     }
 }
 
@@ -67,22 +131,68 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| {
-            if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                let max = format!("{} MiB", BODY_BYTES_MAX / (1024 * 1024));
-                ApiError::from(Notice::new(Code::BodyTooLarge).with("max", max))
-            } else {
-                malformed("it could not be read")
-            }
-        })?;
-        let bytes = if bytes.is_empty() { b"{}" } else { bytes.as_ref() };
-        serde_json::from_slice(bytes).map(Self).map_err(malformed)
+        let json = says(request.headers(), &["application/json"]);
+        let bytes = body(request, state).await?;
+        if bytes.is_empty() {
+            return read(b"{}").map(Self);
+        }
+        if !json {
+            return Err(Notice::new(Code::MediaType).with("expected", "JSON (application/json)").into());
+        }
+        read(&bytes).map(Self)
     }
+}
+
+/// A JSON text as a value of ours.
+pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    if depth(bytes) > DEPTH_MAX {
+        return Err(malformed(format!("arrays and objects stand more than {DEPTH_MAX} deep in each other")));
+    }
+    serde_json::from_slice(bytes).map_err(malformed)
+}
+
+/// The whole body; the gate has seen to its size.
+pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
+    Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Notice::new(Code::BodyTooLarge).with("max", "6 MB").into(),
+        _ => malformed("it could not be read"),
+    })
+}
+
+/// Whether the body's type is one of these, whatever its parameters.
+pub(crate) fn says(headers: &HeaderMap, types: &[&str]) -> bool {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    types.iter().any(|known| essence.eq_ignore_ascii_case(known))
+}
+
+/// How deep brackets stand in each other, outside of strings. Of a text that is no JSON it is some number.
+fn depth(bytes: &[u8]) -> usize {
+    let (mut depth, mut deepest, mut quoted, mut escaped) = (0_usize, 0, false, false);
+    for byte in bytes {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'[' | b'{' if !quoted => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !quoted => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// The request is not what it must be, and why.
 pub(crate) fn malformed(problem: impl std::fmt::Display) -> ApiError {
     Notice::new(Code::BodyMalformed).with("problem", problem).into()
+}
+
+/// A field of a well-formed request has a value that is not possible, and why.
+pub(crate) fn invalid(field: &str, problem: impl std::fmt::Display) -> ApiError {
+    Notice::new(Code::FieldInvalid).with("field", field).with("problem", problem).into()
 }
 
 #[cfg(test)]
@@ -99,23 +209,35 @@ mod tests {
         launch: bool,
     }
 
-    async fn document(body: &str) -> Result<Call, String> {
-        let request = Request::post("/").body(Body::from(body.to_owned())).unwrap();
-        match Document::<Call>::from_request(request, &()).await {
-            Ok(Document(call)) => Ok(call),
-            Err(error) => match error.disposition() {
-                Disposition::Customer(notice) => Err(notice.words()),
-                other => panic!("{other:?}"),
-            },
+    fn notice(error: &ApiError) -> (Code, String) {
+        match error.disposition() {
+            Disposition::Customer(notice) => (notice.code, notice.words()),
+            other => panic!("{other:?}"),
         }
+    }
+
+    async fn document(content_type: &str, body: &str) -> Result<Call, (Code, String)> {
+        let request = Request::post("/").header("content-type", content_type).body(Body::from(body.to_owned())).unwrap();
+        Document::<Call>::from_request(request, &()).await.map(|document| document.0).map_err(|error| notice(&error))
     }
 
     #[tokio::test]
     async fn a_body_is_a_document_or_refused_by_name() {
-        assert_eq!(document("").await, Ok(Call { launch: false }));
-        assert_eq!(document(r#"{"launch": true}"#).await, Ok(Call { launch: true }));
-        assert!(document(r#"{"lunch": true}"#).await.unwrap_err().contains("`lunch`"));
-        assert!(document("{").await.is_err());
+        let json = "application/json; charset=utf-8";
+        assert_eq!(document("", "").await, Ok(Call { launch: false }));
+        assert_eq!(document(json, r#"{"launch": true}"#).await, Ok(Call { launch: true }));
+        assert!(document(json, r#"{"lunch": true}"#).await.unwrap_err().1.contains("`lunch`"));
+        assert_eq!(document(json, "{").await.unwrap_err().0, Code::BodyMalformed);
+        assert_eq!(document("text/plain", "{}").await.unwrap_err().0, Code::MediaType);
+        let deep = format!("{}{}", "[".repeat(17), "]".repeat(17));
+        assert!(document(json, &deep).await.unwrap_err().1.contains("16 deep"));
+    }
+
+    #[test]
+    fn depth_is_of_brackets_outside_of_strings() {
+        for (text, expected) in [("", 0), ("{}", 1), ("[{}, {\"a\": [1]}]", 3), (r#"{"a[\"[": "[[["}"#, 1), ("]]][", 1)] {
+            assert_eq!(depth(text.as_bytes()), expected, "{text}");
+        }
     }
 
     async fn page(query: &str) -> Result<Page, ApiError> {
@@ -129,8 +251,15 @@ mod tests {
         let two = page("limit=2&after=7").await.unwrap();
         assert_eq!((two.limit(), two.after), (2, Some(7)));
         assert_eq!((two.next(&[1, 2], |id| *id), two.next(&[1], |id| *id)), (Some(2), None));
-        assert_eq!(page("limit=1000000").await.unwrap().limit(), PAGE_ITEMS_MAX);
-        assert!(page("offset=1").await.is_err());
-        assert!(page("limit=all").await.is_err());
+        for query in ["limit=1001", "limit=0", "limit=-1", "limit=all", "offset=1", "after=x"] {
+            assert_eq!(notice(&page(query).await.unwrap_err()).0, Code::QueryMalformed, "{query}");
+        }
+    }
+
+    #[test]
+    fn a_change_is_meant_for_one_version() {
+        let check = |value: Option<&str>| IfMatch(value.map(str::to_owned)).check(3).is_ok();
+        assert!(check(None) && check(Some("\"3\"")) && check(Some("\"1\", \"3\"")) && check(Some("*")));
+        assert!(!check(Some("\"2\"")) && !check(Some("3")) && !check(Some("W/\"3\"")) && !check(Some("")));
     }
 }

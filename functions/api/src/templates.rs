@@ -2,91 +2,133 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::extract::State;
 use contract::CampaignId;
 use fault::{Code, Notice};
-use mail::{Address, Template};
+use mail::{Address, Compiled, Template};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 use sqlx::FromRow;
 use store::TenantTx;
+use utoipa::ToSchema;
 
 use crate::{
     Api, ApiError,
+    answer::Answer,
     caller::Caller,
     campaigns::Campaign,
-    request::{Document, Id, malformed},
+    request::{Document, Id, IfMatch, invalid},
 };
 
 /// Of the sender's display name, in characters.
 const FROM_NAME_CHARS_MAX: usize = 100;
 
-/// A template as a client writes and reads it.
-#[derive(Clone, Deserialize, Serialize, FromRow)]
+/// What is mailed. `{{ field }}` or `$$field$$` is a column of the recipient's row; `{{ unsubscribe_url }}` must stand in HTML and text.
+#[derive(Clone, Deserialize, Serialize, FromRow, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Content {
+    /// The sender's name for people.
     #[serde(default)]
-    from_name: String,
-    from_address: String,
-    subject: String,
-    html: String,
+    #[schema(max_length = 100)]
+    pub(crate) from_name: String,
+    /// At a domain that is confirmed for the account.
+    pub(crate) from_address: String,
+    /// One line.
+    pub(crate) subject: String,
+    /// A whole HTML document or the inside of its body.
+    pub(crate) html: String,
+    /// Made from the HTML when absent.
     #[serde(default)]
-    text: Option<String>,
+    pub(crate) text: Option<String>,
 }
 
-/// `PUT /v1/campaigns/{id}/template`: a new version; launches that run keep theirs.
+/// A new version, and what it uses.
+#[derive(Serialize, ToSchema)]
+struct TemplateVersion {
+    version: i32,
+    /// The recipients' fields that it looks at.
+    fields: Vec<String>,
+    links: Vec<Link>,
+}
+
+/// A link of a template.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Link {
+    /// Its place, from 0: exports name it by this.
+    number: u32,
+    /// As the template has it.
+    url: String,
+    /// In the HTML part, from 1.
+    line: usize,
+}
+
+/// Replace the template
+///
+/// Makes a new version; launches that run keep theirs. What is wrong with it is told with part and line.
+#[utoipa::path(
+    put, path = "/campaigns/{id}/template", operation_id = "replace_template", tag = "Templates", security(("key" = ["campaigns:write"])),
+    params(("If-Match" = Option<String>, Header, description = "The version that you read.")),
+    request_body(content = Content, example = json!({
+        "from_name": "Acme", "from_address": "news@acme.example", "subject": "Hello {{ first_name }}",
+        "html": "<p>Hello {{ first_name }}</p><p><a href=\"https://acme.example/\">Our offers</a> <a href=\"{{ unsubscribe_url }}\">No more mails</a></p>"
+    })),
+    responses((status = 200, description = "The new version.", body = TemplateVersion, headers(("ETag" = String)))),
+    extensions(("x-problems" = json!(["campaign_ended", "sender_domain", "template_syntax", "template_unsubscribe", "template_link"])))
+)]
 pub(crate) async fn replace(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(id): Id,
+    if_match: IfMatch,
     Document(content): Document<Content>,
-) -> Result<Json<Value>, ApiError> {
+) -> Result<Answer, ApiError> {
     let domain = sender_domain(&content)?;
     let content = Arc::new(content);
-    let compiled = {
-        let content = content.clone();
-        tokio::task::spawn_blocking(move || compile(&content)).await.map_err(|_| ApiError::Cut)??
-    };
+    let compiled = compile(&content).await?;
     let mut tx = api.store.tenant(caller.tenant).await?;
     Campaign::load_open(&mut tx, id).await?;
     check_confirmed(&mut tx, &domain).await?;
-    let version = insert(&mut tx, CampaignId(id), &content).await?;
-    caller.note(&mut tx, "replace_template", id).await?;
+    let before = lock(&mut tx, id).await?;
+    if_match.check(before)?;
+    let version = insert(&mut tx, CampaignId(id), before + 1, &content).await?;
+    caller.note(&mut tx, id).await?;
     tx.commit().await?;
-    Ok(Json(json!({"version": version, "fields": compiled.fields, "links": compiled.links})))
+    let fields = compiled.fields().iter().cloned().collect();
+    Ok(Answer::ok(&TemplateVersion { version, fields, links: links(&compiled) })?.of_version(version))
 }
 
-/// What a template uses, for its author.
-#[derive(Serialize)]
-struct Uses {
-    fields: Vec<String>,
-    links: Vec<Value>,
+/// Off the threads that serve: a template may take its fuel.
+pub(crate) async fn compile(content: &Arc<Content>) -> Result<Compiled, ApiError> {
+    let content = content.clone();
+    let compile = move || {
+        Template { subject: &content.subject, html: &content.html, text: content.text.as_deref() }.compile()
+    };
+    Ok(tokio::task::spawn_blocking(compile).await.map_err(|_| ApiError::Cut)??)
 }
 
-fn compile(content: &Content) -> Result<Uses, mail::TemplateError> {
-    let template = Template { subject: &content.subject, html: &content.html, text: content.text.as_deref() };
-    let compiled = template.compile()?;
-    let links = compiled
-        .links()
-        .iter()
-        .map(|link| json!({"number": link.number, "url": link.url, "line": link.line}));
-    Ok(Uses { fields: compiled.fields().iter().cloned().collect(), links: links.collect() })
+/// The links of a template.
+pub(crate) fn links(compiled: &Compiled) -> Vec<Link> {
+    let link = |link: &mail::TemplateLink| Link { number: link.number, url: link.url.clone(), line: link.line };
+    compiled.links().iter().map(link).collect()
 }
 
 /// The domain of the `From` address, as A-label.
-fn sender_domain(content: &Content) -> Result<String, ApiError> {
+pub(crate) fn sender_domain(content: &Content) -> Result<String, ApiError> {
     let name = &content.from_name;
     if name.chars().count() > FROM_NAME_CHARS_MAX || name.chars().any(char::is_control) {
-        return Err(malformed(format!(
-            "from_name: at most {FROM_NAME_CHARS_MAX} characters are possible, and no control characters"
-        )));
+        let problem = format!("at most {FROM_NAME_CHARS_MAX} characters are possible, and no control characters");
+        return Err(invalid("from_name", problem));
     }
     let address = Address::parse(&content.from_address)
-        .map_err(|error| malformed(format!("from_address: {}", Notice::new(error.code()).words())))?;
+        .map_err(|error| invalid("from_address", Notice::new(error.code()).words()))?;
     // Every mail would need relays and receivers that take such addresses.
     if address.is_beyond_ascii() {
-        let words = "from_address: letters beyond ASCII are not possible before the @ sign of a sender";
-        return Err(malformed(words.to_owned()));
+        return Err(invalid("from_address", "letters beyond ASCII are not possible before the @ sign of a sender"));
+    }
+    for (field, text) in [("subject", Some(&content.subject)), ("html", Some(&content.html)), ("text", content.text.as_ref())] {
+        // Postgres keeps no NUL in a text, and no mail can have one.
+        if text.is_some_and(|text| text.contains('\0')) {
+            return Err(invalid(field, "it has a NUL character"));
+        }
     }
     Ok(address.domain().to_owned())
 }
@@ -101,45 +143,72 @@ async fn check_confirmed(tx: &mut TenantTx, domain: &str) -> Result<(), ApiError
     if confirmed { Ok(()) } else { Err(Notice::new(Code::SenderDomain).with("domain", domain).into()) }
 }
 
-/// Versions count from 1. The campaign's row keeps two writers apart.
-async fn insert(tx: &mut TenantTx, campaign: CampaignId, content: &Content) -> Result<i32, ApiError> {
-    let tenant = tx.tenant().0;
+/// The newest version, 0 without one. The campaign's row keeps two writers apart.
+async fn lock(tx: &mut TenantTx, campaign: i64) -> Result<i32, ApiError> {
     sqlx::query("SELECT FROM broadcast.campaigns WHERE id = $1 FOR NO KEY UPDATE")
-        .bind(campaign.0)
+        .bind(campaign)
         .execute(&mut **tx)
         .await?;
-    let version = sqlx::query_scalar(
+    let newest = "SELECT coalesce(max(version), 0) FROM broadcast.templates WHERE campaign_id = $1";
+    Ok(sqlx::query_scalar(newest).bind(campaign).fetch_one(&mut **tx).await?)
+}
+
+async fn insert(
+    tx: &mut TenantTx,
+    campaign: CampaignId,
+    version: i32,
+    content: &Content,
+) -> Result<i32, ApiError> {
+    sqlx::query(
         "INSERT INTO broadcast.templates (tenant_id, campaign_id, version, from_name, from_address, subject, html, text)
-         SELECT $1, $2, coalesce(max(version), 0) + 1, $3, $4, $5, $6, $7 FROM broadcast.templates WHERE campaign_id = $2
-         RETURNING version",
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
-    .bind(tenant)
+    .bind(tx.tenant().0)
     .bind(campaign.0)
+    .bind(version)
     .bind(&content.from_name)
     .bind(&content.from_address)
     .bind(&content.subject)
     .bind(&content.html)
     .bind(content.text.as_deref())
-    .fetch_one(&mut **tx)
+    .execute(&mut **tx)
     .await?;
     Ok(version)
 }
 
-/// `GET /v1/campaigns/{id}/template`: the newest version
+/// The newest template of a campaign with its version.
+pub(crate) async fn newest(tx: &mut TenantTx, campaign: i64) -> Result<Option<(i32, Content)>, ApiError> {
+    #[derive(FromRow)]
+    struct Row {
+        version: i32,
+        #[sqlx(flatten)]
+        content: Content,
+    }
+    let row: Option<Row> = sqlx::query_as(
+        "SELECT version, from_name, from_address, subject, html, text FROM broadcast.templates
+         WHERE campaign_id = $1 ORDER BY version DESC LIMIT 1",
+    )
+    .bind(campaign)
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| (row.version, row.content)))
+}
+
+/// Show the template
+///
+/// The newest version.
+#[utoipa::path(
+    get, path = "/campaigns/{id}/template", operation_id = "show_template", tag = "Templates", security(("key" = ["campaigns:read"])),
+    responses((status = 200, description = "The newest version.", body = Content, headers(("ETag" = String))))
+)]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(id): Id,
-) -> Result<Json<Content>, ApiError> {
+) -> Result<Answer, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
-    let content: Option<Content> = sqlx::query_as(
-        "SELECT from_name, from_address, subject, html, text FROM broadcast.templates
-         WHERE campaign_id = $1 ORDER BY version DESC LIMIT 1",
-    )
-    .bind(id)
-    .fetch_optional(&mut *tx)
-    .await?;
-    content.map(Json).ok_or_else(|| Code::NotFound.into())
+    let (version, content) = newest(&mut tx, id).await?.ok_or(Code::NotFound)?;
+    Ok(Answer::ok(&content)?.of_version(version))
 }
 
 #[cfg(test)]
@@ -168,12 +237,12 @@ mod tests {
         assert!(domain("Acme", "jörg@acme.example").is_err());
     }
 
-    #[test]
-    fn a_template_tells_what_it_uses_or_where_it_is_wrong() {
+    #[tokio::test]
+    async fn a_template_tells_what_it_uses_or_where_it_is_wrong() {
         let html = "<p>{{ name }}</p><a href=\"https://acme.example/\">x</a>\n<a href=\"{{ unsubscribe_url }}\">y</a>";
-        let uses = compile(&content("", "a@b.example", html)).unwrap();
-        assert_eq!((uses.fields.as_slice(), uses.links.len()), (["name".to_owned()].as_slice(), 1));
-        let error = compile(&content("", "a@b.example", "<p>\n{{ name </p>")).err().unwrap();
+        let compiled = compile(&Arc::new(content("", "a@b.example", html))).await.unwrap();
+        assert_eq!((compiled.fields().len(), links(&compiled).len()), (1, 1));
+        let error = compile(&Arc::new(content("", "a@b.example", "<p>\n{{ name </p>"))).await.err().unwrap();
         assert!(
             matches!(error.disposition(), Disposition::Customer(notice) if notice.words().contains("line 2"))
         );

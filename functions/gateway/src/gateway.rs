@@ -14,7 +14,7 @@ use russh::{
     server::{Config, Handle},
 };
 use sqlx::PgPool;
-use store::Store;
+use store::{Store, audit::Journal};
 use time::OffsetDateTime;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -25,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Error,
-    audit::Journal,
     client::Client,
     connection::Connection,
     cut::Severable,

@@ -4,7 +4,6 @@
 //! reached with a session that is narrowed to the tenant. Names of files stand in the audit alone.
 #![forbid(unsafe_code)]
 
-mod audit;
 mod client;
 mod connection;
 mod cut;

@@ -43,11 +43,7 @@ pub async fn place(function: &Import, job: &Job) -> Result<Place, Error> {
     .bind(job.import.0)
     .fetch_one(&mut *tx)
     .await?;
-    Ok(Place { name: numbered(&job.file_name, number), encrypted })
-}
-
-fn numbered(file_name: &str, number: i64) -> String {
-    if number > 1 { error_report_of(&format!("{file_name}.{number}")) } else { error_report_of(file_name) }
+    Ok(Place { name: error_report_of(&job.file_name, number), encrypted })
 }
 
 /// Writes a report of one line, the reason for the whole file, unless one of rows is there already. Returns the name of the one that is
@@ -126,9 +122,9 @@ mod tests {
 
     #[test]
     fn each_import_of_a_name_has_its_own_report() {
-        assert_eq!(numbered("x.csv", 1), "x.csv.errors.csv");
-        assert_eq!(numbered("a/x.csv.pgp", 2), "a/x.csv.pgp.2.errors.csv");
-        let place = |encrypted| Place { name: numbered("x.csv", 1), encrypted }.name();
+        assert_eq!(error_report_of("x.csv", 1), "x.csv.errors.csv");
+        assert_eq!(error_report_of("a/x.csv.pgp", 2), "a/x.csv.pgp.2.errors.csv");
+        let place = |encrypted| Place { name: error_report_of("x.csv", 1), encrypted }.name();
         assert_eq!(
             (place(false).as_str(), place(true).as_str()),
             ("x.csv.errors.csv", "x.csv.errors.csv.pgp")

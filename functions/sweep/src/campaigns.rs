@@ -60,7 +60,7 @@ pub async fn end(job: &Job<'_>) -> Result<(), Error> {
 async fn candidates(job: &Job<'_>) -> Result<Vec<(CampaignId, Campaign)>, Error> {
     let mut tx = job.tx().await?;
     let rows = sqlx::query(
-        "SELECT c.id, c.created_at, c.ended_at, c.state <> 'open' AS closed,
+        "SELECT c.id, c.created_at, c.ended_at, c.delete_asked_at, c.state <> 'open' AS closed,
                 EXISTS (SELECT FROM broadcast.imports AS i WHERE i.campaign_id = c.id AND i.lease_until > $2)
                 OR EXISTS (SELECT FROM broadcast.launches AS l WHERE l.campaign_id = c.id AND l.state IN ('preparing', 'running')) AS busy
          FROM broadcast.campaigns AS c
@@ -81,6 +81,7 @@ async fn candidates(job: &Job<'_>) -> Result<Vec<(CampaignId, Campaign)>, Error>
         let campaign = Campaign {
             created_at: row.get("created_at"),
             ended_at: row.get("ended_at"),
+            delete_asked_at: row.get("delete_asked_at"),
             closed: row.get("closed"),
             busy: row.get("busy"),
         };

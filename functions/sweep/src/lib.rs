@@ -9,12 +9,14 @@
 //! 4. `uploads`: unfinished uploads.
 //! 5. `campaigns`: what is past its lifetime.
 //! 6. `tables`: recipients that belong to no import.
-//! 7. `lifecycle`: the bucket's own rules are what the settings say.
+//! 7. `answers`: what the API kept for repeated requests.
+//! 8. `lifecycle`: the bucket's own rules are what the settings say.
 //!
 //! An object is deleted before its row and its receipt are written, so a receipt never claims what did not happen. A crash between
 //! leaves the row, and the next run finds the object gone and says so.
 #![forbid(unsafe_code)]
 
+mod answers;
 mod campaigns;
 mod error;
 mod files;
@@ -189,6 +191,7 @@ async fn run(job: &Job<'_>) -> Result<(), Error> {
     step("uploads", uploads::expire(job).await);
     step("campaigns", campaigns::end(job).await);
     step("tables", tables::drop_orphans(job).await);
+    step("answers", answers::expire(job).await);
     step("lifecycle", lifecycle::restore(job).await);
     failed.map_or(Ok(()), Err)
 }

@@ -47,6 +47,8 @@ pub struct Campaign {
     pub created_at: OffsetDateTime,
     /// When its last launch ended.
     pub ended_at: Option<OffsetDateTime>,
+    /// When the customer asked for its end.
+    pub delete_asked_at: Option<OffsetDateTime>,
     /// Closed: it takes no more responses, imports or launches.
     pub closed: bool,
     /// An import holds a lease, or a launch is not done.
@@ -73,6 +75,8 @@ pub enum Rule {
     AfterCreation(i32),
     /// The hard limit in hours after the creation.
     HardLimit(i32),
+    /// The customer asked for it.
+    Asked,
 }
 
 impl std::fmt::Display for Rule {
@@ -80,6 +84,7 @@ impl std::fmt::Display for Rule {
         match self {
             Self::AfterLaunch(hours) => write!(f, "{hours} hours after the last launch"),
             Self::AfterCreation(hours) => write!(f, "{hours} hours after the creation"),
+            Self::Asked => f.write_str("asked for by the customer"),
             Self::HardLimit(hours) => write!(f, "hard limit of {hours} hours after the creation"),
         }
     }
@@ -88,6 +93,9 @@ impl std::fmt::Display for Rule {
 impl Campaign {
     /// The end, by the rule that comes first, and what it asks for now. Work under way holds up the end but not the hard limit.
     pub fn step(&self, settings: &Settings, now: OffsetDateTime) -> (Step, Rule) {
+        if self.delete_asked_at.is_some_and(|asked_at| asked_at <= now) {
+            return (Step::Delete, Rule::Asked);
+        }
         let hours = |hours: i32| Duration::hours(i64::from(hours));
         let hard = self.created_at + hours(settings.campaign_hours_max);
         let (start, rule) = match self.ended_at {
@@ -148,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_campaign_ends_by_the_rule_that_comes_first() {
-        let fresh = Campaign { created_at: START, ended_at: None, closed: false, busy: false };
+        let fresh =
+            Campaign { created_at: START, ended_at: None, delete_asked_at: None, closed: false, busy: false };
         let launched = Campaign { ended_at: Some(START + Duration::days(3)), ..fresh };
         let long = Campaign { ended_at: Some(START + Duration::days(80)), ..fresh };
         let busy = |campaign| Campaign { busy: true, ..campaign };
@@ -174,6 +183,7 @@ mod tests {
             (closed(busy(fresh)), days(28), (Step::Delete, regular)),
             (long, days(90) - six, (Step::Leave, hard)),
             (long, days(90), (Step::Delete, hard)),
+            (Campaign { delete_asked_at: Some(START), ..closed(busy(fresh)) }, four, (Step::Delete, Rule::Asked)),
         ] {
             assert_eq!(campaign.step(&SETTINGS, START + after), expected, "{campaign:?} after {after}");
         }

@@ -64,6 +64,11 @@ impl ApiKey {
         &self.prefix
     }
 
+    /// SHA-256 of the whole key: for a statement that changes nothing unless it is the stored one.
+    pub fn hash(&self) -> &[u8] {
+        &self.hash
+    }
+
     /// Whether this is the key whose hash was stored, in constant time.
     pub fn matches(&self, stored_hash: &[u8]) -> bool {
         constant_time::verify_slices_are_equal(&self.hash, stored_hash).is_ok()

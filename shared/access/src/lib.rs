@@ -9,6 +9,7 @@ mod master;
 mod network;
 pub mod password;
 mod random;
+mod scope;
 mod sealing;
 mod ssh_key;
 
@@ -16,6 +17,7 @@ pub use api_key::{ApiKey, NewApiKey};
 pub use limiter::{Attempt, LIMITER_KEYS_MAX, Limiter};
 pub use master::{KEY_BYTES, MasterKey, Purpose};
 pub use network::Network;
+pub use scope::{Scope, UnknownScope};
 pub use sealing::{HEADER_BYTES, SealingError, open, seal};
 pub use ssh_key::SshKey;
 

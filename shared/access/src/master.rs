@@ -23,6 +23,8 @@ pub enum Purpose {
     Reports,
     /// AES-256-GCM key of the objects in the spool.
     Spool,
+    /// AES-256-GCM key of answers that the API keeps for repeated requests.
+    Answers,
 }
 
 impl Purpose {
@@ -33,6 +35,7 @@ impl Purpose {
             Self::Links => b"links",
             Self::Reports => b"reports",
             Self::Spool => b"spool",
+            Self::Answers => b"answers",
         }
     }
 }

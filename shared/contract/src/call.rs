@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// What to import, where to, and what then. The file itself is named by the control file's own name, or by the call's URL.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,11 +32,12 @@ pub struct ImportCall {
 }
 
 /// How a customer's CSV is read. Absent parts are detected or have the default that stands beside them.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Profile {
     /// `\t`, `,`, `;` or `|`; detected from a line `sep=;` or the first rows when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, pattern = "^[\\t,;|]$", max_length = 1)]
     pub delimiter: Option<char>,
     /// A WHATWG label such as `utf-8` or `windows-1252`; a byte order mark wins; detected when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -57,6 +59,7 @@ pub struct Profile {
     pub pgp_required: Option<bool>,
     /// Above this share of rejected rows the whole file is refused; 10 when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(maximum = 100)]
     pub bad_rows_max_percent: Option<u8>,
     /// Ask the DNS whether the domains of addresses take mail; false when absent.
     #[serde(skip_serializing_if = "Option::is_none")]

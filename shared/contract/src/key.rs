@@ -74,9 +74,10 @@ pub fn control_file_of(name: &str) -> String {
     format!("{name}{CONTROL}")
 }
 
-/// The report of a file's rejected rows, in Invalids.
-pub fn error_report_of(name: &str) -> String {
-    format!("{name}.errors.csv")
+/// The report of a file's rejected rows, in Invalids. `number` counts the imports of files of this name, from 1: the second one's report is
+/// `x.csv.2.errors.csv`.
+pub fn error_report_of(name: &str, number: i64) -> String {
+    if number > 1 { format!("{name}.{number}.errors.csv") } else { format!("{name}.errors.csv") }
 }
 
 /// Everything in the spool bucket that belongs to one campaign; ends in a slash.

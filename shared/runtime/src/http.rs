@@ -1,6 +1,6 @@
 //! HTTP functions, behind function URLs.
 
-use std::time::Instant;
+use std::{net::IpAddr, time::Instant};
 
 use axum::{
     Router,
@@ -11,12 +11,16 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use fault::{Code, Disposition, Fault, Notice};
-use lambda_http::{RequestExt, service_fn};
+use lambda_http::{RequestExt, request::RequestContext, service_fn};
 use serde_json::json;
 use time::OffsetDateTime;
 use tower::ServiceExt;
 
 use crate::schedule::{deadline, guarded, name};
+
+/// The address of the client, as the platform saw it: an extension of the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
 
 /// The largest request body, unless a route sets its own. Lambda itself takes six megabytes, base64 included.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
@@ -30,10 +34,22 @@ pub async fn serve_http(router: Router) -> Result<(), crate::Error> {
         let router = router.clone();
         async move {
             let deadline = request.lambda_context_ref().map_or_else(OffsetDateTime::now_utc, deadline);
-            Ok::<_, std::convert::Infallible>(answer(router, request.map(Body::new), deadline).await)
+            let client = client(&request);
+            let mut request = request.map(Body::new);
+            if let Some(client) = client {
+                request.extensions_mut().insert(client);
+            }
+            Ok::<_, std::convert::Infallible>(answer(router, request, deadline).await)
         }
     }))
     .await
+}
+
+/// Who asks, from the event's own context and never from a header that the client could write.
+fn client(request: &lambda_http::Request) -> Option<ClientAddress> {
+    let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else { return None };
+    let address: IpAddr = context.http.source_ip.as_deref()?.parse().ok()?;
+    Some(ClientAddress(address.to_canonical()))
 }
 
 fn edge(router: Router) -> Router {
@@ -46,7 +62,7 @@ async fn answer(router: Router, request: Request, deadline: OffsetDateTime) -> R
         Ok(Err(never)) => match never {},
         Err(broken) => {
             tracing::error!(reason = broken.words(), "request failed");
-            document(&Code::Unavailable.into())
+            problem_of(&Code::Unavailable.into())
         }
     }
 }
@@ -55,18 +71,19 @@ async fn answer(router: Router, request: Request, deadline: OffsetDateTime) -> R
 /// once, and answered as 503.
 pub fn problem(error: &impl Fault) -> Response {
     match error.disposition() {
-        Disposition::Customer(notice) => document(&notice),
+        Disposition::Customer(notice) => problem_of(&notice),
         disposition @ (Disposition::Retry { .. } | Disposition::Permanent) => {
             tracing::error!(disposition = name(&disposition), %error, "request failed");
-            document(&Code::Unavailable.into())
+            problem_of(&Code::Unavailable.into())
         }
     }
 }
 
-fn document(notice: &Notice) -> Response {
+/// A notice as a problem document. Its `type` is the page of its code, relative to the API; the response carries the code as an extension.
+pub fn problem_of(notice: &Notice) -> Response {
     let status = StatusCode::from_u16(notice.code.http_status()).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
     let body = json!({
-        "type": format!("urn:problem:broadcast:{}", notice.code),
+        "type": format!("/docs/problems/{}", notice.code),
         "title": status.canonical_reason().unwrap_or_default(),
         "status": status.as_u16(),
         "detail": notice.words(),
@@ -74,6 +91,7 @@ fn document(notice: &Notice) -> Response {
     });
     let content = [(header::CONTENT_TYPE, "application/problem+json")];
     let mut response = (status, content, body.to_string()).into_response();
+    response.extensions_mut().insert(notice.code);
     let headers = response.headers_mut();
     match status {
         StatusCode::SERVICE_UNAVAILABLE => {
@@ -137,7 +155,7 @@ mod tests {
         let body = axum::body::to_bytes(response.into_body(), 10_000).await.unwrap();
         assert_eq!(
             serde_json::from_slice::<serde_json::Value>(&body).unwrap(),
-            json!({"type": "urn:problem:broadcast:campaign_unknown", "title": "Not Found", "status": 404,
+            json!({"type": "/docs/problems/campaign_unknown", "title": "Not Found", "status": 404,
                    "detail": "There is no campaign \"spring\".", "code": "campaign_unknown"})
         );
         for disposition in [Disposition::RETRY, Disposition::Permanent] {

@@ -17,7 +17,7 @@ pub use clients::{AwsError, Clients};
 pub use command::serve_command;
 pub use config::{Config, ConfigError};
 pub use event::Body;
-pub use http::{problem, serve_http};
+pub use http::{ClientAddress, problem, problem_of, serve_http};
 pub use queue::{Delivery, serve_batch, serve_queue, serve_queue_and_schedule};
 pub use schedule::{Tick, serve_schedule};
 

@@ -33,14 +33,14 @@ pub enum CreateCampaignError {
 }
 
 impl TenantTx {
-    /// Makes a campaign: its row, its schema, its tables. The transaction goes on inside the new schema.
-    pub async fn create_campaign(mut self, name: &str) -> Result<CampaignTx, CreateCampaignError> {
+    /// Makes a campaign: its row, its schema, its tables.
+    pub async fn create_campaign(&mut self, name: &str) -> Result<CampaignId, CreateCampaignError> {
         let inserted = sqlx::query_scalar(
             "INSERT INTO broadcast.campaigns (tenant_id, name) VALUES ($1, $2) RETURNING id",
         )
         .bind(self.tenant().0)
         .bind(name)
-        .fetch_one(&mut *self)
+        .fetch_one(&mut **self)
         .await
         .map_err(StoreError::from);
         let id: i64 = match inserted {
@@ -51,12 +51,13 @@ impl TenantTx {
         };
         sqlx::query("SELECT broadcast.open_campaign_schema($1)")
             .bind(id)
-            .execute(&mut *self)
+            .execute(&mut **self)
             .await
             .map_err(StoreError::from)?;
-        let mut tx = self.enter(CampaignId(id)).await?;
-        tx.migrate().await?;
-        Ok(tx)
+        self.look_into(CampaignId(id)).await?;
+        migrate(self).await?;
+        self.look_out().await?;
+        Ok(CampaignId(id))
     }
 
     /// The campaign of a name that is not deleted.
@@ -81,21 +82,9 @@ impl TenantTx {
 }
 
 impl CampaignTx {
-    /// Brings this campaign's schema up to date. Which steps were taken is recorded in the schema itself.
+    /// Brings this campaign's schema up to date.
     pub async fn migrate(&mut self) -> Result<(), StoreError> {
-        sqlx::raw_sql("CREATE TABLE IF NOT EXISTS migrations (version bigint PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())")
-            .execute(&mut **self)
-            .await?;
-        for step in MIGRATIONS.iter() {
-            let new = sqlx::query("INSERT INTO migrations (version) VALUES ($1) ON CONFLICT DO NOTHING")
-                .bind(step.version)
-                .execute(&mut **self)
-                .await?;
-            if new.rows_affected() == 1 {
-                sqlx::raw_sql(AssertSqlSafe(step.sql.as_str().to_owned())).execute(&mut **self).await?;
-            }
-        }
-        Ok(())
+        migrate(self).await
     }
 
     /// Drops one table of the campaign that is still there, the recipients' first; says whether there was one. The caller commits after
@@ -124,6 +113,23 @@ impl CampaignTx {
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut **self).await?;
         Ok(())
     }
+}
+
+/// Brings the schema of the search path up to date. Which steps were taken is recorded in the schema itself.
+async fn migrate(db: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS migrations (version bigint PRIMARY KEY, applied_at timestamptz NOT NULL DEFAULT now())")
+        .execute(&mut *db)
+        .await?;
+    for step in MIGRATIONS.iter() {
+        let new = sqlx::query("INSERT INTO migrations (version) VALUES ($1) ON CONFLICT DO NOTHING")
+            .bind(step.version)
+            .execute(&mut *db)
+            .await?;
+        if new.rows_affected() == 1 {
+            sqlx::raw_sql(AssertSqlSafe(step.sql.as_str().to_owned())).execute(&mut *db).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether a campaign's schema is still there.

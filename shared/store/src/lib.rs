@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod accounting;
+pub mod audit;
 mod campaign;
 mod error;
 pub mod fields;

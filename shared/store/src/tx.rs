@@ -36,6 +36,12 @@ impl TenantTx {
 
     /// Goes on in a campaign's schema. It is the role that guards: the schema of another tenant's campaign is closed to it.
     pub async fn enter(mut self, campaign: CampaignId) -> Result<CampaignTx, StoreError> {
+        self.look_into(campaign).await?;
+        Ok(CampaignTx { inner: self, campaign })
+    }
+
+    /// Makes a campaign's schema the search path.
+    pub(crate) async fn look_into(&mut self, campaign: CampaignId) -> Result<(), StoreError> {
         let schema = campaign.schema();
         let open: Option<bool> = sqlx::query_scalar(
             "SELECT has_schema_privilege(oid, 'USAGE') FROM pg_namespace WHERE nspname = $1",
@@ -49,7 +55,13 @@ impl TenantTx {
         sqlx::raw_sql(AssertSqlSafe(format!("SET LOCAL search_path = {schema}, pg_temp")))
             .execute(&mut *self.connection)
             .await?;
-        Ok(CampaignTx { inner: self, campaign })
+        Ok(())
+    }
+
+    /// Puts the search path back.
+    pub(crate) async fn look_out(&mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql("SET LOCAL search_path TO DEFAULT").execute(&mut *self.connection).await?;
+        Ok(())
     }
 
     /// Makes everything durable.

@@ -30,8 +30,8 @@ impl Database {
         store::roles::create(&mut *migrated.acquire().await?, tenant).await?;
         migrated.close().await;
         let store = Store::connect(&other(&stack.database_url, &name))?;
-        let tx = store.tenant(tenant).await?.create_campaign("bench").await?;
-        let campaign = tx.campaign();
+        let mut tx = store.tenant(tenant).await?;
+        let campaign = tx.create_campaign("bench").await?;
         tx.commit().await?;
         Ok(Self { owner, name, store, tenant, campaign })
     }

@@ -33,6 +33,7 @@ async fn roles_and_rows_are_closed() {
         "pgp_keys",
         "ssh_keys",
         "api_keys",
+        "answers",
     ] {
         let mut tx = store.tenant(TenantId(b.id)).await.unwrap();
         let foreign = format!("SELECT count(*) FROM broadcast.{table} WHERE tenant_id <> {}", b.id);

@@ -9,9 +9,10 @@ use std::{net::IpAddr, time::Duration};
 use access::{Attempt, Limiter};
 use contract::TenantId;
 use sqlx::PgPool;
+use store::audit;
 use time::OffsetDateTime;
 
-use crate::{Error, audit};
+use crate::Error;
 use hashing::Hashing;
 use judge::{Account, Factor, Factors, NO_ACCOUNT};
 use refused::{Refusals, Refused};
@@ -220,11 +221,11 @@ impl Logins {
             actor: &tenant.actor,
             action: "login",
             subject: None,
-            source,
+            source: Some(source),
             bytes: None,
             result: "done",
         };
-        audit::write(&self.pool, &line).await
+        Ok(audit::write(&self.pool, &line).await?)
     }
 
     /// Somebody whom we know is turned away.

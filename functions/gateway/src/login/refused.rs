@@ -5,10 +5,11 @@ use std::net::{IpAddr, Ipv6Addr};
 use access::{Attempt, Limiter};
 use contract::TenantId;
 use sqlx::PgPool;
+use store::audit;
 use time::OffsetDateTime;
 
 use super::WINDOW;
-use crate::{Error, audit};
+use crate::Error;
 
 /// Lines for one address in the window: ten connections with all the keys of an agent.
 const LINES_PER_ADDRESS_MAX: u32 = 100;
@@ -66,11 +67,11 @@ impl Refusals {
             actor: refused.actor,
             action: "login",
             subject: None,
-            source: refused.source,
+            source: Some(refused.source),
             bytes: None,
             result: &result,
         };
-        audit::write(&self.pool, &line).await
+        Ok(audit::write(&self.pool, &line).await?)
     }
 
     fn room(&self, source: IpAddr, now: OffsetDateTime) -> Room {

@@ -15,13 +15,13 @@ mod wire;
 use std::{net::IpAddr, sync::Arc};
 
 use exchange::TenantFiles;
+use store::audit;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use command::{CommandError, Way};
 use wire::{Gone, Wire};
 
 use crate::{
-    audit,
     gateway::{Gateway, STOPPING, Transfer},
     login::Tenant,
     path::PathError,
@@ -184,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             actor: &self.tenant.actor,
             action,
             subject,
-            source: self.source,
+            source: Some(self.source),
             bytes,
             result,
         };

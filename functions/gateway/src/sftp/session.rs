@@ -4,6 +4,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use exchange::TenantFiles;
 use russh_sftp::protocol::{Data, File, Handle, Name, Packet};
+use store::audit;
 
 use super::{
     attempt::{ATTEMPTS_MAX, Attempt},
@@ -13,7 +14,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    audit, gateway::Gateway, login::Tenant, partial::TenantPartials, path::canonical, standing::Standing,
+    gateway::Gateway, login::Tenant, partial::TenantPartials, path::canonical, standing::Standing,
 };
 
 /// Sizes that are remembered: a client asks, and then opens.
@@ -194,7 +195,7 @@ impl Session {
             actor: &self.tenant.actor,
             action,
             subject: Some(subject),
-            source: self.source,
+            source: Some(self.source),
             bytes,
             result,
         };

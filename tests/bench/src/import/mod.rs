@@ -269,10 +269,9 @@ async fn make_campaign(owner: &PgPool, stack: &Stack) -> Result<(i64, i64)> {
     if let Some((campaign, _)) = tx.find_campaign(CAMPAIGN).await? {
         return Ok((tenant, campaign.0));
     }
-    let tx = tx.create_campaign(CAMPAIGN).await?;
-    let campaign = tx.campaign().0;
+    let campaign = tx.create_campaign(CAMPAIGN).await?;
     tx.commit().await?;
-    Ok((tenant, campaign))
+    Ok((tenant, campaign.0))
 }
 
 async fn record_import(owner: &PgPool, tenant: i64, campaign: i64, etag: &str) -> Result<i64> {

@@ -1,4 +1,6 @@
 //! A line for everything that somebody did. File names stand here and nowhere else: Postgres only, never a log.
+//!
+//! What changes rows is noted in the transaction that does it. Everything else goes through a [`Journal`].
 
 mod journal;
 
@@ -7,7 +9,7 @@ use std::net::IpAddr;
 use contract::TenantId;
 use sqlx::PgPool;
 
-use crate::Error;
+use crate::StoreError;
 
 pub use journal::Journal;
 
@@ -15,15 +17,15 @@ pub use journal::Journal;
 pub struct Line<'a> {
     /// Who, as far as known.
     pub tenant: Option<TenantId>,
-    /// With what they logged in: `sftp password`, `sftp key SHA256:...`, `sftp key SHA256:... and password`.
+    /// With what they came in: `sftp password`, `sftp key SHA256:...`, `sftp key SHA256:... and password`, `api key <prefix>`.
     pub actor: &'a str,
-    /// `login`, `upload`, `download`, `rename`, `remove`, `mkdir`, `rmdir`; of what was refused also `list`, `look`, `change`, `link`, `copy`,
-    /// `handle`.
-    pub action: &'static str,
-    /// The file's key, of a rename the new one.
+    /// Of the gateway `login`, `upload`, `download`, `rename`, `remove`, `mkdir`, `rmdir`; of what was refused also `list`, `look`, `change`,
+    /// `link`, `copy`, `handle`. Of the API the operation's id.
+    pub action: &'a str,
+    /// The file's key, of a rename the new one; the id of what the API was asked about.
     pub subject: Option<&'a str>,
-    /// The client's address.
-    pub source: IpAddr,
+    /// The client's address, where it is known.
+    pub source: Option<IpAddr>,
     /// How many bytes went over.
     pub bytes: Option<u64>,
     /// `done`, or why not; what was refused begins with `refused`.
@@ -31,7 +33,7 @@ pub struct Line<'a> {
 }
 
 /// Writes a line at once: for what is not done without it. All others go through the [`Journal`].
-pub async fn write(pool: &PgPool, line: &Line<'_>) -> Result<(), Error> {
+pub async fn write(pool: &PgPool, line: &Line<'_>) -> Result<(), StoreError> {
     sqlx::query(
         "INSERT INTO broadcast.audit (tenant_id, actor, action, subject, source, bytes, result)
          VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -40,7 +42,7 @@ pub async fn write(pool: &PgPool, line: &Line<'_>) -> Result<(), Error> {
     .bind(line.actor)
     .bind(line.action)
     .bind(line.subject)
-    .bind(line.source.to_string())
+    .bind(line.source.map(|source| source.to_string()))
     .bind(line.bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)))
     .bind(line.result)
     .execute(pool)

@@ -12,13 +12,14 @@ use std::{
 };
 
 use sqlx::PgPool;
-use store::StoreError;
+
 use time::OffsetDateTime;
 use tokio::sync::watch;
 
 use super::Line;
+use crate::StoreError;
 
-/// Lines that wait at most before nothing new begins: about 2 MB, and more than a busy gateway makes in the ten seconds after which a
+/// Lines that wait at most before nothing new begins: about 2 MB, and more than a busy process makes in the ten seconds after which a
 /// connection to the database is given up. What is under way then still gets its lines.
 const WAITING_LINES_MAX: u64 = 5_000;
 /// Lines of one statement. Above some hundreds more save nothing.
@@ -31,9 +32,9 @@ pub struct Entry {
     at: OffsetDateTime,
     tenant: Option<i64>,
     actor: String,
-    action: &'static str,
+    action: String,
     subject: Option<String>,
-    source: String,
+    source: Option<String>,
     bytes: Option<i64>,
     result: String,
 }
@@ -55,11 +56,19 @@ pub struct Journal {
     written: watch::Sender<u64>,
 }
 
-impl Journal {
-    pub fn new() -> Self {
+impl Default for Journal {
+    fn default() -> Self {
         Self::with(WAITING_LINES_MAX, RETRY_PAUSE)
     }
+}
 
+impl Journal {
+    /// An empty one. Lines are written as long as somebody [runs](Self::run) it.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The same with other bounds.
     pub fn with(waiting_max: u64, retry_pause: Duration) -> Self {
         Self {
             waiting_max,
@@ -80,9 +89,9 @@ impl Journal {
             at: OffsetDateTime::now_utc(),
             tenant: line.tenant.map(|tenant| tenant.0),
             actor: line.actor.to_owned(),
-            action: line.action,
+            action: line.action.to_owned(),
             subject: line.subject.map(ToOwned::to_owned),
-            source: line.source.to_string(),
+            source: line.source.map(|source| source.to_string()),
             bytes: line.bytes.map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
             result: line.result.to_owned(),
         };
@@ -183,9 +192,9 @@ impl Table for PgPool {
     .bind(column(entries, |entry| entry.at))
     .bind(column(entries, |entry| entry.tenant))
     .bind(column(entries, |entry| entry.actor.as_str()))
-    .bind(column(entries, |entry| entry.action))
+    .bind(column(entries, |entry| entry.action.as_str()))
     .bind(column(entries, |entry| entry.subject.as_deref()))
-    .bind(column(entries, |entry| entry.source.as_str()))
+    .bind(column(entries, |entry| entry.source.as_deref()))
     .bind(column(entries, |entry| entry.bytes))
     .bind(column(entries, |entry| entry.result.as_str()))
     .execute(self)
@@ -203,7 +212,7 @@ mod tests {
     use super::*;
 
     fn push(journal: &Journal, result: &str) {
-        let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let source = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
         let line = Line {
             tenant: None,
             actor: "sftp",

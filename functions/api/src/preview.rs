@@ -1,0 +1,159 @@
+//! A template as one recipient would get it.
+
+use std::sync::Arc;
+
+use axum::{Json, extract::State};
+use contract::{CampaignId, ImportId, MailId};
+use fault::{Code, Notice};
+use mail::{AddressKey, Compiled, Links};
+use serde::{Deserialize, Serialize};
+use sqlx::{AssertSqlSafe, Row};
+use store::{CampaignTx, StoreError, fields};
+use utoipa::ToSchema;
+
+use crate::{
+    Api, ApiError,
+    caller::Caller,
+    campaigns::Campaign,
+    request::{Document, Id},
+    templates::{Content, Link, compile, links, newest, sender_domain},
+};
+
+/// Links of a preview lead nowhere: nobody's click or unsubscribe must come of looking at it.
+const NOWHERE: &str = "https://preview.invalid";
+
+/// Which template, and whose row.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PreviewCall {
+    /// One that is not kept; the campaign's newest when absent.
+    #[serde(default)]
+    template: Option<Content>,
+    /// An import of the campaign; its newest when absent.
+    #[serde(default)]
+    import: Option<i64>,
+    /// The line of the file on which the recipient's row begins; the first recipient when absent.
+    #[serde(default)]
+    line: Option<i64>,
+}
+
+/// What the recipient would get.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Preview {
+    subject: String,
+    /// Its links lead nowhere; `links` has the targets.
+    html: String,
+    text: String,
+    import: i64,
+    line: i64,
+    links: Vec<Link>,
+}
+
+/// A recipient's row.
+struct Recipient {
+    line: i64,
+    /// By the names that the template has for columns.
+    fields: Vec<(String, String)>,
+}
+
+/// Preview the template
+///
+/// Renders the campaign's template, or one that is only tried, for one imported recipient. A field that this recipient has not, and every
+/// other mistake, is told with part and line.
+#[utoipa::path(
+    post, path = "/campaigns/{id}/template/preview", operation_id = "preview_template", tag = "Templates", security(("key" = ["recipients:read"])),
+    request_body(content = Option<PreviewCall>, example = json!({"line": 2})),
+    responses((status = 200, description = "What the recipient would get.", body = Preview)),
+    extensions(("x-problems" = json!(["campaign_ended", "template_missing", "launch_nothing", "row_missing", "template_syntax", "template_field",
+                                      "template_unsubscribe", "template_link", "template_render"])))
+)]
+pub(crate) async fn preview(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Id(id): Id,
+    Document(call): Document<PreviewCall>,
+) -> Result<Json<Preview>, ApiError> {
+    let mut tx = caller.begin_reading(&api).await?;
+    Campaign::load_open(&mut tx, id).await?;
+    let content = match call.template {
+        Some(content) => content,
+        None => newest(&mut tx, id).await?.ok_or(Code::TemplateMissing)?.1,
+    };
+    let mut tx = tx.enter(CampaignId(id)).await.map_err(|error| match error {
+        StoreError::NoCampaign => ApiError::from(Code::CampaignEnded),
+        error => error.into(),
+    })?;
+    let (import, header) = find_import(&mut tx, call.import).await?;
+    let recipient = find_recipient(&mut tx, import, &header, call.line).await?;
+    drop(tx);
+    sender_domain(&content)?;
+    let compiled = compile(&Arc::new(content)).await?;
+    compiled.check_columns(recipient.fields.iter().map(|(name, _)| name.as_str()))?;
+    let place = Links::new(NOWHERE, "preview.invalid", caller.tenant, CampaignId(id), 0, &[0; 32]);
+    let place = place.map_err(|_| ApiError::Document)?;
+    let line = recipient.line;
+    let links = links(&compiled);
+    let rendered = render(compiled, recipient, place).await?;
+    Ok(Json(Preview {
+        subject: rendered.subject,
+        html: rendered.html,
+        text: rendered.text,
+        import: import.0,
+        line,
+        links,
+    }))
+}
+
+async fn find_import(tx: &mut CampaignTx, wanted: Option<i64>) -> Result<(ImportId, Vec<String>), ApiError> {
+    let found: Option<(i64, Option<Vec<String>>)> = sqlx::query_as(
+        "SELECT id, header FROM broadcast.imports
+         WHERE campaign_id = $1 AND state IN ('published', 'finished') AND ($2 IS NULL OR id = $2) ORDER BY id DESC LIMIT 1",
+    )
+    .bind(tx.campaign().0)
+    .bind(wanted)
+    .fetch_optional(&mut **tx)
+    .await?;
+    match (found, wanted) {
+        (Some((id, header)), _) => Ok((ImportId(id), header.unwrap_or_default())),
+        (None, Some(_)) => Err(Code::NotFound.into()),
+        (None, None) => Err(Code::LaunchNothing.into()),
+    }
+}
+
+async fn find_recipient(
+    tx: &mut CampaignTx,
+    import: ImportId,
+    header: &[String],
+    line: Option<i64>,
+) -> Result<Recipient, ApiError> {
+    // Rows stand in the order of the file, so the first one found is among the first of it.
+    let statement = format!("SELECT line, address, fields FROM {} WHERE $1 IS NULL OR line = $1 LIMIT 1", import.table());
+    let row =
+        sqlx::query(AssertSqlSafe(statement)).persistent(false).bind(line).fetch_optional(&mut **tx).await?;
+    let missing = || Notice::new(Code::RowMissing).with("line", line.unwrap_or(0));
+    let row = row.ok_or_else(missing)?;
+    let address: String = row.get("address");
+    let values = fields::decode(row.get("fields"), &address)?;
+    let mut named: Vec<(String, String)> = Vec::with_capacity(values.len());
+    for (column, value) in header.iter().zip(values) {
+        let name = mail::field_name(column);
+        // Where two columns have one name, the first one counts.
+        if !named.iter().any(|(known, _)| *known == name) {
+            named.push((name, value));
+        }
+    }
+    Ok(Recipient { line: row.get("line"), fields: named })
+}
+
+/// Off the threads that serve.
+async fn render(compiled: Compiled, recipient: Recipient, links: Links) -> Result<mail::Rendered, ApiError> {
+    let render = move || {
+        let fields = recipient.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        compiled.render(fields, &links, MailId(0), AddressKey([0; 16]))
+    };
+    let rendered = tokio::task::spawn_blocking(render).await.map_err(|_| ApiError::Cut)?;
+    rendered.map_err(|error| {
+        // Its words name part and line, and quote nothing of the recipient.
+        Notice::new(Code::TemplateRender).with("problem", error).into()
+    })
+}

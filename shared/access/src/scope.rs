@@ -1,0 +1,86 @@
+use std::{fmt, str::FromStr};
+
+macro_rules! scopes {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal;)*) => {
+        /// What an API key may do. A key has one or more of them, and an operation asks for one.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Scope {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Scope {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// As the database, the API and its description spell it.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+
+        impl FromStr for Scope {
+            type Err = UnknownScope;
+
+            fn from_str(name: &str) -> Result<Self, UnknownScope> {
+                match name { $($name => Ok(Self::$variant),)* _ => Err(UnknownScope) }
+            }
+        }
+    };
+}
+
+scopes! {
+    /// See campaigns, templates, profiles, imports, launches, exports, reports and files.
+    CampaignsRead = "campaigns:read";
+    /// Make, change and delete campaigns, templates and import profiles.
+    CampaignsWrite = "campaigns:write";
+    /// Import files.
+    ImportsWrite = "imports:write";
+    /// Start, pause, resume and cancel mailings; send test mails.
+    LaunchesWrite = "launches:write";
+    /// Trigger exports.
+    ExportsWrite = "exports:write";
+    /// See single recipients: previews with a row, rejected rows, what is held of a person.
+    RecipientsRead = "recipients:read";
+    /// Have everything of a person deleted.
+    RecipientsErase = "recipients:erase";
+    /// Ask whether an address is suppressed.
+    SuppressionsRead = "suppressions:read";
+    /// Suppress an address, or end that.
+    SuppressionsWrite = "suppressions:write";
+    /// See sender domains, the PGP key, retention settings, receipts and the account's keys and webhooks.
+    AccountRead = "account:read";
+    /// Make, rotate and delete API keys, with scopes that the key itself has.
+    KeysWrite = "keys:write";
+    /// Make, rotate and delete webhooks.
+    WebhooksWrite = "webhooks:write";
+}
+
+/// No scope has this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnknownScope;
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Stored keys have these names: they may be added to, and never change.
+    #[test]
+    fn golden_names() {
+        let names: Vec<_> = Scope::ALL.iter().map(|scope| scope.name()).collect();
+        assert_eq!(
+            names.join(" "),
+            "campaigns:read campaigns:write imports:write launches:write exports:write recipients:read recipients:erase \
+             suppressions:read suppressions:write account:read keys:write webhooks:write"
+        );
+        for scope in Scope::ALL {
+            assert_eq!(scope.name().parse(), Ok(*scope));
+        }
+        assert_eq!("everything".parse::<Scope>(), Err(UnknownScope));
+    }
+}
