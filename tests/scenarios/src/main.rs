@@ -6,6 +6,9 @@
     reason = "tests: a broken expectation panics"
 )]
 
+mod api_opens_nothing_to_whom_it_does_not_concern;
+mod api_repeats_nothing;
+mod api_shows_and_changes_what_belongs_to_it;
 mod bad_file_ends_in_invalids;
 mod broken_uploads_go_on;
 mod clients_of_the_world_work;

@@ -99,6 +99,30 @@ impl Tenant {
         self.http.send(method, &url, &headers, body.map(|body| body.to_string()).unwrap_or_default()).await
     }
 
+    /// One call with any key, or none, and further headers.
+    pub async fn call(
+        &self,
+        key: Option<&str>,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&Value>,
+    ) -> Answer {
+        let bearer = key.map(|key| format!("Bearer {key}"));
+        let mut all = vec![("content-type", "application/json")];
+        all.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
+        all.extend(headers);
+        let url = format!("{}{path}", self.stack.api_url);
+        self.http.send(method, &url, &all, body.map(ToString::to_string).unwrap_or_default()).await
+    }
+
+    /// Makes a key with some scopes, by the tenant's first one; its text.
+    pub async fn key(&self, scopes: &[&str]) -> String {
+        let body = json!({"name": "test", "scopes": scopes});
+        let made = self.api("POST", "/v1/keys", Some(body)).await.ok();
+        made["key"].as_str().unwrap().to_owned()
+    }
+
     /// A campaign with the tests' template.
     pub async fn campaign(&self, name: &str) -> i64 {
         let made = self.api("POST", "/v1/campaigns", Some(json!({"name": name}))).await.ok();
