@@ -15,7 +15,7 @@ use crate::{
     Api, ApiError,
     answer::{Answer, Listing},
     caller::{Begun, Caller},
-    request::{Document, Id, invalid},
+    request::{Document, Id, MaybeDocument, invalid},
 };
 
 /// Of one account. Each system of a customer has one or two.
@@ -227,7 +227,7 @@ pub(crate) async fn rotate(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(id): Id,
-    Document(rotation): Document<Rotation>,
+    MaybeDocument(rotation): MaybeDocument<Rotation>,
 ) -> Result<Response, ApiError> {
     let hours = rotation.overlap_hours.unwrap_or(OVERLAP_HOURS);
     if !(0..=OVERLAP_HOURS_MAX).contains(&hours) {

@@ -17,6 +17,7 @@ use quick_xml::{
     events::{BytesStart, Event},
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use utoipa::ToSchema;
 
 use crate::{
     Api, ApiError,
@@ -50,15 +51,39 @@ impl<S: Send + Sync> FromRequest<S> for ImportRequest {
     }
 }
 
+/// The body, for the description.
+#[derive(ToSchema)]
+#[schema(title = "importRequest", xml(name = "importRequest"))]
+#[allow(dead_code, reason = "describes the body")]
+pub(crate) struct BatchImport {
+    /// Below Incoming.
+    #[schema(min_length = 1, max_length = 900, rename = "filePath")]
+    file_path: String,
+    property: Vec<BatchProperty>,
+}
+
+/// A property of the body.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "describes the body")]
+pub(crate) struct BatchProperty {
+    /// `Delimiter` or `Encoding`.
+    #[schema(xml(attribute))]
+    name: String,
+    #[schema(xml(attribute))]
+    value: String,
+}
+
 /// Import a file into a batch
+///
+/// `<importRequest><filePath>list.csv</filePath><property name="Delimiter">;</property></importRequest>`, for example.
 ///
 /// `filePath` names a file in Incoming; the properties `Delimiter` (`tab`, `,`, `;` or `|`) and `Encoding` may be left out, and are then
 /// detected. A batch is a campaign: its id is the campaign's. Not covered: other properties, paths outside of Incoming, launching. Problems are
 /// JSON as everywhere.
 #[utoipa::path(
     post, path = "/batches/{id}/import", operation_id = "import_batch", tag = "Version 2", security(("key" = ["imports:write"])),
-    request_body(content = String, content_type = "application/xml",
-                 example = json!("<importRequest><filePath>list.csv</filePath><property name=\"Delimiter\">;</property><property name=\"Encoding\">UTF-8</property></importRequest>")),
+    request_body(content = BatchImport, content_type = "application/xml",
+                 example = json!({"filePath": "list.csv", "property": [{"name": "Delimiter", "value": ";"}, {"name": "Encoding", "value": "UTF-8"}]})),
     responses((status = 202, description = "It will be imported. `Location` tells how far it is.", body = String, content_type = "application/xml",
                headers(("Location" = String)))),
     extensions(("x-problems" = json!(["file_missing", "campaign_ended"])))

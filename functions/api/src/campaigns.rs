@@ -201,10 +201,10 @@ pub(crate) async fn change(
 
 /// Delete a campaign
 ///
-/// Ends its lifetime now: its responses are exported for the last time, then its data is deleted, within minutes and with receipts. Refused
-/// while imports or launches of it are not at their end.
+/// Ends its lifetime now: its responses are exported for the last time, then its data is deleted, within minutes and with receipts. Its sums
+/// stay. Refused while imports or launches of it are not at their end.
 #[utoipa::path(
-    delete, path = "/campaigns/{id}", operation_id = "delete_campaign", tag = "Campaigns", security(("key" = ["campaigns:write"])),
+    post, path = "/campaigns/{id}/deletion", operation_id = "delete_campaign", tag = "Campaigns", security(("key" = ["campaigns:write"])),
     params(("If-Match" = Option<String>, Header, description = "The version that you read.")),
     responses((status = 202, description = "It will be deleted.", body = Campaign, headers(("Location" = String)))),
     extensions(("x-problems" = json!(["campaign_busy"])))
@@ -214,8 +214,11 @@ pub(crate) async fn delete(
     caller: Caller,
     Id(id): Id,
     if_match: IfMatch,
-) -> Result<Answer, ApiError> {
-    let mut tx = api.store.tenant(caller.tenant).await?;
+) -> Result<Response, ApiError> {
+    let mut tx = match caller.begin(&api).await? {
+        Begun::New(tx) => tx,
+        Begun::Done(answer) => return Ok(answer),
+    };
     // The row's lock keeps new imports and launches out: both look whether the campaign is open.
     let before = Campaign::load_with(&mut tx, id, " FOR UPDATE").await?;
     if_match.check(before.version)?;
@@ -233,8 +236,7 @@ pub(crate) async fn delete(
         caller.note(&mut tx, id).await?;
     }
     let campaign = Campaign::load(&mut tx, id).await?;
-    tx.commit().await?;
-    Answer::accepted(format!("/v1/campaigns/{id}"), &campaign)
+    caller.end(&api, tx, Answer::accepted(format!("/v1/campaigns/{id}"), &campaign)?).await
 }
 
 /// What of the campaign is not at its end.

@@ -114,8 +114,9 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
     if parameters.iter().any(|parameter| parameter["name"] == "If-Match") {
         add(&WITH_VERSION);
     }
-    if operation.get("requestBody").is_some() {
+    if let Some(body) = operation.get_mut("requestBody") {
         add(&WITH_BODY);
+        may_be_left_out(body);
     }
     if method == "post" {
         add(&WITH_IDEMPOTENCY_KEY);
@@ -142,6 +143,19 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
         }
         for name in ["RateLimit", "RateLimit-Policy"] {
             response["headers"][name] = json!({"$ref": format!("#/components/headers/{name}")});
+        }
+    }
+}
+
+/// A body that may be left out is, where it is there, what it is: not null.
+fn may_be_left_out(body: &mut Value) {
+    for content in body["content"].as_object_mut().into_iter().flat_map(|content| content.values_mut()) {
+        let choice = content.pointer("/schema/oneOf").and_then(Value::as_array).cloned();
+        let document = choice.and_then(|choice| choice.into_iter().find(|schema| schema["type"] != "null"));
+        if let Some(document) = document {
+            content["schema"] = document;
+            body["required"] = Value::Bool(false);
+            return;
         }
     }
 }

@@ -14,11 +14,11 @@ use crate::{
     Api, ApiError,
     answer::{Answer, Listing},
     caller::{Begun, Caller},
-    request::{Document, Id, Page},
+    request::{Id, MaybeDocument, Page},
 };
 
 /// An export has whatever is new.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewExport {}
 
@@ -64,7 +64,7 @@ const SELECT: &str = "SELECT id, campaign_id, state, seq_from AS responses_after
 pub(crate) async fn trigger(
     State(api): State<Arc<Api>>,
     caller: Caller,
-    Document(NewExport {}): Document<NewExport>,
+    MaybeDocument(NewExport {}): MaybeDocument<NewExport>,
 ) -> Result<Response, ApiError> {
     let mut tx = match caller.begin(&api).await? {
         Begun::New(tx) => tx,

@@ -17,11 +17,11 @@ use crate::{
     caller::{Begun, Caller},
     campaigns::Campaign,
     imports::Begin,
-    request::{Document, Id, Page},
+    request::{Document, Id, MaybeDocument, Page},
 };
 
 /// A launch takes the campaign's newest template and all its imports.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewLaunch {}
 
@@ -69,7 +69,7 @@ pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(campaign): Id,
-    Document(NewLaunch {}): Document<NewLaunch>,
+    MaybeDocument(NewLaunch {}): MaybeDocument<NewLaunch>,
 ) -> Result<Response, ApiError> {
     let mut tx = match caller.begin(&api).await? {
         Begun::New(tx) => tx,
@@ -168,7 +168,7 @@ async fn load(tx: &mut TenantTx, id: i64) -> Result<Launch, ApiError> {
 #[utoipa::path(
     post, path = "/campaigns/{id}/test-mails", operation_id = "send_test_mail", tag = "Launches", security(("key" = ["launches:write"])),
     request_body(content = TestMail, example = json!({"address": "you@acme.example"})),
-    responses((status = 501, description = "Not in this version.")), extensions(("x-problems" = json!(["not_yet"])))
+    responses((status = 501, description = "Not in this version.")), extensions(("x-problems" = json!(["not_yet", "campaign_ended"])))
 )]
 pub(crate) async fn test(
     State(api): State<Arc<Api>>,

@@ -99,7 +99,8 @@ impl Api {
 fn operations() -> OpenApiRouter<Arc<Api>> {
     let v1 = OpenApiRouter::default()
         .routes(routes!(campaigns::create, campaigns::list))
-        .routes(routes!(campaigns::show, campaigns::change, campaigns::delete))
+        .routes(routes!(campaigns::show, campaigns::change))
+        .routes(routes!(campaigns::delete))
         .routes(routes!(templates::replace, templates::show))
         .routes(routes!(preview::preview))
         .routes(routes!(profiles::list))

@@ -57,8 +57,8 @@ impl Once {
             return Err(malformed("it stands there twice"));
         }
         let key = value.to_str().map_err(|_| malformed("only visible ASCII characters are possible"))?;
-        if key.is_empty() || key.len() > KEY_CHARS_MAX {
-            return Err(malformed("1 to 255 characters are possible"));
+        if key.is_empty() || key.len() > KEY_CHARS_MAX || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(malformed("1 to 255 visible ASCII characters are possible, and no space"));
         }
         let mut digest = Context::new(&SHA256);
         for part in [method.as_bytes(), b"\0", path.as_bytes(), b"\0", body] {
@@ -161,10 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_1_to_255_characters_and_stands_once() {
+    fn a_key_has_1_to_255_visible_characters_and_stands_once() {
         assert!(read(&[&"x".repeat(255)], "/", "").is_ok());
         let long = "x".repeat(256);
-        for values in [&[""][..], &[long.as_str()][..], &["a", "b"][..]] {
+        for values in [&[""][..], &[long.as_str()][..], &["a", "b"][..], &["a b"][..]] {
             assert!(read(values, "/", "").is_err(), "{values:?}");
         }
     }

@@ -15,7 +15,7 @@ use crate::{
     Api, ApiError,
     caller::Caller,
     campaigns::Campaign,
-    request::{Document, Id},
+    request::{Id, MaybeDocument},
     templates::{Content, Link, compile, links, newest, sender_domain},
 };
 
@@ -23,7 +23,7 @@ use crate::{
 const NOWHERE: &str = "https://preview.invalid";
 
 /// Which template, and whose row.
-#[derive(Deserialize, ToSchema)]
+#[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PreviewCall {
     /// One that is not kept; the campaign's newest when absent.
@@ -71,7 +71,7 @@ pub(crate) async fn preview(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(id): Id,
-    Document(call): Document<PreviewCall>,
+    MaybeDocument(call): MaybeDocument<PreviewCall>,
 ) -> Result<Json<Preview>, ApiError> {
     let mut tx = caller.begin_reading(&api).await?;
     Campaign::load_open(&mut tx, id).await?;

@@ -124,23 +124,39 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     }
 }
 
-/// A JSON body. No body is an empty document.
+/// A JSON body.
 pub(crate) struct Document<T>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Document<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let json = says(request.headers(), &["application/json"]);
-        let bytes = body(request, state).await?;
-        if bytes.is_empty() {
-            return read(b"{}").map(Self);
-        }
-        if !json {
-            return Err(Notice::new(Code::MediaType).with("expected", "JSON (application/json)").into());
-        }
-        read(&bytes).map(Self)
+        let document = document(request, state).await?;
+        document.map(Self).ok_or_else(|| malformed("it has no body; a JSON document is needed"))
     }
+}
+
+/// A JSON body that may be left out: all of its parts may.
+pub(crate) struct MaybeDocument<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeDocument<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        document(request, state).await.map(|document| Self(document.unwrap_or_default()))
+    }
+}
+
+async fn document<T: DeserializeOwned, S: Send + Sync>(request: Request, state: &S) -> Result<Option<T>, ApiError> {
+    let json = says(request.headers(), &["application/json"]);
+    let bytes = body(request, state).await?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    if !json {
+        return Err(Notice::new(Code::MediaType).with("expected", "JSON (application/json)").into());
+    }
+    read(&bytes).map(Some)
 }
 
 /// A JSON text as a value of ours.
@@ -202,7 +218,7 @@ mod tests {
 
     use super::*;
 
-    #[derive(Debug, PartialEq, Deserialize)]
+    #[derive(Debug, Default, PartialEq, Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Call {
         #[serde(default)]
@@ -217,8 +233,14 @@ mod tests {
     }
 
     async fn document(content_type: &str, body: &str) -> Result<Call, (Code, String)> {
-        let request = Request::post("/").header("content-type", content_type).body(Body::from(body.to_owned())).unwrap();
-        Document::<Call>::from_request(request, &()).await.map(|document| document.0).map_err(|error| notice(&error))
+        let request = || {
+            let request = Request::post("/").header("content-type", content_type);
+            request.body(Body::from(body.to_owned())).unwrap()
+        };
+        let maybe = MaybeDocument::<Call>::from_request(request(), &()).await.map(|document| document.0);
+        let document = Document::<Call>::from_request(request(), &()).await.map(|document| document.0);
+        assert_eq!(document.is_ok(), maybe.is_ok() && !body.is_empty());
+        maybe.map_err(|error| notice(&error))
     }
 
     #[tokio::test]

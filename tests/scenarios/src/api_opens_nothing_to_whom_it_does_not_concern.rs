@@ -9,6 +9,9 @@ use testkit::{Stack, Tenant, csv::Plan, http::Answer, wait};
 /// Who has no such thing asks for this.
 const NOBODYS: &str = "987654321";
 
+/// Of the import call of version 2.
+const XML: &str = "<importRequest><filePath>list.csv</filePath></importRequest>";
+
 struct Operation {
     id: String,
     method: String,
@@ -26,8 +29,8 @@ async fn operations(tenant: &Tenant) -> Vec<Operation> {
         for (method, operation) in item.as_object().unwrap() {
             let content = operation["requestBody"]["content"].as_object().and_then(|content| content.iter().next());
             let (content_type, body) = content.map_or((String::new(), String::new()), |(kind, content)| {
-                let example = &content["example"];
-                (kind.clone(), example.as_str().map_or_else(|| example.to_string(), str::to_owned))
+                let json = kind == "application/json";
+                (kind.clone(), if json { content["example"].to_string() } else { XML.to_owned() })
             });
             operations.push(Operation {
                 id: operation["operationId"].as_str().unwrap().to_owned(),

@@ -225,9 +225,10 @@ async fn a_campaign_is_deleted_when_its_owner_asks() {
     let plan = Plan { domain: tenant.recipients_domain.clone(), good: 2, ..Plan::default() };
     import(&tenant, campaign, "list.csv", plan).await;
     let path = format!("/v1/campaigns/{campaign}");
-    let answer = tenant.api("DELETE", &path, None).await;
+    let deletion = format!("{path}/deletion");
+    let answer = tenant.api("POST", &deletion, None).await;
     assert_eq!((answer.status.as_u16(), answer.json()["state"].clone()), (202, json!("deleting")));
-    assert_eq!(tenant.api("DELETE", &path, None).await.status, 202);
+    assert_eq!(tenant.api("POST", &deletion, None).await.status, 202);
     let late = tenant.api("POST", &format!("{path}/launches"), None).await;
     assert_eq!(code(&late), (409, "campaign_ended".to_owned()));
     let sweep = json!({"type": "tenant.v1", "tenant": tenant.id, "now": time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap()});
