@@ -44,6 +44,10 @@ id! {
     ExportId;
     /// One file in the File Exchange's index.
     FileId;
+    /// One address of a tenant's own that is told of events.
+    WebhookId;
+    /// One event for one webhook.
+    WebhookDeliveryId;
 }
 
 impl TenantId {

@@ -1,4 +1,4 @@
-//! The nouns that functions say to each other: ids, queue messages, S3 keys, the import call.
+//! The nouns that functions say to each other: ids, queue messages, S3 keys, the import call; and the events that webhooks are told.
 //!
 //! Owns every format that crosses a process. Never sees I/O, tokio, an SDK, a database, or a secret. Queue messages carry ids, never an
 //! address, a field, a file name or a client's address.
@@ -9,15 +9,19 @@ mod event;
 mod id;
 mod key;
 mod message;
+pub mod webhook;
 
 pub use call::{ImportCall, Profile, campaign_from_file_name};
 pub use event::{ObjectEvent, parse_object_events};
-pub use id::{CampaignId, ExportId, FileId, ImportId, LaunchId, MailId, TenantId, UploadId};
+pub use id::{
+    CampaignId, ExportId, FileId, ImportId, LaunchId, MailId, TenantId, UploadId, WebhookDeliveryId,
+    WebhookId,
+};
 pub use key::{
     Folder, control_file_of, data_file_of, error_report_of, is_control_file, spool_key, spool_prefix,
     upload_tail_key, upload_tail_prefix,
 };
 pub use message::{
-    Actor, ExportMessage, GenerateMessage, ImportMessage, ResponseKind, SendMessage, SweepMessage,
-    TrackMessage,
+    Actor, ExportMessage, GenerateMessage, ImportMessage, NotifyMessage, ResponseKind, SendMessage,
+    SweepMessage, TrackMessage,
 };

@@ -187,6 +187,18 @@ pub enum SweepMessage {
     },
 }
 
+/// On the notify queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum NotifyMessage {
+    /// Tell a tenant's webhooks what is due.
+    #[serde(rename = "tenant.v1")]
+    Tenant {
+        /// Whose webhooks.
+        tenant: TenantId,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use serde::{Serialize, de::DeserializeOwned};
@@ -209,5 +221,6 @@ mod tests {
         holds::<TrackMessage>(include_str!("../fixtures/track.jsonl"));
         holds::<ExportMessage>(include_str!("../fixtures/export.jsonl"));
         holds::<SweepMessage>(include_str!("../fixtures/sweep.jsonl"));
+        holds::<NotifyMessage>(include_str!("../fixtures/notify.jsonl"));
     }
 }
