@@ -1,4 +1,4 @@
-//! Who may do what, as far as secrets prove it: the master key, passwords, API keys, SSH keys, limits on attempts.
+//! Who may do what, as far as secrets prove it: the master key, passwords, API keys, SSH keys, secrets of webhooks, limits on attempts.
 //!
 //! Owns the formats of those secrets and of what is stored of them. Never sees the database, the network or a clock: callers store the
 //! hashes and hand in `now`. Nothing here shows a secret in `Debug`, and no error holds one.
@@ -12,6 +12,7 @@ mod random;
 mod scope;
 mod sealing;
 mod ssh_key;
+mod webhook_secret;
 
 pub use api_key::{ApiKey, NewApiKey};
 pub use limiter::{Attempt, LIMITER_KEYS_MAX, Limiter};
@@ -20,6 +21,7 @@ pub use network::Network;
 pub use scope::{Scope, UnknownScope};
 pub use sealing::{HEADER_BYTES, SealingError, open, seal};
 pub use ssh_key::SshKey;
+pub use webhook_secret::WebhookSecret;
 
 use fault::{Code, Disposition, Fault};
 

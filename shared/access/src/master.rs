@@ -25,6 +25,8 @@ pub enum Purpose {
     Spool,
     /// AES-256-GCM key of answers that the API keeps for repeated requests.
     Answers,
+    /// AES-256-GCM key of the stored secrets of webhooks.
+    Webhooks,
 }
 
 impl Purpose {
@@ -36,6 +38,7 @@ impl Purpose {
             Self::Reports => b"reports",
             Self::Spool => b"spool",
             Self::Answers => b"answers",
+            Self::Webhooks => b"webhooks",
         }
     }
 }
@@ -117,6 +120,7 @@ mod tests {
             (1, Purpose::Reports, 0, "054bbd54b41870e63c42bfef9d2f54d26cdcc0609a091070acd33b9845875e7f"),
             (1, Purpose::Spool, 0, "5bda5d150cafc33cdf3689f79bb15575ed65c7c6b5f6e41b79460706be64de7e"),
             (2, Purpose::Spool, 0, "2cc5330e2bb7446cc3218f1e4cc57e06ae6c6e9d237a86583aae58856810a720"),
+            (1, Purpose::Webhooks, 0, "f4111333cf87fc12da81c153540cfbf25c6e83536780bbf82b7dbfb0082b3010"),
         ] {
             let key = master.derive(TenantId(tenant), purpose, key_id);
             assert_eq!(HEXLOWER.encode(&key), expected, "{tenant} {purpose:?} {key_id}");
