@@ -173,6 +173,14 @@ impl Clients {
         Ok(())
     }
 
+    /// Puts a message on a queue that only makes something quicker: a schedule finds the work without it. A failure is logged, since what
+    /// it was about is committed.
+    pub async fn nudge<T: Serialize>(&self, queue_url: &str, tenant: TenantId, message: &T) {
+        if let Err(error) = self.send_json(queue_url, tenant, message).await {
+            tracing::warn!(%tenant, %error, "a nudge was not sent: the schedule finds its work");
+        }
+    }
+
     /// Puts any number of messages on a queue. After an error some of them are there: receivers are idempotent.
     pub async fn send_batch<T: Serialize>(
         &self,

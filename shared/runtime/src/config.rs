@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, fmt, net::SocketAddr};
 
+use access::Network;
 use fault::{Disposition, Fault};
 
 /// A variable that is missing or cannot be read.
@@ -80,6 +81,8 @@ variables! {
     export_queue_url = "EXPORT_QUEUE_URL";
     /// `SWEEP_QUEUE_URL`
     sweep_queue_url = "SWEEP_QUEUE_URL";
+    /// `NOTIFY_QUEUE_URL`
+    notify_queue_url = "NOTIFY_QUEUE_URL";
     /// `GATEWAY_HOST_KEY_SECRET`: the secret that holds the gateway's SSH host key.
     gateway_host_key_secret = "GATEWAY_HOST_KEY_SECRET";
 }
@@ -88,6 +91,8 @@ const DEPLOYMENT: &str = "DEPLOYMENT";
 const ENDPOINT_URL: &str = "AWS_ENDPOINT_URL";
 const GATEWAY_LISTEN: &str = "GATEWAY_LISTEN";
 const DNS_SERVER: &str = "DNS_SERVER";
+const WEBHOOK_NETWORKS: &str = "WEBHOOK_NETWORKS";
+const WEBHOOK_CA: &str = "WEBHOOK_CA";
 
 impl Config {
     /// Reads the process's environment. Only `DEPLOYMENT` must be there for everyone.
@@ -98,7 +103,7 @@ impl Config {
     fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let values = NAMES
             .iter()
-            .chain(&[DEPLOYMENT, ENDPOINT_URL, GATEWAY_LISTEN, DNS_SERVER])
+            .chain(&[DEPLOYMENT, ENDPOINT_URL, GATEWAY_LISTEN, DNS_SERVER, WEBHOOK_NETWORKS, WEBHOOK_CA])
             .filter_map(|name| Some((*name, lookup(name).filter(|value| !value.is_empty())?)))
             .collect();
         let config = Self { values };
@@ -128,6 +133,23 @@ impl Config {
         let Some(server) = self.values.get(DNS_SERVER) else { return Ok(None) };
         let malformed = ConfigError::Malformed { name: DNS_SERVER, expected: "an address and a port" };
         server.parse().map(Some).map_err(|_| malformed)
+    }
+
+    /// `WEBHOOK_NETWORKS`: networks to which webhooks may go although they are private, with commas between them, for a local stack or a
+    /// private installation. Absent on AWS, where everything private is ours.
+    pub fn webhook_networks(&self) -> Result<Vec<Network>, ConfigError> {
+        let networks = self.values.get(WEBHOOK_NETWORKS).into_iter().flat_map(|list| list.split(','));
+        let malformed = |_| ConfigError::Malformed {
+            name: WEBHOOK_NETWORKS,
+            expected: "networks with commas between them",
+        };
+        networks.map(|network| network.trim().parse().map_err(malformed)).collect()
+    }
+
+    /// `WEBHOOK_CA`: a PEM file with root certificates that receivers of webhooks may have beside the public ones, for a local stack or a
+    /// private installation. Absent on AWS.
+    pub fn webhook_ca(&self) -> Option<&str> {
+        self.values.get(WEBHOOK_CA).map(String::as_str)
     }
 
     fn required(&self, name: &'static str) -> Result<&str, ConfigError> {
@@ -170,6 +192,18 @@ mod tests {
         assert_eq!(of(""), Ok(None));
         assert_eq!(of("127.0.0.1:5353"), Ok(Some(SocketAddr::from(([127, 0, 0, 1], 5353)))));
         assert!(of("127.0.0.1").unwrap_err().to_string().contains("DNS_SERVER"));
+    }
+
+    #[test]
+    fn networks_of_webhooks_are_a_list() {
+        let of =
+            |list| config(&[("DEPLOYMENT", "d"), ("WEBHOOK_NETWORKS", list)]).unwrap().webhook_networks();
+        assert_eq!(of(""), Ok(Vec::new()));
+        let two = ["127.0.0.0/8", "::1"].map(|network| network.parse().unwrap());
+        assert_eq!(of("127.0.0.0/8, ::1"), Ok(two.into()));
+        for wrong in ["localhost", "127.0.0.0/8,", "127.0.0.1/8"] {
+            assert!(of(wrong).unwrap_err().to_string().contains("WEBHOOK_NETWORKS"), "{wrong}");
+        }
     }
 
     #[test]
