@@ -17,7 +17,7 @@ pub use error::Error;
 
 use std::{sync::Arc, time::Duration};
 
-use contract::{CampaignId, ExportMessage, TenantId};
+use contract::{CampaignId, ExportMessage, NotifyMessage, TenantId};
 use exchange::{Exchange, TenantFiles};
 use runtime::{Body, Clients, Delivery, Tick};
 use sqlx::Row;
@@ -43,6 +43,8 @@ pub struct Export {
     pub clients: Clients,
     /// Where due tenants are put.
     pub export_queue_url: String,
+    /// Where tenants are put whose webhooks are to be told.
+    pub notify_queue_url: String,
 }
 
 /// What all exports of one delivery share.
@@ -168,6 +170,9 @@ async fn export_once(export: &Export, job: &Job, campaign: CampaignId, goal: i64
     plan.bundle.encrypted |= job.encrypted;
     let keys = if plan.bundle.encrypted { Some(job.keys.as_ref().ok_or(Error::NoKey)?) } else { None };
     let written = write::write(&mut tx, &job.files, keys, &plan, job.now).await?;
-    record::record(tx, &job.files, plan, written, job.now).await?;
+    if record::record(tx, &job.files, plan, written, job.now).await? {
+        let message = NotifyMessage::Tenant { tenant: job.tenant };
+        export.clients.nudge(&export.notify_queue_url, job.tenant, &message).await;
+    }
     Ok(true)
 }

@@ -1,6 +1,9 @@
 //! The end of an export: its manifest, and the one transaction that makes it done.
 
-use contract::Folder;
+use contract::{
+    Folder,
+    webhook::{Event, ExportReady},
+};
 use exchange::TenantFiles;
 use serde::Serialize;
 use store::CampaignTx;
@@ -27,14 +30,14 @@ struct Manifest<'a> {
     files: &'a [File],
 }
 
-/// Writes the manifest, then records everything and commits the transaction that holds the plan's lock.
+/// Writes the manifest, then records everything and commits the transaction that holds the plan's lock; says whether a webhook is to be told.
 pub async fn record(
     mut tx: CampaignTx,
     files: &TenantFiles,
     mut plan: Plan,
     written: Vec<Written>,
     now: OffsetDateTime,
-) -> Result<(), Error> {
+) -> Result<bool, Error> {
     let (tenant, campaign) = (tx.tenant(), tx.campaign());
     let mut etags: Vec<String> = written.iter().map(|one| one.etag.clone()).collect();
     plan.bundle.files = written.into_iter().map(|one| one.file).collect();
@@ -77,9 +80,11 @@ pub async fn record(
     .bind(now)
     .execute(&mut *tx)
     .await?;
+    let ready = ExportReady { export: plan.export, campaign, rows };
+    let told = store::announce(&mut tx, tenant, &Event::ExportReady(ready), now).await?;
     tx.commit().await?;
     tracing::info!(%tenant, %campaign, export = %plan.export, rows, files = plan.bundle.files.len(), "exported");
-    Ok(())
+    Ok(told)
 }
 
 fn manifest(plan: &Plan, campaign_id: i64, rows: i64, now: OffsetDateTime) -> Vec<u8> {

@@ -1,6 +1,9 @@
 //! The start of a launch: checks, one ledger row per address, slices.
 
-use contract::ImportId;
+use contract::{
+    ImportId,
+    webhook::{Event, LaunchEnd, LaunchEnded},
+};
 use fault::{Code, Disposition, Fault, Notice};
 use mail::{Address, Compiled, Template};
 use sqlx::{AssertSqlSafe, FromRow};
@@ -248,6 +251,10 @@ async fn fail(tx: &mut CampaignTx, place: Place, notice: &Notice, now: OffsetDat
         .bind(now)
         .execute(&mut **tx)
         .await?;
+    let Place { tenant, campaign, launch } = place;
+    let reason_code = Some(notice.code.slug().to_owned());
+    let end = LaunchEnded { launch, campaign, state: LaunchEnd::Failed, reason_code };
+    store::announce(tx, tenant, &Event::LaunchEnded(end), now).await?;
     Ok(())
 }
 

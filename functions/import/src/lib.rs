@@ -78,6 +78,8 @@ pub struct Import {
     pub resolver: Arc<Resolver>,
     /// The URL of generate's queue.
     pub generate_queue: String,
+    /// The URL of notify's queue.
+    pub notify_queue: String,
 }
 
 /// One message: an import to run, or objects that arrived.

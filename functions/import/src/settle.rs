@@ -1,6 +1,9 @@
 //! The ends of an import: what happens after its rows are published, or after it is refused. Every step may be taken again.
 
-use contract::{CampaignId, Folder, GenerateMessage, LaunchId, control_file_of};
+use contract::{
+    CampaignId, Folder, GenerateMessage, LaunchId, NotifyMessage, control_file_of,
+    webhook::{Event, ImportEnd, ImportEnded},
+};
 use exchange::TenantFiles;
 use fault::{Code, Notice};
 use sqlx::{PgConnection, Row};
@@ -58,7 +61,7 @@ pub async fn finish_refused(function: &Import, job: &Job) -> Result<(), Error> {
     let place = report::place(function, job).await?;
     let report = report::ensure(function, job, &files, &place, (&code, &words)).await?;
     know(function, &files, Folder::Invalids, &report).await?;
-    end(function, job, "refused", None).await
+    end(function, job, ImportEnd::Refused, None).await
 }
 
 /// File to Finished, control file gone, mailing started: finished.
@@ -77,7 +80,7 @@ pub async fn finish_published(function: &Import, job: &Job) -> Result<(), Error>
     move_file(function, job, &files, Folder::Finished).await?;
     delete_control_file(function, job, &files).await?;
     let not_launched = if job.call.launch { launch(function, job, campaign).await? } else { None };
-    end(function, job, "finished", not_launched.as_ref()).await
+    end(function, job, ImportEnd::Finished, not_launched.as_ref()).await
 }
 
 /// The file may have been overwritten or deleted since it was read: then nothing of it is left to be moved.
@@ -159,23 +162,38 @@ async fn launch(function: &Import, job: &Job, campaign: CampaignId) -> Result<Op
     Ok(None)
 }
 
-async fn end(function: &Import, job: &Job, state: &str, notice: Option<&Notice>) -> Result<(), Error> {
+async fn end(function: &Import, job: &Job, state: ImportEnd, notice: Option<&Notice>) -> Result<(), Error> {
     let mut tx = function.store.tenant(job.tenant).await?;
     let ended = sqlx::query(
         "UPDATE broadcast.imports
          SET state = $3, reason_code = coalesce($4, reason_code), reason = coalesce($5, reason),
              lease_until = NULL, ended_at = now()
-         WHERE id = $1 AND lease_until = $2",
+         WHERE id = $1 AND lease_until = $2
+         RETURNING campaign_id, reason_code, rows, imported, rejected, duplicates, ended_at",
     )
     .bind(job.import.0)
     .bind(job.lease)
-    .bind(state)
+    .bind(state.name())
     .bind(notice.map(|notice| notice.code.slug()))
     .bind(notice.map(Notice::words))
-    .execute(&mut *tx)
-    .await?;
-    if ended.rows_affected() != 1 {
-        return Err(Error::LeaseLost);
+    .fetch_optional(&mut *tx)
+    .await?
+    .ok_or(Error::LeaseLost)?;
+    let event = Event::ImportEnded(ImportEnded {
+        import: job.import,
+        campaign: ended.get::<Option<i64>, _>("campaign_id").map(CampaignId),
+        state,
+        reason_code: ended.get("reason_code"),
+        rows: ended.get("rows"),
+        imported: ended.get("imported"),
+        rejected: ended.get("rejected"),
+        duplicates: ended.get("duplicates"),
+    });
+    let told = store::announce(&mut tx, job.tenant, &event, ended.get("ended_at")).await?;
+    tx.commit().await?;
+    if told {
+        let message = NotifyMessage::Tenant { tenant: job.tenant };
+        function.clients.nudge(&function.notify_queue, job.tenant, &message).await;
     }
-    Ok(tx.commit().await?)
+    Ok(())
 }

@@ -1,13 +1,18 @@
 //! The end of a launch, which whoever settles its last mail records.
 
-use contract::LaunchId;
+use contract::{
+    LaunchId,
+    webhook::{Event, LaunchEnd, LaunchEnded},
+};
 use time::OffsetDateTime;
 
-use crate::{CampaignTx, StoreError};
+use crate::{CampaignTx, StoreError, announce};
 
 /// Ends a running launch when none of its mails is open any more; says whether this call did. The campaign's lifetime then starts anew.
 ///
 /// A mail is open exactly as long as its ledger row has a `due_at`.
+///
+/// Webhooks are told by the schedule of `notify`, without a nudge: a launch takes minutes, and a minute more is nothing.
 pub async fn finish_launch(
     tx: &mut CampaignTx,
     launch: LaunchId,
@@ -37,6 +42,9 @@ pub async fn finish_launch(
             .bind(now)
             .execute(&mut **tx)
             .await?;
+        let (tenant, campaign) = (tx.tenant(), tx.campaign());
+        let end = LaunchEnded { launch, campaign, state: LaunchEnd::Done, reason_code: None };
+        announce(tx, tenant, &Event::LaunchEnded(end), now).await?;
     }
     Ok(ended == 1)
 }

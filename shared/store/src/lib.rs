@@ -19,6 +19,7 @@ pub mod recipients;
 pub mod roles;
 mod session;
 mod tx;
+mod webhook;
 
 pub use accounting::Accounting;
 pub use campaign::{CampaignState, CreateCampaignError, bucket_of, schema_exists};
@@ -27,6 +28,7 @@ pub use launch::finish_launch;
 pub use pgp::{PgpKey, pgp_keys};
 pub use session::CampaignSession;
 pub use tx::{CampaignTx, TenantTx};
+pub use webhook::announce;
 
 use std::time::Duration;
 

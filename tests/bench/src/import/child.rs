@@ -35,6 +35,7 @@ pub async fn child(tenant: i64, import: i64) -> Result<()> {
         master_key: MasterKey::from_base64(MASTER_KEY)?,
         resolver: Arc::new(import::Resolver::new(config.dns_server()?)),
         generate_queue: String::new(),
+        notify_queue: String::new(),
         clients,
     };
     let now = OffsetDateTime::now_utc();
