@@ -16,6 +16,7 @@ pub mod setup;
 pub mod sink;
 
 mod aws;
+mod certificates;
 mod error;
 mod fuzz;
 mod http;

@@ -29,7 +29,7 @@ pub enum Purpose {
 }
 
 /// Whatever is done.
-const NEEDS: [Need; 8] = [
+const NEEDS: [Need; 9] = [
     Need {
         package: "postgresql",
         what_for: "the database",
@@ -46,6 +46,11 @@ const NEEDS: [Need; 8] = [
         present: || on_path("ssh-keygen") && on_path("sftp"),
     },
     Need { package: "gnupg", what_for: "OpenPGP in tests and the demo", present: || on_path("gpg") },
+    Need {
+        package: "openssl",
+        what_for: "certificates of local receivers of webhooks",
+        present: || on_path("openssl"),
+    },
     Need { package: "python3-venv", what_for: "LocalStack", present: has_venv },
     Need { package: "pkg-config", what_for: "building sequoia-openpgp", present: || on_path("pkg-config") },
     Need { package: "libssl-dev", what_for: "building sequoia-openpgp", present: has_openssl },

@@ -21,6 +21,8 @@ pub struct Stack {
     pub log_dir: PathBuf,
     /// Mails that reached the sink: `<recipient domain>/<n>.eml`.
     pub sink_dir: PathBuf,
+    /// The root certificate that the functions trust beside the public ones, in PEM, with its key beside it as `root.key`.
+    pub webhook_root: PathBuf,
     /// Python of `LocalStack`'s virtual environment: has boto3.
     pub python: PathBuf,
     /// Where the functions' binaries are.

@@ -8,12 +8,14 @@ use crate::error::{Error, IoContext, Result};
 use crate::process::{self, Parts};
 use crate::progress::Step;
 use crate::stack::{Address, Deployment, Stack};
-use crate::{aws, paths, ports, postfix, postgres};
+use crate::{aws, certificates, paths, ports, postfix, postgres};
 
 /// The prefix of the main deployment's names.
 const PREFIX: &str = "broadcast";
 /// The domain of return paths: mail to it goes to the reports bucket.
 const BOUNCE_DOMAIN: &str = "bounces.localhost.example";
+/// Where webhooks may go beside public addresses: receivers on this machine.
+const WEBHOOK_NETWORKS: &str = "127.0.0.0/8";
 /// Sink, proxy and gateway are our own and start at once.
 const START: Duration = Duration::from_mins(2);
 
@@ -104,6 +106,7 @@ impl Starting<'_> {
 
     pub(crate) async fn provision(&self, urls: &postgres::Urls, ports: &Ports) -> Result<Deployment> {
         let step = Step::begin("Queues, buckets and functions");
+        let root = certificates::ensure_root(self.state).await?;
         let environment = [
             ("DATABASE_URL", urls.app.clone()),
             ("ADMIN_DATABASE_URL", urls.owner.clone()),
@@ -111,6 +114,8 @@ impl Starting<'_> {
             ("PUBLIC_URL", format!("http://127.0.0.1:{}", ports.collect)),
             ("API_URL", format!("http://127.0.0.1:{}", ports.api)),
             ("BOUNCE_DOMAIN", BOUNCE_DOMAIN.to_owned()),
+            ("WEBHOOK_NETWORKS", WEBHOOK_NETWORKS.to_owned()),
+            ("WEBHOOK_CA", root.display().to_string()),
         ];
         let environment = environment.map(|(name, value)| (name.to_owned(), value)).into();
         let endpoint = format!("http://127.0.0.1:{}", ports.localstack);
@@ -164,6 +169,7 @@ impl Starting<'_> {
             instance: self.name.to_owned(),
             log_dir: self.logs.clone(),
             sink_dir: state_dir.join("sink"),
+            webhook_root: certificates::root(&state_dir),
             state_dir,
             python: paths::venv().join("bin/python"),
             binaries: paths::binaries(),
