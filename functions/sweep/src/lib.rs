@@ -10,7 +10,8 @@
 //! 5. `campaigns`: what is past its lifetime.
 //! 6. `tables`: recipients that belong to no import.
 //! 7. `answers`: what the API kept for repeated requests.
-//! 8. `lifecycle`: the bucket's own rules are what the settings say.
+//! 8. `webhooks`: what was told long ago.
+//! 9. `lifecycle`: the bucket's own rules are what the settings say.
 //!
 //! An object is deleted before its row and its receipt are written, so a receipt never claims what did not happen. A crash between
 //! leaves the row, and the next run finds the object gone and says so.
@@ -27,6 +28,7 @@ mod lost;
 mod receipts;
 mod tables;
 mod uploads;
+mod webhooks;
 
 pub use error::Error;
 pub use receipts::{Broken, Head, Receipt, verify};
@@ -192,6 +194,7 @@ async fn run(job: &Job<'_>) -> Result<(), Error> {
     step("campaigns", campaigns::end(job).await);
     step("tables", tables::drop_orphans(job).await);
     step("answers", answers::expire(job).await);
+    step("webhooks", webhooks::forget(job).await);
     step("lifecycle", lifecycle::restore(job).await);
     failed.map_or(Ok(()), Err)
 }
