@@ -34,6 +34,8 @@ async fn roles_and_rows_are_closed() {
         "ssh_keys",
         "api_keys",
         "answers",
+        "webhooks",
+        "webhook_deliveries",
     ] {
         let mut tx = store.tenant(TenantId(b.id)).await.unwrap();
         let foreign = format!("SELECT count(*) FROM broadcast.{table} WHERE tenant_id <> {}", b.id);

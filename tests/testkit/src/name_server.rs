@@ -21,8 +21,8 @@ const TTL_SECONDS: u32 = 600;
 const PACKET_BYTES: usize = 4 << 10;
 
 /// First labels of domains, and what they are.
-pub const KINDS: [&str; 9] =
-    ["mx", "null-mx", "a-only", "aaaa-only", "nothing", "nxdomain", "servfail", "refused", "silent"];
+pub const KINDS: [&str; 10] =
+    ["mx", "null-mx", "a-only", "aaaa-only", "nothing", "nxdomain", "servfail", "refused", "silent", "at"];
 
 type Asked = Arc<Mutex<BTreeSet<(String, RecordType)>>>;
 
@@ -34,7 +34,8 @@ pub struct NameServer {
 }
 
 impl NameServer {
-    /// Answers each question at once. A first label begins with one of [`KINDS`], and may go on with `--` and anything.
+    /// Answers each question at once. A first label begins with one of [`KINDS`], and may go on with `--` and anything; after `at` these are
+    /// its IPv4 addresses, `at--192-0-2-1--192-0-2-2`.
     pub async fn start() -> Self {
         Self::gathering(0).await
     }
@@ -88,13 +89,13 @@ async fn serve(socket: UdpSocket, asked: Asked, together: usize) {
 fn answer(question: &Message, name: &Name, kind: RecordType) -> Option<Message> {
     let text = name.to_ascii();
     let label = text.split('.').next().unwrap();
-    let (what, _) = label.split_once("--").unwrap_or((label, ""));
+    let (what, more) = label.split_once("--").unwrap_or((label, ""));
     let mut answer = Message::response(question.metadata.id, OpCode::Query);
     answer.metadata.recursion_desired = true;
     answer.metadata.recursion_available = true;
     answer.add_query(question.queries[0].clone());
     let host = || Name::from_ascii("host.example.").unwrap();
-    let record = match (what, kind) {
+    let records = match (what, kind) {
         ("silent", _) => return None,
         ("servfail", _) => {
             answer.metadata.response_code = ResponseCode::ServFail;
@@ -104,25 +105,32 @@ fn answer(question: &Message, name: &Name, kind: RecordType) -> Option<Message> 
             answer.metadata.response_code = ResponseCode::Refused;
             return Some(answer);
         }
-        ("mx", RecordType::MX) => Some(RData::MX(MX::new(10, host()))),
-        ("null-mx", RecordType::MX) => Some(RData::MX(MX::new(0, Name::root()))),
+        ("mx", RecordType::MX) => vec![RData::MX(MX::new(10, host()))],
+        ("null-mx", RecordType::MX) => vec![RData::MX(MX::new(0, Name::root()))],
         // A domain with a null MX may well have a web server.
-        ("a-only" | "null-mx", RecordType::A) => Some(RData::A(A::new(192, 0, 2, 1))),
-        ("aaaa-only", RecordType::AAAA) => Some(RData::AAAA(AAAA::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))),
+        ("a-only" | "null-mx", RecordType::A) => vec![RData::A(A::new(192, 0, 2, 1))],
+        ("aaaa-only", RecordType::AAAA) => vec![RData::AAAA(AAAA::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1))],
+        ("at", RecordType::A) => more.split("--").map(address).collect(),
         ("nxdomain", _) => {
             answer.metadata.response_code = ResponseCode::NXDomain;
-            None
+            Vec::new()
         }
         (known, _) => {
             assert!(KINDS.contains(&known), "there is no kind of domain {known}");
-            None
+            Vec::new()
         }
     };
-    if let Some(data) = record {
-        answer.add_answer(Record::from_rdata(name.clone(), TTL_SECONDS, data));
-    } else {
+    if records.is_empty() {
         let soa = SOA::new(host(), host(), 1, 3_600, 600, 86_400, TTL_SECONDS);
         answer.add_authority(Record::from_rdata(name.base_name(), TTL_SECONDS, RData::SOA(soa)));
     }
+    for data in records {
+        answer.add_answer(Record::from_rdata(name.clone(), TTL_SECONDS, data));
+    }
     Some(answer)
+}
+
+/// `192-0-2-1`
+fn address(text: &str) -> RData {
+    RData::A(A(text.replace('-', ".").parse().unwrap()))
 }
