@@ -24,7 +24,10 @@ mod webhook;
 pub use accounting::Accounting;
 pub use campaign::{CampaignState, CreateCampaignError, bucket_of, schema_exists};
 pub use error::StoreError;
-pub use launch::finish_launch;
+pub use launch::{
+    LaunchChange, LaunchState, Scheduled, cancel_launch, cancel_mails, finish_launch, pause_launch,
+    restart_lifetime, resume_launch, schedule_launch,
+};
 pub use pgp::{PgpKey, pgp_keys};
 pub use session::CampaignSession;
 pub use tx::{CampaignTx, TenantTx};
