@@ -1,7 +1,7 @@
 //! The start of a launch: checks, one ledger row per address, slices.
 
 use contract::{
-    ImportId,
+    GenerateMessage, ImportId, SendMessage,
     webhook::{Event, LaunchEnd, LaunchEnded},
 };
 use fault::{Code, Disposition, Fault, Notice};
@@ -10,12 +10,23 @@ use sqlx::{AssertSqlSafe, FromRow};
 use store::CampaignTx;
 use time::OffsetDateTime;
 
-use crate::{Error, Generate, NUDGE, Place, SLICE_MAILS};
+use crate::{
+    Error, Generate, NUDGE, Place, SLICE_MAILS,
+    due::{is_late, pause_late},
+};
+
+/// First half of the advisory lock that a launch's preparation holds.
+const PREPARE_LOCK: i32 = 0x4C41_554E;
+/// Mails of a cancelled launch that one message takes back: some seconds' work.
+const TAKEN_BACK_MAX: i64 = 100_000;
 
 /// A launch with the template that it froze.
 #[derive(FromRow)]
 pub(crate) struct Launch {
     pub state: String,
+    pub starts_at: Option<OffsetDateTime>,
+    /// When it was made, was due or was resumed, whatever came last.
+    pub begun_at: OffsetDateTime,
     pub template_id: i64,
     pub from_name: String,
     pub from_address: String,
@@ -40,61 +51,137 @@ impl Launch {
 
 /// The columns of [`Launch`].
 pub(crate) const SELECT_LAUNCH: &str =
-    "SELECT l.state, l.template_id, t.from_name, t.from_address, t.subject, t.html, t.text
+    "SELECT l.state, l.starts_at, greatest(l.created_at, l.starts_at, l.resumed_at) AS begun_at, l.template_id, t.from_name, t.from_address, t.subject, t.html, t.text
      FROM broadcast.launches l JOIN broadcast.templates t ON t.id = l.template_id
      WHERE l.id = $1 AND l.campaign_id = $2";
 
-/// Starts a launch, or emits its slices once more when it runs already.
-pub(crate) async fn start(generate: &Generate, place: Place, now: OffsetDateTime) -> Result<(), Error> {
-    let mut tx = generate.store.campaign(place.tenant, place.campaign).await?;
-    let Some(launch) = lock(&mut tx, place).await? else {
-        // Whoever holds it goes on with it; if that fails, its own message and the schedule come back.
-        return Ok(());
-    };
-    let slices = match launch.state.as_str() {
-        "preparing" => match prepare(&mut tx, place, &launch, now).await? {
-            Ok(slices) => slices,
-            Err(notice) => {
-                fail(&mut tx, place, &notice, now).await?;
-                tracing::info!(launch = place.launch.0, code = %notice.code, "launch refused");
-                return Ok(tx.commit().await?);
-            }
-        },
-        "running" => pending_slices(&mut tx, place).await?,
-        _ => return Ok(()),
-    };
-    tx.commit().await?;
-    let messages: Vec<_> = slices.into_iter().map(|slice| place.slice(slice)).collect();
-    Ok(generate.clients.send_batch(&generate.queue, place.tenant, &messages).await?)
+/// What came of a launch's preparation.
+enum Prepared {
+    /// It runs, with these slices.
+    Slices(Vec<i32>),
+    /// It cannot start.
+    Refused(Notice),
+    /// It was paused or cancelled meanwhile: nothing of it stays.
+    Stopped,
 }
 
-/// Locks the launch; `None` when somebody else has it.
-async fn lock(tx: &mut CampaignTx, place: Place) -> Result<Option<Launch>, Error> {
-    let launch = sqlx::query_as(AssertSqlSafe(format!("{SELECT_LAUNCH} FOR UPDATE OF l SKIP LOCKED")))
+/// Has a launch go on from where it stands: prepares it, emits once more what waits of it, or takes back what is left of a cancelled one.
+pub(crate) async fn start(generate: &Generate, place: Place, now: OffsetDateTime) -> Result<(), Error> {
+    let mut tx = generate.store.campaign(place.tenant, place.campaign).await?;
+    let mut launch = load(&mut tx, place).await?;
+    if launch.state == "preparing" {
+        if !alone(&mut tx, place).await? {
+            // Whoever has it goes on with it; if that fails, its own message and the schedule come back.
+            return Ok(());
+        }
+        launch = load(&mut tx, place).await?;
+    }
+    if let ("preparing", Some(at)) = (launch.state.as_str(), launch.starts_at)
+        && is_late(launch.begun_at, now)
+    {
+        // It was due in time, and its message came too late.
+        pause_late(&mut tx, place, at).await?;
+        return Ok(tx.commit().await?);
+    }
+    match launch.state.as_str() {
+        "preparing" => match prepare(&mut tx, place, &launch, now).await? {
+            Prepared::Slices(slices) => {
+                tx.commit().await?;
+                emit(generate, place, &slices).await
+            }
+            Prepared::Refused(notice) => {
+                fail(&mut tx, place, &notice, now).await?;
+                tracing::info!(launch = place.launch.0, code = %notice.code, "launch refused");
+                Ok(tx.commit().await?)
+            }
+            Prepared::Stopped => {
+                tracing::info!(launch = place.launch.0, "stopped while it was prepared");
+                Ok(())
+            }
+        },
+        "running" => go_on(generate, tx, place, now).await,
+        "cancelled" => take_back(generate, tx, place, now).await,
+        // Its time has not come, somebody has to resume it, or it is over.
+        _ => Ok(()),
+    }
+}
+
+async fn load(tx: &mut CampaignTx, place: Place) -> Result<Launch, Error> {
+    let launch = sqlx::query_as(SELECT_LAUNCH)
         .bind(place.launch.0)
         .bind(place.campaign.0)
         .fetch_optional(&mut **tx)
         .await?;
-    if launch.is_none() {
-        let exists: bool = sqlx::query_scalar(
-            "SELECT EXISTS (SELECT FROM broadcast.launches WHERE id = $1 AND campaign_id = $2)",
-        )
-        .bind(place.launch.0)
-        .bind(place.campaign.0)
-        .fetch_one(&mut **tx)
-        .await?;
-        return if exists { Ok(None) } else { Err(Error::NoLaunch) };
-    }
-    Ok(launch)
+    launch.ok_or(Error::NoLaunch)
 }
 
-/// Checks the launch and writes its rows; the outer result is ours, the inner one the customer's.
+/// One preparation of a launch at a time. The launch's row is left free, so that it can be paused and cancelled meanwhile.
+async fn alone(tx: &mut CampaignTx, place: Place) -> Result<bool, Error> {
+    Ok(sqlx::query_scalar("SELECT pg_try_advisory_xact_lock($1, hashint8($2))")
+        .bind(PREPARE_LOCK)
+        .bind(place.launch.0)
+        .fetch_one(&mut **tx)
+        .await?)
+}
+
+async fn emit(generate: &Generate, place: Place, slices: &[i32]) -> Result<(), Error> {
+    let messages: Vec<_> = slices.iter().map(|slice| place.slice(*slice)).collect();
+    Ok(generate.clients.send_batch(&generate.queue, place.tenant, &messages).await?)
+}
+
+/// Emits what waits of a running launch: its message came twice, or it was resumed.
+async fn go_on(
+    generate: &Generate,
+    mut tx: CampaignTx,
+    place: Place,
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let waiting: Vec<(i32, bool)> = sqlx::query_as(
+        "SELECT slice, bool_or(state = 'pending') FROM ledger WHERE launch_id = $1 AND state IN ('pending', 'spooled')
+         GROUP BY slice ORDER BY slice",
+    )
+    .bind(place.launch.0)
+    .fetch_all(&mut *tx)
+    .await?;
+    if waiting.is_empty() {
+        store::finish_launch(&mut tx, place.launch, now).await?;
+    }
+    tx.commit().await?;
+    let Place { tenant, campaign, launch } = place;
+    let (pending, spooled): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(_, pending)| *pending);
+    let spooled: Vec<_> = spooled
+        .into_iter()
+        .map(|(slice, _)| SendMessage::Slice { tenant, campaign, launch, slice })
+        .collect();
+    generate.clients.send_batch(&generate.send_queue, tenant, &spooled).await?;
+    emit(generate, place, &pending.into_iter().map(|(slice, _)| slice).collect::<Vec<_>>()).await
+}
+
+/// Takes back the mails of a cancelled launch that is too large to do so in the call that cancelled it.
+async fn take_back(
+    generate: &Generate,
+    mut tx: CampaignTx,
+    place: Place,
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    let Place { tenant, campaign, launch } = place;
+    let cancelled = store::cancel_mails(&mut tx, launch, now, TAKEN_BACK_MAX).await?;
+    store::finish_launch(&mut tx, launch, now).await?;
+    tx.commit().await?;
+    if cancelled < TAKEN_BACK_MAX {
+        return Ok(());
+    }
+    let message = GenerateMessage::Launch { tenant, campaign, launch };
+    Ok(generate.clients.send_json(&generate.queue, tenant, &message).await?)
+}
+
+/// Checks the launch and writes its rows.
 async fn prepare(
     tx: &mut CampaignTx,
     place: Place,
     launch: &Launch,
     now: OffsetDateTime,
-) -> Result<Result<Vec<i32>, Notice>, Error> {
+) -> Result<Prepared, Error> {
     // Other launches and the publication of imports of this campaign wait; new launches and imports may be made meanwhile.
     let open: Option<i32> = sqlx::query_scalar(
         "SELECT 1 FROM broadcast.campaigns WHERE id = $1 AND state = 'open' FOR NO KEY UPDATE",
@@ -103,7 +190,7 @@ async fn prepare(
     .fetch_optional(&mut **tx)
     .await?;
     if open.is_none() {
-        return Ok(Err(Code::CampaignEnded.into()));
+        return Ok(Prepared::Refused(Code::CampaignEnded.into()));
     }
     let imports: Vec<Import> = sqlx::query_as(
         "SELECT id, header FROM broadcast.imports WHERE campaign_id = $1 AND state IN ('published', 'finished') ORDER BY id",
@@ -117,7 +204,7 @@ async fn prepare(
     };
     let template = match check(launch, &imports, confirmed) {
         Ok(template) => template,
-        Err(notice) => return Ok(Err(notice)),
+        Err(notice) => return Ok(Prepared::Refused(notice)),
     };
     write_links(tx, launch.template_id, &template).await?;
     for import in &imports {
@@ -126,14 +213,20 @@ async fn prepare(
     // A new table has no statistics yet, and every slice is looked up by them.
     sqlx::raw_sql("ANALYZE ledger").execute(&mut **tx).await?;
     let slices = next_slice(tx, place).await?;
-    sqlx::query("UPDATE broadcast.launches SET state = 'running', slices = $2 WHERE id = $1")
-        .bind(place.launch.0)
-        .bind(slices)
-        .execute(&mut **tx)
-        .await?;
+    // Last, because its row is locked from here.
+    let runs = sqlx::query(
+        "UPDATE broadcast.launches SET state = 'running', slices = $2 WHERE id = $1 AND state = 'preparing'",
+    )
+    .bind(place.launch.0)
+    .bind(slices)
+    .execute(&mut **tx)
+    .await?;
+    if runs.rows_affected() == 0 {
+        return Ok(Prepared::Stopped);
+    }
     // Nobody to mail: it is over.
     let over = store::finish_launch(tx, place.launch, now).await?;
-    Ok(Ok(if over { Vec::new() } else { (0..slices).collect() }))
+    Ok(Prepared::Slices(if over { Vec::new() } else { (0..slices).collect() }))
 }
 
 /// What a customer can have wrong: the compiled template, or why the launch cannot start.
@@ -234,27 +327,25 @@ pub(crate) async fn next_slice(tx: &mut CampaignTx, place: Place) -> Result<i32,
         .await?)
 }
 
-async fn pending_slices(tx: &mut CampaignTx, place: Place) -> Result<Vec<i32>, Error> {
-    Ok(sqlx::query_scalar(
-        "SELECT DISTINCT slice FROM ledger WHERE launch_id = $1 AND state = 'pending' ORDER BY slice",
+/// The launch is over before it began. It may have held the campaign's end up: the lifetime starts anew, as after every launch.
+async fn fail(tx: &mut CampaignTx, place: Place, notice: &Notice, now: OffsetDateTime) -> Result<(), Error> {
+    let failed = sqlx::query(
+        "UPDATE broadcast.launches SET state = 'failed', reason_code = $2, reason = $3, ended_at = $4
+         WHERE id = $1 AND state = 'preparing'",
     )
     .bind(place.launch.0)
-    .fetch_all(&mut **tx)
-    .await?)
-}
-
-async fn fail(tx: &mut CampaignTx, place: Place, notice: &Notice, now: OffsetDateTime) -> Result<(), Error> {
-    sqlx::query("UPDATE broadcast.launches SET state = 'failed', reason_code = $2, reason = $3, ended_at = $4 WHERE id = $1")
-        .bind(place.launch.0)
-        .bind(notice.code.slug())
-        .bind(notice.words())
-        .bind(now)
-        .execute(&mut **tx)
-        .await?;
-    let Place { tenant, campaign, launch } = place;
-    let reason_code = Some(notice.code.slug().to_owned());
-    let end = LaunchEnded { launch, campaign, state: LaunchEnd::Failed, reason_code };
-    store::announce(tx, tenant, &Event::LaunchEnded(end), now).await?;
+    .bind(notice.code.slug())
+    .bind(notice.words())
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    if failed.rows_affected() == 1 {
+        store::restart_lifetime(tx, now).await?;
+        let Place { tenant, campaign, launch } = place;
+        let reason_code = Some(notice.code.slug().to_owned());
+        let end = LaunchEnded { launch, campaign, state: LaunchEnd::Failed, reason_code };
+        store::announce(tx, tenant, &Event::LaunchEnded(end), now).await?;
+    }
     Ok(())
 }
 
@@ -265,6 +356,8 @@ mod tests {
     fn launch(html: &str) -> Launch {
         Launch {
             state: "preparing".to_owned(),
+            starts_at: None,
+            begun_at: OffsetDateTime::UNIX_EPOCH,
             template_id: 1,
             from_name: "News".to_owned(),
             from_address: "news@example.com".to_owned(),

@@ -3,7 +3,10 @@
 //! A launch writes one ledger row for each address over all published imports, in one transaction with its state; a slice renders its
 //! rows into one spool object. Both may be delivered twice, at once, or die at any instruction:
 //!
-//! - The rows of a launch appear together with the state `running`, or not at all. A later delivery finds `running` and only emits.
+//! - The rows of a launch appear together with the state `running`, or not at all. A later delivery finds `running` and only emits. The
+//!   launch's row is free until then: whoever pauses or cancels it meanwhile does not wait, and the preparation comes to nothing.
+//! - Of a launch that does not run no slice is begun. One that is being made when the launch is cancelled may still record its rows; until
+//!   they are taken back the launch has no end.
 //! - A spool object is written once. Whoever comes second reads which mails are in it and marks those: a row becomes `spooled` only for an
 //!   object that holds it. Rows that did not fit, or that another attempt left out, move to a new slice.
 //! - What is emitted comes after what is committed. A message that is lost between the two is sent again by the schedule, which looks for

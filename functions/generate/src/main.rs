@@ -3,7 +3,8 @@
 //! Trigger: the generate queue, and a schedule of one minute.
 //! Reads: launches, templates, imports, suppressions, the campaign's recipients and ledger; DKIM keys and the master key from Secrets Manager.
 //! Writes: ledger rows, links, the launch's state, webhook deliveries, spool objects.
-//! Emits: `GenerateMessage::Slice` per slice of a launch; `SendMessage::Slice` when a slice's messages stand in the spool.
+//! Emits: `GenerateMessage::Slice` per slice of a launch; `SendMessage::Slice` when a slice's messages stand in the spool, and when its launch
+//! is resumed; `GenerateMessage::Launch` for a launch whose time has come, or that is cancelled in several steps.
 //! Idempotency key: the address within a campaign (`ledger.address_key`), and the name of a slice's spool object, written once.
 
 use generate::Generate;

@@ -266,7 +266,7 @@ async fn move_rest(
         return Ok(None);
     }
     // One new number at a time.
-    sqlx::query("SELECT FROM broadcast.launches WHERE id = $1 FOR UPDATE")
+    sqlx::query("SELECT FROM broadcast.launches WHERE id = $1 FOR NO KEY UPDATE")
         .bind(place.launch.0)
         .execute(&mut **tx)
         .await?;
