@@ -1,4 +1,5 @@
-//! The schedule: retries whose time has come, slices whose message is lost, rows whose invocation died, launches that are over.
+//! The schedule: retries whose time has come, slices whose message is lost, rows whose invocation died, launches that are over. Of a paused
+//! launch nothing goes out and nothing expires; its rows whose invocation died are settled all the same.
 
 use std::sync::Arc;
 
@@ -9,13 +10,11 @@ use time::OffsetDateTime;
 
 use crate::{Error, Place, Send, ledger};
 
-/// Of one launch in one minute. What is more comes with the next.
-const ROWS_MAX: i64 = 100_000;
-
-/// Looks at every running launch. One that fails does not hold up the others.
+/// Looks at every launch that may have mails on their way. One that fails does not hold up the others.
 pub async fn tick(send: Arc<Send>, tick: Tick) -> Result<(), Error> {
     let launches: Vec<(i64, i64, i64)> = sqlx::query_as(
-        "SELECT tenant_id, campaign_id, id FROM broadcast.launches WHERE state = 'running' ORDER BY id",
+        "SELECT tenant_id, campaign_id, id FROM broadcast.launches
+         WHERE ended_at IS NULL AND state IN ('running', 'paused', 'cancelled') ORDER BY id",
     )
     .fetch_all(send.store.pool())
     .await?;
@@ -35,11 +34,15 @@ async fn look(send: &Send, place: Place, now: OffsetDateTime) -> Result<(), Erro
     let mut tx = send.store.campaign(place.tenant, place.campaign).await?;
     let Some(launch) = ledger::launch(&mut tx, place).await? else { return Ok(()) };
     let lost = ledger::settle_lost(&mut tx, place, now).await?;
-    let (expired, slices) = if now >= launch.expires_at() {
-        (ledger::expire(&mut tx, place, now).await?, Vec::new())
-    } else {
-        (0, ledger::wake(&mut tx, place, now, ROWS_MAX).await?)
-    };
+    let (mut expired, mut slices) = (0, Vec::new());
+    match launch.state.as_str() {
+        "running" if now >= launch.expires_at() => expired = ledger::expire(&mut tx, place, now).await?,
+        "running" => slices = ledger::wake(&mut tx, place, now, ledger::ROWS_MAX).await?,
+        "cancelled" => {
+            store::cancel_mails(&mut tx, place.launch, now, ledger::ROWS_MAX).await?;
+        }
+        _ => {}
+    }
     store::finish_launch(&mut tx, place.launch, now).await?;
     tx.commit().await?;
     if lost + expired > 0 {

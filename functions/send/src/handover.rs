@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -84,6 +84,8 @@ pub struct Handed {
     pub left: usize,
     /// Connections that could not be opened, or broke too often.
     pub broken: usize,
+    /// The launch was paused or cancelled meanwhile.
+    pub halted: bool,
 }
 
 impl Handed {
@@ -104,6 +106,7 @@ impl Handed {
         self.expired += other.expired;
         self.unknown += other.unknown;
         self.skipped += other.skipped;
+        self.left += other.left;
         self.broken += other.broken;
     }
 }
@@ -117,15 +120,20 @@ struct Shared {
     begin: Instant,
     until: Instant,
     expires_at: OffsetDateTime,
+    halted: Arc<AtomicBool>,
 }
 
 impl Shared {
     fn has_more(&self) -> bool {
-        self.next.load(Ordering::Relaxed) < self.mails.len() && Instant::now() < self.begin
+        self.next.load(Ordering::Relaxed) < self.mails.len() && self.may_begin()
+    }
+
+    fn may_begin(&self) -> bool {
+        !self.halted.load(Ordering::Relaxed) && Instant::now() < self.begin
     }
 
     fn take(&self) -> Option<&Spooled> {
-        if Instant::now() >= self.begin {
+        if !self.may_begin() {
             return None;
         }
         self.mails.get(self.next.fetch_add(1, Ordering::Relaxed))
@@ -147,6 +155,7 @@ pub async fn hand_over(
     let clock = Clock::starting(limits.now);
     let connections = mails.len().min(CONNECTIONS);
     let until = Instant::now() + limits.wait;
+    let halted = Arc::new(AtomicBool::new(false));
     let shared = Arc::new(Shared {
         relay: relay.clone(),
         mails,
@@ -155,9 +164,11 @@ pub async fn hand_over(
         begin: Instant::now() + limits.begin,
         until,
         expires_at: limits.expires_at,
+        halted: halted.clone(),
     });
     let (steps, receiver) = Writer::channel();
-    let writer = Writer { store: store.clone(), place, clock, due_at: limits.due_at, until };
+    let writer =
+        Writer { store: store.clone(), place, clock, due_at: limits.due_at, until, halted: halted.clone() };
     let mut workers = JoinSet::new();
     for _ in 0..connections {
         workers.spawn(work(shared.clone(), steps.clone()));
@@ -178,7 +189,8 @@ pub async fn hand_over(
         handed.refused += refused;
         handed.skipped += beyond_relay.len() - refused;
     }
-    handed.left = shared.left();
+    handed.left += shared.left();
+    handed.halted = halted.load(Ordering::Relaxed);
     Ok(handed)
 }
 
@@ -222,7 +234,11 @@ async fn work(shared: Arc<Shared>, steps: Steps) -> (Handed, Vec<MailId>) {
         let attempt = match steps.step(outcome.take(), Some(mail.mail)).await {
             Ok(Some(attempt)) => attempt,
             Ok(None) => {
-                handed.skipped += 1;
+                *(if shared.halted.load(Ordering::Relaxed) {
+                    &mut handed.left
+                } else {
+                    &mut handed.skipped
+                }) += 1;
                 open = Some(connection);
                 continue;
             }

@@ -8,12 +8,15 @@ use contract::MailId;
 
 use crate::{Place, outcome::Outcome};
 
-/// After its launch was made: a mail that no attempt could hand over until then is `expired`. News is old after a day, and the relay has
-/// days of its own for what it took.
+/// After its launch was made, was due, or was last resumed: a mail that no attempt could hand over until then is `expired`. News is old after
+/// a day, and the relay has days of its own for what it took. A pause does not count, however long it is: who resumes a launch wants its mails
+/// to go out.
 const LIFETIME: Duration = Duration::days(1);
 /// How long a spooled row waits for its slice's message before the schedule sends another one. Pushed on with each, so that a long
 /// backlog is not multiplied.
 pub(crate) const NUDGE: Duration = Duration::minutes(15);
+/// Rows of one launch that one look wakes or takes back. What is more comes with the next.
+pub(crate) const ROWS_MAX: i64 = 100_000;
 /// What a row says whose invocation died.
 const LOST: &str = "the sending function ended before the relay's reply was recorded";
 
@@ -21,23 +24,39 @@ const LOST: &str = "the sending function ended before the relay's reply was reco
 #[derive(Debug, FromRow)]
 pub(crate) struct Launch {
     pub state: String,
-    pub created_at: OffsetDateTime,
+    /// When its mails' lifetime began.
+    pub begun_at: OffsetDateTime,
 }
 
 impl Launch {
     /// When the last retry must have begun.
     pub fn expires_at(&self) -> OffsetDateTime {
-        self.created_at + LIFETIME
+        self.begun_at + LIFETIME
     }
 }
 
 /// Reads a launch.
 pub(crate) async fn launch(tx: &mut CampaignTx, place: Place) -> Result<Option<Launch>, StoreError> {
-    Ok(sqlx::query_as("SELECT state, created_at FROM broadcast.launches WHERE id = $1 AND campaign_id = $2")
-        .bind(place.launch.0)
-        .bind(place.campaign.0)
-        .fetch_optional(&mut **tx)
-        .await?)
+    Ok(sqlx::query_as(
+        "SELECT state, greatest(created_at, starts_at, resumed_at) AS begun_at FROM broadcast.launches
+         WHERE id = $1 AND campaign_id = $2",
+    )
+    .bind(place.launch.0)
+    .bind(place.campaign.0)
+    .fetch_optional(&mut **tx)
+    .await?)
+}
+
+/// Whether mails of the launch may be begun.
+pub(crate) async fn runs(session: &mut PgConnection, place: Place) -> Result<bool, StoreError> {
+    let runs: Option<bool> = sqlx::query_scalar(
+        "SELECT state = 'running' FROM broadcast.launches WHERE id = $1 AND campaign_id = $2",
+    )
+    .bind(place.launch.0)
+    .bind(place.campaign.0)
+    .fetch_optional(session)
+    .await?;
+    Ok(runs == Some(true))
 }
 
 /// The mails of a slice that may go out now.

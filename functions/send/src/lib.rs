@@ -11,6 +11,9 @@
 //! - Until the content is handed to the relay the mail is certainly not accepted: whatever breaks before makes it `deferred`. After that
 //!   only a reply tells, and without one it is `unknown`.
 //!
+//! Rows are taken for a launch that runs: its state is looked at once a second. Who cancels a launch also takes its rows out of `spooled`, and
+//! those are not to be had from that moment on.
+//!
 //! Nothing waits inside an invocation but for the relay's replies. What is to be tried later carries its time in `due_at`; the schedule
 //! makes it `spooled` again when that has come, and puts its slice on the queue.
 #![forbid(unsafe_code)]

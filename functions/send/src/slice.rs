@@ -56,6 +56,7 @@ pub(crate) async fn send(
         unknown = handed.unknown,
         skipped = handed.skipped,
         left = handed.left,
+        halted = handed.halted,
         "slice handed over"
     );
     go_on(send, place, slice, handed, now).await?;
@@ -93,7 +94,8 @@ async fn load(
     Ok(mails)
 }
 
-/// What was not begun goes on: at once where only the time was over, in a minute where the relay took nothing.
+/// What was not begun goes on: at once where only the time was over, in a minute where the relay took nothing. Where the launch was stopped,
+/// whoever resumes it has it go on.
 async fn go_on(
     send: &Send,
     place: Place,
@@ -101,7 +103,7 @@ async fn go_on(
     handed: Handed,
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    if handed.left == 0 {
+    if handed.left == 0 || handed.halted {
         return finish(send, place, now).await;
     }
     if handed.broken == 0 {
@@ -112,10 +114,12 @@ async fn go_on(
     Ok(tx.commit().await?)
 }
 
+/// Ends the launch if nothing of it is open. Of a cancelled one, what came into the spool or was deferred meanwhile is taken back first.
 async fn finish(send: &Send, place: Place, now: OffsetDateTime) -> Result<(), Error> {
     let mut tx = send.store.campaign(place.tenant, place.campaign).await?;
+    store::cancel_mails(&mut tx, place.launch, now, ledger::ROWS_MAX).await?;
     if store::finish_launch(&mut tx, place.launch, now).await? {
-        tracing::info!(launch = place.launch.0, "launch done");
+        tracing::info!(launch = place.launch.0, "launch over");
     }
     Ok(tx.commit().await?)
 }

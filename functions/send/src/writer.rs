@@ -1,6 +1,13 @@
 //! Group commit: one task writes for all connections, and whatever they ask for while it writes goes into its next statement.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use contract::MailId;
 use store::{CampaignSession, Store, StoreError};
@@ -17,6 +24,9 @@ use crate::{
     outcome::Outcome,
 };
 
+/// How long rows are taken before the launch's state is looked at again: a pause or a cancellation reaches every connection within it. Each
+/// statement could look, at some cost for each mail.
+const STATE_TRUSTED: Duration = Duration::from_secs(1);
 /// How often a group is tried again that the database rolled back by itself (a deadlock with another invocation's group).
 const ROLLBACKS_MAX: u32 = 3;
 /// Between attempts to save outcomes while the database is away.
@@ -60,6 +70,8 @@ pub(crate) struct Writer {
     pub due_at: OffsetDateTime,
     /// Until when outcomes are saved from a database that is away.
     pub until: Instant,
+    /// Set when the launch does not run any more: no further row is taken.
+    pub halted: Arc<AtomicBool>,
 }
 
 impl Writer {
@@ -72,8 +84,9 @@ impl Writer {
     /// Runs to the end. After an error it grants nothing more and only saves outcomes.
     pub async fn run(self, mut steps: mpsc::Receiver<Step>) -> Result<(), StoreError> {
         let mut session = self.store.campaign_session(self.place.tenant, self.place.campaign).await?;
+        let mut looked = None;
         while let Some(group) = next_group(&mut steps).await {
-            match self.write(&mut session, &group).await {
+            match self.write(&mut session, &group, &mut looked).await {
                 Ok(granted) => answer(group, &granted),
                 Err(error) => {
                     drop(session);
@@ -89,9 +102,19 @@ impl Writer {
         &self,
         session: &mut CampaignSession,
         group: &[Step],
+        looked: &mut Option<Instant>,
     ) -> Result<HashMap<MailId, i16>, StoreError> {
+        if looked.is_none_or(|at| at.elapsed() >= STATE_TRUSTED) && !self.halted.load(Ordering::Relaxed) {
+            self.halted.store(!ledger::runs(session, self.place).await?, Ordering::Relaxed);
+            *looked = Some(Instant::now());
+        }
+        let halted = self.halted.load(Ordering::Relaxed);
         let outcomes: Vec<&Outcome> = group.iter().filter_map(|step| step.outcome.as_ref()).collect();
-        let mut intents: Vec<MailId> = group.iter().filter_map(|step| step.intent).collect();
+        let mut intents: Vec<MailId> =
+            group.iter().filter(|_| !halted).filter_map(|step| step.intent).collect();
+        if outcomes.is_empty() && intents.is_empty() {
+            return Ok(HashMap::new());
+        }
         // Rows are locked in one order by everyone.
         intents.sort_unstable();
         let mut rollbacks = 0;

@@ -38,7 +38,7 @@ pub async fn bench(stack: &Stack, runs: usize, mails: usize) -> Result<Vec<Compa
     let database = Database::create(stack, "send").await?;
     let (mut ours, mut peer) = (Vec::new(), Vec::new());
     for run in 0..runs {
-        let launch = LaunchId(i64::try_from(run)? + 1);
+        let launch = launch(&database).await?;
         let place = Place { tenant: database.tenant, campaign: database.campaign, launch };
         let objects = prepare(&database, place, mails).await?;
 
@@ -67,6 +67,25 @@ pub async fn bench(stack: &Stack, runs: usize, mails: usize) -> Result<Vec<Compa
         ratio: rounded(ours / peer, 2),
         peak_rss_mib: peak_rss_mib()?,
     }])
+}
+
+/// A running launch.
+async fn launch(database: &Database) -> Result<LaunchId> {
+    let mut tx = database.store.campaign(database.tenant, database.campaign).await?;
+    let launch = sqlx::query_scalar(
+        "WITH template AS (
+             INSERT INTO broadcast.templates (tenant_id, campaign_id, version, from_name, from_address, subject, html)
+             SELECT $1, $2, count(*) + 1, 'Bench', 'news@example.com', '', '' FROM broadcast.templates WHERE campaign_id = $2
+             RETURNING id)
+         INSERT INTO broadcast.launches (tenant_id, campaign_id, template_id, state, slices)
+         SELECT $1, $2, id, 'running', 0 FROM template RETURNING id",
+    )
+    .bind(database.tenant.0)
+    .bind(database.campaign.0)
+    .fetch_one(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(LaunchId(launch))
 }
 
 /// The rows of a launch and its spool objects.
