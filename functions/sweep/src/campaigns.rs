@@ -1,10 +1,11 @@
 //! Campaigns past their lifetime: closed, exported for the last time, counted, deleted.
 //!
-//! open -> deleting (closed: under the exclusive lock of its responses, so that none comes behind the last export) -> last export asked
-//! for, until it is done -> sums kept, spool emptied, tables dropped one by one, then the schema -> deleted, with receipts, in the one
-//! transaction that also takes the customer's words out of the global rows. Each arrow is taken again from what is found.
+//! open launches -> cancelled: nobody is mailed whose answer could not be stored. open -> deleting (closed: under the exclusive lock of its
+//! responses, so that none comes behind the last export) -> last export asked for, until it is done -> sums kept, spool emptied, tables
+//! dropped one by one, then the schema -> deleted, with receipts, in the one transaction that also takes the customer's words out of the
+//! global rows. Each arrow is taken again from what is found.
 
-use contract::{CampaignId, ExportMessage};
+use contract::{CampaignId, ExportMessage, LaunchId};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, types::Json};
 use store::{Accounting, CampaignTx, StoreError};
@@ -18,6 +19,8 @@ use crate::{
 
 /// How long to wait for those who still work in the campaign before the next run tries again; others wait behind.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '5s'";
+/// Mails of a cancelled launch that one transaction takes back.
+const CANCELLED_ROWS_MAX: i64 = 100_000;
 /// Postgres's name for a lock that did not come in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
@@ -62,7 +65,7 @@ async fn candidates(job: &Job<'_>) -> Result<Vec<(CampaignId, Campaign)>, Error>
     let rows = sqlx::query(
         "SELECT c.id, c.created_at, c.ended_at, c.delete_asked_at, c.state <> 'open' AS closed,
                 EXISTS (SELECT FROM broadcast.imports AS i WHERE i.campaign_id = c.id AND i.lease_until > $2)
-                OR EXISTS (SELECT FROM broadcast.launches AS l WHERE l.campaign_id = c.id AND l.state IN ('preparing', 'running')) AS busy
+                OR EXISTS (SELECT FROM broadcast.launches AS l WHERE l.campaign_id = c.id AND l.ended_at IS NULL) AS busy
          FROM broadcast.campaigns AS c
          WHERE c.tenant_id = $1 AND c.state <> 'deleted'
            AND (c.state = 'deleting' OR least(coalesce(c.ended_at, c.created_at) + make_interval(hours => $3),
@@ -90,8 +93,40 @@ async fn candidates(job: &Job<'_>) -> Result<Vec<(CampaignId, Campaign)>, Error>
     Ok(rows.iter().map(campaign).collect())
 }
 
+/// Cancels what is open of the campaign's launches, whatever they wait for. Each transaction takes a launch before its campaign, as everybody
+/// does.
+async fn cancel_launches(job: &Job<'_>, campaign: CampaignId) -> Result<(), Error> {
+    let mut tx = job.tx().await?;
+    let open: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM broadcast.launches WHERE campaign_id = $1 AND ended_at IS NULL ORDER BY id",
+    )
+    .bind(campaign.0)
+    .fetch_all(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    for launch in open.into_iter().map(LaunchId) {
+        let mut tx = job.sweep.store.campaign(job.tenant, campaign).await?;
+        sqlx::query(LOCK_WAIT).execute(&mut *tx).await?;
+        store::cancel_launch(&mut tx, launch, job.real_now).await?;
+        tx.commit().await?;
+        let mut full = true;
+        while full && job.has_time() {
+            let mut tx = job.sweep.store.campaign(job.tenant, campaign).await?;
+            let rows = store::cancel_mails(&mut tx, launch, job.real_now, CANCELLED_ROWS_MAX).await?;
+            tx.commit().await?;
+            full = rows == CANCELLED_ROWS_MAX;
+        }
+        tracing::info!(tenant = %job.tenant, %campaign, %launch, "cancelled: its campaign ends");
+    }
+    Ok(())
+}
+
 /// Closes a campaign and asks for its last export.
 async fn close(job: &Job<'_>, campaign: CampaignId) -> Result<(), Error> {
+    match cancel_launches(job, campaign).await {
+        Err(Error::Store(StoreError::NoCampaign)) => return Ok(()),
+        other => other?,
+    }
     let mut tx = match job.sweep.store.campaign(job.tenant, campaign).await {
         Ok(tx) => tx,
         // Nothing to close: deletion will find the same.

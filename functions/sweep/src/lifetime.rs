@@ -51,7 +51,7 @@ pub struct Campaign {
     pub delete_asked_at: Option<OffsetDateTime>,
     /// Closed: it takes no more responses, imports or launches.
     pub closed: bool,
-    /// An import holds a lease, or a launch is not done.
+    /// An import holds a lease, or a launch is not over: it waits for its time, is paused, or has mails on their way.
     pub busy: bool,
 }
 

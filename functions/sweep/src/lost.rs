@@ -103,11 +103,12 @@ async fn imports(job: &Job<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Launches all of whose mails are settled, for instance by evidence in place of their sender.
+/// Launches all of whose mails are settled, for instance by evidence in place of their sender. A paused one is left to whoever resumes it.
 async fn launches(job: &Job<'_>) -> Result<(), Error> {
     let mut tx = job.tx().await?;
     let running: Vec<(i64, i64)> = sqlx::query_as(
-        "SELECT campaign_id, id FROM broadcast.launches WHERE tenant_id = $1 AND state = 'running' ORDER BY id",
+        "SELECT campaign_id, id FROM broadcast.launches
+         WHERE tenant_id = $1 AND ended_at IS NULL AND state IN ('running', 'cancelled') ORDER BY id",
     )
     .bind(job.tenant.0)
     .fetch_all(&mut *tx)
