@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{HOST, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
@@ -125,6 +125,11 @@ fn rewrite(
     peer: SocketAddr,
 ) -> std::result::Result<(), hyper::header::InvalidHeaderValue> {
     remove_hop_by_hop(headers);
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("multipart/") && !kind.contains("boundary=") {
+        // `LocalStack` reads forms itself, and fails at one without a boundary. Nobody else can read it either.
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    }
     headers.insert(HOST, HeaderValue::from_str(host)?);
     // Whoever asks is on this machine: tests speak for other clients by naming them.
     let client = match headers.get(FORWARDED_FOR) {
@@ -169,6 +174,14 @@ mod tests {
         headers.insert(FORWARDED_FOR, HeaderValue::from_static("192.0.2.7"));
         rewrite(&mut headers, "abc.lambda-url.example:4566", peer).unwrap();
         assert_eq!(headers[REMOTE_ADDR], "192.0.2.7");
+        for (kind, expected) in [
+            ("multipart/form-data; boundary=x", "multipart/form-data; boundary=x"),
+            ("multipart/form-data", "application/octet-stream"),
+        ] {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+            rewrite(&mut headers, "abc.lambda-url.example:4566", peer).unwrap();
+            assert_eq!(headers[CONTENT_TYPE], expected);
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub(crate) struct BatchImport {
 #[allow(dead_code, reason = "describes the body")]
 pub(crate) struct BatchProperty {
     /// `Delimiter` or `Encoding`.
-    #[schema(xml(attribute))]
+    #[schema(xml(attribute), pattern = "^(Delimiter|Encoding)$")]
     name: String,
     #[schema(xml(attribute))]
     value: String,

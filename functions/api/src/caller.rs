@@ -85,7 +85,7 @@ impl Caller {
         if let Some(once) = &self.once {
             let mut tx = api.store.tenant(self.tenant).await?;
             once.claim(&mut tx, &api.master, self.now).await?;
-            once.keep(&mut tx, &api.master, &Answer::nothing()).await?;
+            once.keep(&mut tx, self.tenant, &api.master, &Answer::nothing()).await?;
             tx.commit().await?;
         }
         Ok(api.store.tenant(self.tenant).await?)
@@ -93,11 +93,17 @@ impl Caller {
 
     /// Ends it: the answer is kept for repeated requests together with what it tells of.
     pub(crate) async fn end(&self, api: &Api, mut tx: TenantTx, answer: Answer) -> Result<Response, ApiError> {
-        if let Some(once) = &self.once {
-            once.keep(&mut tx, &api.master, &answer).await?;
-        }
+        self.keep(api, &mut tx, &answer).await?;
         tx.commit().await?;
         Ok(answer.into_response())
+    }
+
+    /// The first half of that, for a transaction that has gone on into a campaign.
+    pub(crate) async fn keep(&self, api: &Api, db: &mut PgConnection, answer: &Answer) -> Result<(), ApiError> {
+        match &self.once {
+            Some(once) => once.keep(db, self.tenant, &api.master, answer).await,
+            None => Ok(()),
+        }
     }
 
     /// Notes what was done, in the transaction that does it.

@@ -17,7 +17,7 @@ use crate::{
     answer::{Answer, Listing},
     caller::{Begun, Caller},
     campaigns::Campaign,
-    request::{Document, Id, Page, invalid},
+    request::{Document, Id, Page, invalid, object},
 };
 
 /// S3's longest key is 1,024 bytes; this leaves room for the folder and for endings that we add.
@@ -36,7 +36,7 @@ pub(crate) struct NewImport {
     #[serde(default)]
     pub(crate) profile: Option<String>,
     /// Parts that replace those of the profile for this import.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     pub(crate) overrides: Option<Profile>,
     /// The file's size in bytes: another one is refused.
     #[serde(default)]

@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State, response::Response};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use contract::{CampaignId, GenerateMessage, LaunchId};
 use fault::{Code, Notice};
 use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
-use store::TenantTx;
-use time::OffsetDateTime;
+use sqlx::{FromRow, PgConnection};
+use store::{LaunchChange, Scheduled, StoreError, TenantTx};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::ToSchema;
 
 use crate::{
@@ -17,13 +21,21 @@ use crate::{
     caller::{Begun, Caller},
     campaigns::Campaign,
     imports::Begin,
-    request::{Document, Id, MaybeDocument, Page},
+    request::{Document, Id, MaybeDocument, Page, invalid},
 };
 
-/// A launch takes the campaign's newest template and all its imports.
+/// A time that was now for the client is not in the past.
+const CLOCK_DIFFERENCE: Duration = Duration::minutes(1);
+
+/// A launch takes the campaign's newest template as it is now, and everybody who is imported when it starts.
 #[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct NewLaunch {}
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct NewLaunch {
+    /// With its offset from UTC (`2027-03-01T09:00:00+01:00`); now when absent. One that could not be started within an hour of its time waits,
+    /// paused, for somebody to say so.
+    #[serde(with = "time::serde::rfc3339::option")]
+    starts_at: Option<OffsetDateTime>,
+}
 
 /// To whom, and with which recipient's fields.
 #[derive(Deserialize, ToSchema)]
@@ -40,9 +52,14 @@ pub(crate) struct Launch {
     id: i64,
     #[serde(rename = "campaign")]
     campaign_id: i64,
+    /// `scheduled`, `preparing`, `running`, `paused`, or at its end `done`, `failed` or `cancelled`.
+    #[schema(pattern = "^(scheduled|preparing|running|paused|done|failed|cancelled)$")]
     state: String,
     template_version: i32,
-    /// Why it failed: a code of the catalogue.
+    /// When it is to start; null: at once.
+    #[serde(with = "time::serde::rfc3339::option")]
+    starts_at: Option<OffsetDateTime>,
+    /// Why it failed or waits: a code of the catalogue.
     reason_code: Option<String>,
     /// The same in words.
     reason: Option<String>,
@@ -52,43 +69,55 @@ pub(crate) struct Launch {
     ended_at: Option<OffsetDateTime>,
 }
 
-const SELECT: &str = "SELECT l.id, l.campaign_id, l.state, t.version AS template_version, l.reason_code, l.reason, l.created_at,
-            l.ended_at
+const SELECT: &str = "SELECT l.id, l.campaign_id, l.state, t.version AS template_version, l.starts_at, l.reason_code, l.reason,
+            l.created_at, l.ended_at
      FROM broadcast.launches l JOIN broadcast.templates t ON t.id = l.template_id";
 
 /// Launch a campaign
 ///
-/// Mails everybody who was imported and not mailed yet. A repeated launch mails nobody again.
+/// Mails everybody who was imported and not mailed yet, now or at a time. A repeated launch mails nobody again.
 #[utoipa::path(
     post, path = "/campaigns/{id}/launches", operation_id = "create_launch", tag = "Launches", security(("key" = ["launches:write"])),
     request_body(content = Option<NewLaunch>, example = json!({})),
     responses((status = 202, description = "It begins. `Location` tells how far it is.", body = Begin, headers(("Location" = String)))),
-    extensions(("x-problems" = json!(["template_missing", "launch_nothing", "campaign_ended"])))
+    extensions(("x-problems" = json!(["template_missing", "launch_nothing", "campaign_ended", "launch_after_end", "field_invalid"])))
 )]
 pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(campaign): Id,
-    MaybeDocument(NewLaunch {}): MaybeDocument<NewLaunch>,
+    MaybeDocument(NewLaunch { starts_at }): MaybeDocument<NewLaunch>,
 ) -> Result<Response, ApiError> {
+    if starts_at.is_some_and(|at| at + CLOCK_DIFFERENCE < caller.now) {
+        return Err(invalid("starts_at", "it is in the past; leave it out to start now"));
+    }
     let mut tx = match caller.begin(&api).await? {
         Begun::New(tx) => tx,
         Begun::Done(answer) => return Ok(answer),
     };
     Campaign::load_open(&mut tx, campaign).await?;
-    let launch = insert(&mut tx, campaign).await?;
+    let launch = insert(&mut tx, campaign, starts_at).await?;
     caller.note(&mut tx, launch).await?;
     let answer = Answer::accepted(format!("/v1/launches/{launch}"), &Begin { id: launch.0 })?;
     let response = caller.end(&api, tx, answer).await?;
-    // When the message is lost, generate's own schedule finds the row.
-    let message = GenerateMessage::Launch { tenant: caller.tenant, campaign: CampaignId(campaign), launch };
-    api.clients.send_json(&api.generate_queue, caller.tenant, &message).await?;
+    if starts_at.is_none() {
+        nudge(&api, &caller, CampaignId(campaign), launch).await?;
+    }
     Ok(response)
 }
 
+/// Has generate look at the launch. When the message is lost, its own schedule finds the row.
+async fn nudge(api: &Api, caller: &Caller, campaign: CampaignId, launch: LaunchId) -> Result<(), ApiError> {
+    let message = GenerateMessage::Launch { tenant: caller.tenant, campaign, launch };
+    Ok(api.clients.send_json(&api.generate_queue, caller.tenant, &message).await?)
+}
+
 /// Freezes the newest template. What else can keep a launch from starting is found by generate, which sees the recipients' columns.
-async fn insert(tx: &mut TenantTx, campaign: i64) -> Result<LaunchId, ApiError> {
-    let tenant = tx.tenant().0;
+async fn insert(
+    tx: &mut TenantTx,
+    campaign: i64,
+    starts_at: Option<OffsetDateTime>,
+) -> Result<LaunchId, ApiError> {
     let (open, recipients): (bool, bool) = sqlx::query_as(
         "SELECT state = 'open', EXISTS (SELECT FROM broadcast.imports WHERE campaign_id = $1 AND state IN ('published', 'finished'))
          FROM broadcast.campaigns WHERE id = $1 FOR KEY SHARE",
@@ -99,17 +128,16 @@ async fn insert(tx: &mut TenantTx, campaign: i64) -> Result<LaunchId, ApiError> 
     if !open {
         return Err(Code::CampaignEnded.into());
     }
-    let id: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO broadcast.launches (tenant_id, campaign_id, template_id)
-         SELECT $1, $2, id FROM broadcast.templates WHERE campaign_id = $2 ORDER BY version DESC LIMIT 1
-         RETURNING id",
-    )
-    .bind(tenant)
-    .bind(campaign)
-    .fetch_optional(&mut **tx)
-    .await?;
-    let id = id.ok_or(Code::TemplateMissing)?;
-    if recipients { Ok(LaunchId(id)) } else { Err(Code::LaunchNothing.into()) }
+    let launch = match store::schedule_launch(tx, CampaignId(campaign), starts_at).await? {
+        Scheduled::Made(launch) => launch,
+        Scheduled::NoTemplate => return Err(Code::TemplateMissing.into()),
+        Scheduled::AfterEnd(end) => {
+            let end = end.format(&Rfc3339).unwrap_or_default();
+            return Err(Notice::new(Code::LaunchAfterEnd).with("at", end).into());
+        }
+    };
+    // Who launches at a time may still import until then.
+    if recipients || starts_at.is_some() { Ok(launch) } else { Err(Code::LaunchNothing.into()) }
 }
 
 /// List a campaign's launches
@@ -154,12 +182,103 @@ pub(crate) async fn show(
     load(&mut tx, id).await.map(Json)
 }
 
-async fn load(tx: &mut TenantTx, id: i64) -> Result<Launch, ApiError> {
+async fn load(db: &mut PgConnection, id: i64) -> Result<Launch, ApiError> {
     let launch: Option<Launch> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE l.id = $1")))
         .bind(id)
-        .fetch_optional(&mut **tx)
+        .fetch_optional(db)
         .await?;
     launch.ok_or_else(|| Code::NotFound.into())
+}
+
+/// Pause a launch
+///
+/// Within seconds nothing is handed over any more; nothing is lost. A launch that waits for its time may be paused as well.
+#[utoipa::path(
+    post, path = "/launches/{id}/pause", operation_id = "pause_launch", tag = "Launches", security(("key" = ["launches:write"])),
+    responses((status = 200, description = "It is paused.", body = Launch)), extensions(("x-problems" = json!(["launch_state", "campaign_ended"])))
+)]
+pub(crate) async fn pause(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Response, ApiError> {
+    change(&api, &caller, id, Wish::Pause).await
+}
+
+/// Resume a launch
+///
+/// It goes on where it stood. Its mails have their whole day for retries again.
+#[utoipa::path(
+    post, path = "/launches/{id}/resume", operation_id = "resume_launch", tag = "Launches", security(("key" = ["launches:write"])),
+    responses((status = 200, description = "It goes on.", body = Launch)), extensions(("x-problems" = json!(["launch_state", "campaign_ended"])))
+)]
+pub(crate) async fn resume(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Response, ApiError> {
+    change(&api, &caller, id, Wish::Resume).await
+}
+
+/// Cancel a launch
+///
+/// For good: what was not handed over never is. What is under way comes to its own end, and stands in the accounting.
+#[utoipa::path(
+    post, path = "/launches/{id}/cancellation", operation_id = "cancel_launch", tag = "Launches", security(("key" = ["launches:write"])),
+    responses((status = 200, description = "It is cancelled.", body = Launch)), extensions(("x-problems" = json!(["launch_state", "campaign_ended"])))
+)]
+pub(crate) async fn cancel(
+    State(api): State<Arc<Api>>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Response, ApiError> {
+    change(&api, &caller, id, Wish::Cancel).await
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wish {
+    Pause,
+    Resume,
+    Cancel,
+}
+
+async fn change(api: &Api, caller: &Caller, id: i64, wish: Wish) -> Result<Response, ApiError> {
+    let mut tx = match caller.begin(api).await? {
+        Begun::New(tx) => tx,
+        Begun::Done(answer) => return Ok(answer),
+    };
+    let campaign = CampaignId(load(&mut tx, id).await?.campaign_id);
+    let mut tx = tx.enter(campaign).await.map_err(|error| match error {
+        StoreError::NoCampaign => ApiError::from(Code::CampaignEnded),
+        error => error.into(),
+    })?;
+    let launch = LaunchId(id);
+    let changed = match wish {
+        Wish::Pause => store::pause_launch(&mut tx, launch, caller.now).await?,
+        Wish::Resume => store::resume_launch(&mut tx, launch, caller.now).await?,
+        Wish::Cancel => store::cancel_launch(&mut tx, launch, caller.now).await?,
+    };
+    match changed {
+        Some(LaunchChange::Done | LaunchChange::Already) => {}
+        Some(LaunchChange::NotPossible(state)) => {
+            let wanted = match wish {
+                Wish::Pause => "paused",
+                Wish::Resume => "resumed",
+                Wish::Cancel => "cancelled",
+            };
+            let notice = Notice::new(Code::LaunchState).with("state", state.name()).with("wanted", wanted);
+            return Err(notice.into());
+        }
+        None => return Err(Code::NotFound.into()),
+    }
+    caller.note(&mut tx, id).await?;
+    let answer = Answer::ok(&load(&mut tx, id).await?)?;
+    caller.keep(api, &mut tx, &answer).await?;
+    tx.commit().await?;
+    if wish != Wish::Pause {
+        nudge(api, caller, campaign, launch).await?;
+    }
+    Ok(answer.into_response())
 }
 
 /// Send a test mail

@@ -33,12 +33,13 @@ mod reports;
 mod request;
 mod suppressions;
 mod templates;
+mod webhooks;
 
 pub use error::ApiError;
 
 use std::sync::Arc;
 
-use access::MasterKey;
+use access::{MasterKey, Network};
 use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state, routing::get};
 use exchange::Exchange;
 use fault::Code;
@@ -67,6 +68,9 @@ pub struct Api {
     import_queue: String,
     generate_queue: String,
     export_queue: String,
+    notify_queue: String,
+    /// To which webhooks may go although they are private.
+    webhook_networks: Vec<Network>,
     keyring: Keyring,
     journal: Arc<Journal>,
     operations: Operations,
@@ -86,6 +90,8 @@ impl Api {
             import_queue: config.import_queue_url()?.to_owned(),
             generate_queue: config.generate_queue_url()?.to_owned(),
             export_queue: config.export_queue_url()?.to_owned(),
+            notify_queue: config.notify_queue_url()?.to_owned(),
+            webhook_networks: config.webhook_networks()?,
             keyring: Keyring::default(),
             operations: Operations::read(&description()),
             store,
@@ -110,6 +116,9 @@ fn operations() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(import_errors::list))
         .routes(routes!(launches::create, launches::list))
         .routes(routes!(launches::show))
+        .routes(routes!(launches::pause))
+        .routes(routes!(launches::resume))
+        .routes(routes!(launches::cancel))
         .routes(routes!(launches::test))
         .routes(routes!(reports::accounting))
         .routes(routes!(reports::responses))
@@ -128,7 +137,12 @@ fn operations() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(account::receipts))
         .routes(routes!(api_keys::create, api_keys::list))
         .routes(routes!(api_keys::delete))
-        .routes(routes!(api_keys::rotate));
+        .routes(routes!(api_keys::rotate))
+        .routes(routes!(webhooks::create, webhooks::list))
+        .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
+        .routes(routes!(webhooks::rotate))
+        .routes(routes!(webhooks::test))
+        .routes(routes!(webhooks::deliveries));
     let v2 = OpenApiRouter::default().routes(routes!(batches::import)).routes(routes!(batches::status));
     OpenApiRouter::default().nest("/v1", v1).nest("/v2", v2)
 }

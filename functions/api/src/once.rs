@@ -7,7 +7,9 @@
 use access::{HEADER_BYTES, MasterKey, Purpose, open, seal};
 use aws_lc_rs::digest::{Context, SHA256, SHA256_OUTPUT_LEN};
 use axum::http::{HeaderMap, StatusCode};
+use contract::TenantId;
 use fault::{Code, Notice};
+use sqlx::PgConnection;
 use store::TenantTx;
 use time::{Duration, OffsetDateTime};
 
@@ -114,11 +116,11 @@ impl Once {
     /// Keeps the answer with its effect.
     pub(crate) async fn keep(
         &self,
-        tx: &mut TenantTx,
+        db: &mut PgConnection,
+        tenant: TenantId,
         master: &MasterKey,
         answer: &Answer,
     ) -> Result<(), ApiError> {
-        let tenant = tx.tenant();
         let key = master.derive(tenant, Purpose::Answers, SEALING_KEY_ID);
         let body = seal(SEALED_HEADER, &key, SEALING_KEY_ID, &self.key, answer.body.clone())?;
         sqlx::query(
@@ -130,7 +132,7 @@ impl Once {
         .bind(&answer.location)
         .bind(&answer.etag)
         .bind(body)
-        .execute(&mut **tx)
+        .execute(db)
         .await?;
         Ok(())
     }

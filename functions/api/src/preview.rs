@@ -15,7 +15,7 @@ use crate::{
     Api, ApiError,
     caller::Caller,
     campaigns::Campaign,
-    request::{Id, MaybeDocument},
+    request::{Id, MaybeDocument, object},
     templates::{Content, Link, compile, links, newest, sender_domain},
 };
 
@@ -27,7 +27,7 @@ const NOWHERE: &str = "https://preview.invalid";
 #[serde(deny_unknown_fields)]
 pub(crate) struct PreviewCall {
     /// One that is not kept; the campaign's newest when absent.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "object")]
     template: Option<Content>,
     /// An import of the campaign; its newest when absent.
     #[serde(default)]

@@ -6,7 +6,10 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use fault::{Code, Notice};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, Error},
+};
 use utoipa::IntoParams;
 
 use crate::ApiError;
@@ -161,10 +164,20 @@ async fn document<T: DeserializeOwned, S: Send + Sync>(request: Request, state: 
 
 /// A JSON text as a value of ours.
 pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    // The library reads an array as the fields of an object, one after the other.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(malformed("it must be a JSON object"));
+    }
     if depth(bytes) > DEPTH_MAX {
         return Err(malformed(format!("arrays and objects stand more than {DEPTH_MAX} deep in each other")));
     }
     serde_json::from_slice(bytes).map_err(malformed)
+}
+
+/// The same for an object within: for `deserialize_with`.
+pub(crate) fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let object = Option::<serde_json::Map<String, serde_json::Value>>::deserialize(deserializer)?;
+    object.map(|object| serde_json::from_value(object.into()).map_err(D::Error::custom)).transpose()
 }
 
 /// The whole body; the gate has seen to its size.
@@ -251,7 +264,8 @@ mod tests {
         assert!(document(json, r#"{"lunch": true}"#).await.unwrap_err().1.contains("`lunch`"));
         assert_eq!(document(json, "{").await.unwrap_err().0, Code::BodyMalformed);
         assert_eq!(document("text/plain", "{}").await.unwrap_err().0, Code::MediaType);
-        let deep = format!("{}{}", "[".repeat(17), "]".repeat(17));
+        assert_eq!(document(json, "[true]").await.unwrap_err().0, Code::BodyMalformed);
+        let deep = format!("{{\"x\": {}{}}}", "[".repeat(17), "]".repeat(17));
         assert!(document(json, &deep).await.unwrap_err().1.contains("16 deep"));
     }
 

@@ -199,7 +199,8 @@ pub(crate) async fn newest(tx: &mut TenantTx, campaign: i64) -> Result<Option<(i
 /// The newest version.
 #[utoipa::path(
     get, path = "/campaigns/{id}/template", operation_id = "show_template", tag = "Templates", security(("key" = ["campaigns:read"])),
-    responses((status = 200, description = "The newest version.", body = Content, headers(("ETag" = String))))
+    responses((status = 200, description = "The newest version.", body = Content, headers(("ETag" = String)))),
+    extensions(("x-problems" = json!(["template_missing"])))
 )]
 pub(crate) async fn show(
     State(api): State<Arc<Api>>,
@@ -207,7 +208,8 @@ pub(crate) async fn show(
     Id(id): Id,
 ) -> Result<Answer, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
-    let (version, content) = newest(&mut tx, id).await?.ok_or(Code::NotFound)?;
+    Campaign::load(&mut tx, id).await?;
+    let (version, content) = newest(&mut tx, id).await?.ok_or(Code::TemplateMissing)?;
     Ok(Answer::ok(&content)?.of_version(version))
 }
 

@@ -13,7 +13,6 @@
 //! a receiver answers. Of an answer only the status counts. Addresses of receivers may hold secrets of theirs: they are never logged.
 #![forbid(unsafe_code)]
 
-mod address;
 mod deliveries;
 mod error;
 mod names;

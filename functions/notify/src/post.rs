@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use access::Network;
+use access::{Network, may_be_told};
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
@@ -27,7 +27,7 @@ use tokio_rustls::{
 };
 use url::{Host, Position, Url};
 
-use crate::{address::is_allowed, names::Names, outcome::Problem};
+use crate::{names::Names, outcome::Problem};
 
 /// For everything from the name to the status. A receiver that works longer on an event should take it first.
 pub const TOTAL_SECONDS_MAX: Duration = Duration::from_secs(10);
@@ -126,7 +126,7 @@ impl Client {
         if addresses.is_empty() {
             return Err(Problem::Dns);
         }
-        addresses.retain(|address| is_allowed(*address, &self.networks));
+        addresses.retain(|address| may_be_told(*address, &self.networks));
         addresses.truncate(ADDRESSES_MAX);
         if addresses.is_empty() { Err(Problem::RefusedAddress) } else { Ok(addresses) }
     }

@@ -4,6 +4,7 @@
 //! hashes and hand in `now`. Nothing here shows a secret in `Debug`, and no error holds one.
 
 mod api_key;
+mod destination;
 mod limiter;
 mod master;
 mod network;
@@ -15,6 +16,7 @@ mod ssh_key;
 mod webhook_secret;
 
 pub use api_key::{ApiKey, NewApiKey};
+pub use destination::may_be_told;
 pub use limiter::{Attempt, LIMITER_KEYS_MAX, Limiter};
 pub use master::{KEY_BYTES, MasterKey, Purpose};
 pub use network::Network;

@@ -46,6 +46,11 @@ impl Database {
         other(&stack.database_url, &self.name)
     }
 
+    /// For a process that sees everything.
+    pub fn owner_url(&self, stack: &Stack) -> String {
+        other(&stack.admin_database_url, &self.name)
+    }
+
     pub async fn drop(self) -> Result<()> {
         self.store.pool().close().await;
         execute(&self.owner, format!("DROP DATABASE {}", self.name)).await

@@ -2,6 +2,7 @@
 //!
 //! Runs on an instance of the local stack that has the database alone. A benchmark is a module and a name in [`Bench`].
 
+mod api;
 mod cloud;
 mod comparison;
 mod database;
@@ -42,6 +43,9 @@ struct Arguments {
     /// The S3 server over a folder, or `endless`, with a folder of secrets.
     #[arg(long, num_args = 2, value_names = ["PLACE", "SECRETS"], hide = true)]
     s3_server: Option<Vec<String>>,
+    /// An HTTP server: `ours` or `bare`.
+    #[arg(long, value_name = "SIDE", hide = true)]
+    api_child: Option<String>,
     /// Files to write to S3 and read, as JSON.
     #[arg(long, value_name = "WORK", hide = true)]
     s3_client: Option<String>,
@@ -59,14 +63,19 @@ enum Bench {
     GatewayUpload,
     /// Downloads over SFTP, beside the same.
     GatewayDownload,
+    /// Reading a campaign and a page of imports over HTTP, beside a bare handler.
+    Api,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Arguments { mut names, json, case, import_child, openpgp_child, s3_server, s3_client } =
+    let Arguments { mut names, json, case, import_child, openpgp_child, s3_server, api_child, s3_client } =
         Arguments::parse();
     if let Some([tenant, import]) = import_child.as_deref() {
         return import::child(*tenant, *import).await;
+    }
+    if let Some(side) = api_child {
+        return api::child(&side).await;
     }
     if let Some(work) = openpgp_child {
         return openpgp::child(&work);
@@ -94,6 +103,7 @@ async fn main() -> Result<()> {
         Bench::Send => Box::pin(send::bench(&stack, RUNS, SEND_MAILS)).await?,
         Bench::Openpgp => Box::pin(openpgp::bench(&stack, RUNS)).await?,
         Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up, case)).await?,
+        Bench::Api => Box::pin(api::bench(&stack, RUNS)).await?,
         Bench::GatewayDownload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Down, case)).await?,
     };
     for comparison in comparisons {

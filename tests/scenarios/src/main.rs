@@ -8,6 +8,7 @@
 
 mod api_opens_nothing_to_whom_it_does_not_concern;
 mod api_repeats_nothing;
+mod api_is_what_it_says;
 mod api_shows_and_changes_what_belongs_to_it;
 mod bad_file_ends_in_invalids;
 mod broken_uploads_go_on;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use access::Network;
+use crate::Network;
 
 /// Where clouds give credentials to whoever asks from inside: never, whatever networks are allowed. AWS, of both kinds, and Azure's, which is
 /// a public address by its number.
@@ -43,7 +43,7 @@ const CLOSED_V6: [(Ipv6Addr, u32); 3] = [
 ];
 
 /// Whether a webhook may go there: to public addresses, and to `networks`, which a local stack or a private installation names.
-pub fn is_allowed(address: IpAddr, networks: &[Network]) -> bool {
+pub fn may_be_told(address: IpAddr, networks: &[Network]) -> bool {
     let address = meant(address);
     !METADATA.contains(&address)
         && (is_public(address) || networks.iter().any(|network| network.contains(address)))
@@ -184,10 +184,10 @@ mod tests {
     #[test]
     fn public_addresses_alone_are_allowed() {
         for address in all_forms(&PUBLIC) {
-            assert!(is_allowed(address, &[]), "{address}");
+            assert!(may_be_told(address, &[]), "{address}");
         }
         for address in all_forms(&CLOSED) {
-            assert!(!is_allowed(address, &[]), "{address}");
+            assert!(!may_be_told(address, &[]), "{address}");
         }
     }
 
@@ -211,7 +211,7 @@ mod tests {
             ("2002:a9fe:a9fe::1", false),
             ("fd00:ec2::254", false),
         ] {
-            assert_eq!(is_allowed(address.parse().unwrap(), &networks), expected, "{address}");
+            assert_eq!(may_be_told(address.parse().unwrap(), &networks), expected, "{address}");
         }
     }
 }
