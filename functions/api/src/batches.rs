@@ -16,6 +16,7 @@ use quick_xml::{
     escape::{escape, unescape},
     events::{BytesStart, Event},
 };
+use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::ToSchema;
 
@@ -52,7 +53,8 @@ impl<S: Send + Sync> FromRequest<S> for ImportRequest {
 }
 
 /// The body, for the description.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(title = "importRequest", xml(name = "importRequest"))]
 #[allow(dead_code, reason = "describes the body")]
 pub(crate) struct BatchImport {
@@ -63,7 +65,8 @@ pub(crate) struct BatchImport {
 }
 
 /// A property of the body.
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[allow(dead_code, reason = "describes the body")]
 pub(crate) struct BatchProperty {
     /// `Delimiter` or `Encoding`.

@@ -7,6 +7,8 @@ use fault::{Code, Notice};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
+use crate::operations::operations_of;
+
 /// Of every operation: who asks, and that it may be too often or at the wrong time.
 const ALWAYS: [Code; 8] = [
     Code::KeyMissing,
@@ -28,6 +30,15 @@ const WITH_QUERY: [Code; 1] = [Code::QueryMalformed];
 const WITH_IDEMPOTENCY_KEY: [Code; 2] = [Code::HeaderMalformed, Code::IdempotencyReused];
 /// Of a change that may be meant for a version.
 const WITH_VERSION: [Code; 1] = [Code::VersionChanged];
+
+/// Operations that make something, and the path of all operations on what they made: its id is in their answer.
+const MAKERS: [(&str, &str); 5] = [
+    ("create_campaign", "/v1/campaigns/{id}"),
+    ("create_import", "/v1/imports/{id}"),
+    ("create_launch", "/v1/launches/{id}"),
+    ("create_key", "/v1/keys/{id}"),
+    ("create_webhook", "/v1/webhooks/{id}"),
+];
 
 const INTRODUCTION: &str = include_str!("introduction.md");
 /// In the order of a mailing.
@@ -79,7 +90,29 @@ pub(crate) fn complete(handlers: &OpenApi) -> Value {
             }
         }
     }
+    link(&mut document);
     document
+}
+
+/// Says of what an operation made which other operations are about it.
+fn link(document: &mut Value) {
+    let mut links = BTreeMap::new();
+    for (maker, place) in MAKERS {
+        let about = operations_of(document).filter(|(path, ..)| path.starts_with(place));
+        let link = |operation: &Value| json!({"operationId": operation["operationId"], "parameters": {"id": "$response.body#/id"}});
+        let about = about.filter_map(|(.., operation)| Some((operation["operationId"].as_str()?.to_owned(), link(operation))));
+        links.insert(maker, about.collect::<Map<String, Value>>());
+    }
+    let items = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    for operation in items.flat_map(|item| item.as_object_mut().into_iter().flat_map(|item| item.values_mut())) {
+        let Some(links) = operation["operationId"].as_str().and_then(|id| links.get(id)) else { continue };
+        let links = Value::Object(links.clone());
+        for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
+            if status.starts_with('2') {
+                response["links"] = links.clone();
+            }
+        }
+    }
 }
 
 fn problem_schema() -> Value {
@@ -187,7 +220,6 @@ fn path_parameters(path: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::operations::operations_of;
 
     fn document() -> Value {
         crate::description()

@@ -10,6 +10,7 @@ use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, Error},
 };
+use serde_json::Value;
 use utoipa::IntoParams;
 
 use crate::ApiError;
@@ -20,6 +21,9 @@ const PAGE_ITEMS: i64 = 100;
 pub(crate) const PAGE_ITEMS_MAX: i64 = 1000;
 /// How deep arrays and objects may stand in each other. The deepest document of the API has four levels.
 const DEPTH_MAX: usize = 16;
+
+/// 2^53: integers below it are exact as floating point numbers.
+const EXACT_BELOW: f64 = 9_007_199_254_740_992.0;
 
 /// The id in the path. What is no id does not exist.
 pub(crate) struct Id(pub(crate) i64);
@@ -171,12 +175,32 @@ pub(crate) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     if depth(bytes) > DEPTH_MAX {
         return Err(malformed(format!("arrays and objects stand more than {DEPTH_MAX} deep in each other")));
     }
-    serde_json::from_slice(bytes).map_err(malformed)
+    serde_json::from_slice(bytes).or_else(|error| with_whole_numbers(bytes).ok_or_else(|| malformed(error)))
+}
+
+/// The same where an integer is written as `3.0`, which JSON does not tell from `3`.
+fn with_whole_numbers<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    fn whole(value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(whole),
+            Value::Object(fields) => fields.values_mut().for_each(whole),
+            Value::Number(number) => {
+                let integer = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < EXACT_BELOW);
+                if let Some(integer) = integer.and_then(|float| format!("{float}").parse::<i64>().ok()) {
+                    *value = integer.into();
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::String(_) => {}
+        }
+    }
+    let mut value = serde_json::from_slice(bytes).ok()?;
+    whole(&mut value);
+    serde_json::from_value(value).ok()
 }
 
 /// The same for an object within: for `deserialize_with`.
 pub(crate) fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
-    let object = Option::<serde_json::Map<String, serde_json::Value>>::deserialize(deserializer)?;
+    let object = Option::<serde_json::Map<String, Value>>::deserialize(deserializer)?;
     object.map(|object| serde_json::from_value(object.into()).map_err(D::Error::custom)).transpose()
 }
 
@@ -267,6 +291,17 @@ mod tests {
         assert_eq!(document(json, "[true]").await.unwrap_err().0, Code::BodyMalformed);
         let deep = format!("{{\"x\": {}{}}}", "[".repeat(17), "]".repeat(17));
         assert!(document(json, &deep).await.unwrap_err().1.contains("16 deep"));
+    }
+
+    #[test]
+    fn a_whole_number_is_an_integer_however_it_is_written() {
+        #[derive(Debug, PartialEq, Deserialize)]
+        struct Size {
+            size: i64,
+        }
+        for (text, expected) in [("{\"size\": 3104.0}", Some(3104)), ("{\"size\": 3e3}", Some(3000)), ("{\"size\": 1.5}", None)] {
+            assert_eq!(read::<Size>(text.as_bytes()).ok().map(|read| read.size), expected, "{text}");
+        }
     }
 
     #[test]
