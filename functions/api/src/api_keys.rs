@@ -33,7 +33,7 @@ const OVERLAP_HOURS_MAX: i64 = 720;
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewKey {
     /// For people: who uses it.
-    #[schema(max_length = 100)]
+    #[schema(max_length = 100, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     name: String,
     /// What it may do, of what the asking key itself may do.
     #[schema(min_items = 1, max_items = 32)]

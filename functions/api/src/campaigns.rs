@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, response::Response};
+use contract::TenantId;
 use fault::{Code, Notice};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -26,7 +27,7 @@ const NAME_CHARS_MAX: usize = 100;
 #[serde(deny_unknown_fields)]
 pub(crate) struct CampaignName {
     /// Unique among the campaigns whose data is not deleted. No slash or control character, no space at an end.
-    #[schema(min_length = 1, max_length = 100)]
+    #[schema(min_length = 1, max_length = 100, pattern = "^[^/\\s\\u0000-\\u001f\\u007f-\\u009f](?:[^/\\u0000-\\u001f\\u007f-\\u009f]*[^/\\s\\u0000-\\u001f\\u007f-\\u009f])?$")]
     name: String,
 }
 
@@ -58,6 +59,12 @@ impl Campaign {
     /// Loads one of the tenant's.
     pub(crate) async fn load(tx: &mut TenantTx, id: i64) -> Result<Self, ApiError> {
         Self::load_with(tx, id, "").await
+    }
+
+    /// The same by itself.
+    pub(crate) async fn read(api: &Api, tenant: TenantId, id: i64) -> Result<Self, ApiError> {
+        let found = api.store.read(tenant, &format!("{SELECT} WHERE id = $1"), &[Some(id)]).await?;
+        found.into_iter().next().ok_or_else(|| Code::NotFound.into())
     }
 
     async fn load_with(tx: &mut TenantTx, id: i64, lock: &'static str) -> Result<Self, ApiError> {
@@ -136,13 +143,9 @@ pub(crate) async fn list(
     caller: Caller,
     page: Page,
 ) -> Result<Json<Listing<Campaign>>, ApiError> {
-    let mut tx = api.store.tenant(caller.tenant).await?;
     let statement = format!("{SELECT} WHERE $1 IS NULL OR id < $1 ORDER BY id DESC LIMIT $2");
-    let items: Vec<Campaign> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
-        .bind(page.after)
-        .bind(page.limit())
-        .fetch_all(&mut *tx)
-        .await?;
+    let items: Vec<Campaign> =
+        api.store.read(caller.tenant, &statement, &[page.after, Some(page.limit())]).await?;
     let next = page.next(&items, |campaign| campaign.id);
     Ok(Json(Listing { items, next }))
 }
@@ -157,8 +160,7 @@ pub(crate) async fn show(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Answer, ApiError> {
-    let mut tx = api.store.tenant(caller.tenant).await?;
-    Campaign::load(&mut tx, id).await?.answer()
+    Campaign::read(&api, caller.tenant, id).await?.answer()
 }
 
 /// Rename a campaign

@@ -30,7 +30,7 @@ const DEFAULT_PROFILE: &str = "default";
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewImport {
     /// The file's name below Incoming.
-    #[schema(min_length = 1, max_length = 900)]
+    #[schema(min_length = 1, max_length = 900, pattern = "^[^\\u0000]*[^/\\u0000]$")]
     pub(crate) file: String,
     /// The name of an import profile; `default` when absent.
     #[serde(default)]
@@ -271,16 +271,13 @@ pub(crate) async fn list(
     Id(campaign): Id,
     page: Page,
 ) -> Result<Json<Listing<Import>>, ApiError> {
-    let mut tx = api.store.tenant(caller.tenant).await?;
-    Campaign::load(&mut tx, campaign).await?;
     let statement =
         format!("{SELECT} WHERE campaign_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3");
-    let items: Vec<Import> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
-        .bind(campaign)
-        .bind(page.after)
-        .bind(page.limit())
-        .fetch_all(&mut *tx)
-        .await?;
+    let numbers = [Some(campaign), page.after, Some(page.limit())];
+    let items: Vec<Import> = api.store.read(caller.tenant, &statement, &numbers).await?;
+    if items.is_empty() {
+        Campaign::read(&api, caller.tenant, campaign).await?;
+    }
     let next = page.next(&items, |import| import.id);
     Ok(Json(Listing { items, next }))
 }
@@ -297,8 +294,8 @@ pub(crate) async fn show(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<Import>, ApiError> {
-    let mut tx = api.store.tenant(caller.tenant).await?;
-    Import::load(&mut tx, id).await.map(Json)
+    let found = api.store.read(caller.tenant, &format!("{SELECT} WHERE id = $1"), &[Some(id)]).await?;
+    found.into_iter().next().map(Json).ok_or_else(|| Code::NotFound.into())
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ pub(crate) struct NewLaunch {
 pub(crate) struct TestMail {
     /// Who gets the test.
     #[allow(dead_code, reason = "refused until test mails are sent")]
+    #[schema(format = "email")]
     address: String,
 }
 
@@ -153,17 +154,14 @@ pub(crate) async fn list(
     Id(campaign): Id,
     page: Page,
 ) -> Result<Json<Listing<Launch>>, ApiError> {
-    let mut tx = api.store.tenant(caller.tenant).await?;
-    Campaign::load(&mut tx, campaign).await?;
     let statement = format!(
         "{SELECT} WHERE l.campaign_id = $1 AND ($2 IS NULL OR l.id < $2) ORDER BY l.id DESC LIMIT $3"
     );
-    let items: Vec<Launch> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
-        .bind(campaign)
-        .bind(page.after)
-        .bind(page.limit())
-        .fetch_all(&mut *tx)
-        .await?;
+    let numbers = [Some(campaign), page.after, Some(page.limit())];
+    let items: Vec<Launch> = api.store.read(caller.tenant, &statement, &numbers).await?;
+    if items.is_empty() {
+        Campaign::read(&api, caller.tenant, campaign).await?;
+    }
     let next = page.next(&items, |launch| launch.id);
     Ok(Json(Listing { items, next }))
 }

@@ -27,7 +27,7 @@ const REASON_CHARS_MAX: usize = 200;
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Person {
-    #[schema(min_length = 3, max_length = 508)]
+    #[schema(format = "email", max_length = 508)]
     pub(crate) address: String,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Person {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Removal {
-    #[schema(min_length = 3, max_length = 508)]
+    #[schema(format = "email", max_length = 508)]
     address: String,
     /// For the audit: how the person asked for mails again. No address.
     #[schema(min_length = 1, max_length = 200, pattern = "^[^@]+$")]

@@ -28,9 +28,10 @@ const FROM_NAME_CHARS_MAX: usize = 100;
 pub(crate) struct Content {
     /// The sender's name for people.
     #[serde(default)]
-    #[schema(max_length = 100)]
+    #[schema(max_length = 100, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
     pub(crate) from_name: String,
     /// At a domain that is confirmed for the account.
+    #[schema(format = "email")]
     pub(crate) from_address: String,
     /// One line.
     pub(crate) subject: String,

@@ -15,6 +15,7 @@ mod error;
 pub mod fields;
 mod launch;
 mod pgp;
+mod read;
 pub mod recipients;
 pub mod roles;
 mod session;

@@ -6,6 +6,8 @@
     reason = "tests: a broken expectation panics"
 )]
 
+mod api_examples_work;
+mod api_launches_at_a_time_and_stops;
 mod api_opens_nothing_to_whom_it_does_not_concern;
 mod api_repeats_nothing;
 mod api_is_what_it_says;
@@ -64,6 +66,7 @@ mod two_host_keys_are_served_at_once;
 mod unfinished_uploads_are_limited;
 mod upload_outlives_its_credentials;
 mod webhooks;
+mod webhooks_are_made_over_the_api;
 mod webhooks_are_forgotten_after_a_week;
 mod webhooks_are_tried_until_they_are_taken;
 mod webhooks_are_verified_by_the_lines_of_their_page;
