@@ -4,6 +4,7 @@
 //! the customer. What a customer reads stands in one catalogue, [`Code`], and is never taken from an error chain.
 #![forbid(unsafe_code)]
 
+mod advice;
 mod catalogue;
 
 pub use catalogue::{Code, Notice};
