@@ -118,6 +118,28 @@ pub async fn queue_depth(stack: &Stack, url: &str) -> Result<(u64, u64)> {
     Ok((number("ApproximateNumberOfMessages"), number("ApproximateNumberOfMessagesNotVisible")))
 }
 
+/// The text of a secret, by its name in Secrets Manager.
+pub async fn secret(stack: &Stack, name: &str) -> Result<String> {
+    let headers = [
+        ("authorization", authorization("secretsmanager")),
+        ("content-type", "application/x-amz-json-1.1".to_owned()),
+        ("x-amz-target", "secretsmanager.GetSecretValue".to_owned()),
+    ];
+    let request = serde_json::json!({ "SecretId": name });
+    let what = format!("the secret \"{name}\"");
+    let answer = http::post(stack.authority(), "/", &headers, request.to_string().into(), REQUEST)
+        .await
+        .map_err(|problem| Error::Http { what: format!("read {what}"), problem })?;
+    let document: serde_json::Value = serde_json::from_slice(&answer.body)
+        .map_err(|source| Error::Json { what: format!("the answer about {what}"), source })?;
+    document["SecretString"].as_str().map(str::to_owned).ok_or_else(|| {
+        Error::failed(
+            format!("there is no secret \"{name}\""),
+            "Answers of admin name those of a tenant: `cargo local invoke admin '{\"command\":\"tenant\",\"slug\":\"acme\"}'`.",
+        )
+    })
+}
+
 /// `LocalStack` takes the service from here and checks no signature.
 pub(crate) fn authorization(service: &str) -> String {
     let region = "us-east-1";

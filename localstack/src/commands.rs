@@ -124,3 +124,9 @@ pub async fn invoke(instance: &Instance, function: &str, payload: &str) -> Resul
     say(&answer.payload);
     Ok(!answer.failed)
 }
+
+/// Prints a secret and nothing else, for a shell's variable.
+pub async fn secret(instance: &Instance, name: &str) -> Result<()> {
+    say(&aws::secret(&instance.stack()?, name).await?);
+    Ok(())
+}

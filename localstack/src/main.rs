@@ -71,6 +71,13 @@ enum Command {
         #[command(flatten)]
         instance: Name,
     },
+    /// Print a secret of the local Secrets Manager
+    Secret {
+        /// As answers of `admin` name it
+        name: String,
+        #[command(flatten)]
+        instance: Name,
+    },
     /// Run the tests on a stack of their own
     Test {
         /// Only tests whose names contain this; after `--`, anything for cargo test
@@ -179,6 +186,9 @@ async fn execute(command: Command) -> Result<i32> {
         }
         Command::Logs { name, follow, instance } => {
             commands::logs(&instance.instance()?, &name, follow).map(|()| 0)
+        }
+        Command::Secret { name, instance } => {
+            commands::secret(&instance.instance()?, &name).await.map(|()| 0)
         }
         command => {
             setup::ensure(purpose(&command)).await?;
