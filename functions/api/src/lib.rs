@@ -163,6 +163,8 @@ pub fn router(api: Arc<Api>) -> Router {
         .route_layer(from_fn_with_state(api.clone(), gate::gate))
         .route("/openapi.json", get(documentation::openapi))
         .route("/docs", get(documentation::reference))
+        .route("/docs/guide", get(documentation::guide))
+        .route("/docs/problems", get(documentation::problems))
         .route("/docs/problems/{code}", get(documentation::problem))
         .fallback(async || ApiError::from(Code::NotFound))
         .method_not_allowed_fallback(async || ApiError::from(Code::MethodUnknown))
