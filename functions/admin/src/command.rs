@@ -151,7 +151,10 @@ impl ApiKeySpec {
             text.parse::<Network>()?;
         }
         let rate_is_possible = self.requests_per_minute.is_none_or(|rate| (1..=1_000_000).contains(&rate));
-        if self.expires_at.is_some_and(|end| end <= now) || !rate_is_possible || self.name.chars().count() > 100 {
+        if self.expires_at.is_some_and(|end| end <= now)
+            || !rate_is_possible
+            || self.name.chars().count() > 100
+        {
             return Err(AdminError::ApiKey);
         }
         Ok(())

@@ -38,7 +38,9 @@ pub enum AdminError {
     #[error("there is no such scope; functions/api/README.md lists them")]
     Scope,
     /// An API key that nobody could use.
-    #[error("an API key expires in the future, has a name of 100 characters at most and 1 to 1,000,000 requests a minute")]
+    #[error(
+        "an API key expires in the future, has a name of 100 characters at most and 1 to 1,000,000 requests a minute"
+    )]
     ApiKey,
     /// The attestation names nobody.
     #[error("an attestation needs the name of who gives it")]

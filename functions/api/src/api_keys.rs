@@ -142,7 +142,10 @@ async fn made(
 /// The new key's scopes, if it may be made.
 fn check(caller: &Caller, new: &NewKey) -> Result<BTreeSet<Scope>, ApiError> {
     if new.name.chars().count() > NAME_CHARS_MAX || new.name.chars().any(char::is_control) {
-        return Err(invalid("name", format!("at most {NAME_CHARS_MAX} characters are possible, and no control characters")));
+        return Err(invalid(
+            "name",
+            format!("at most {NAME_CHARS_MAX} characters are possible, and no control characters"),
+        ));
     }
     let mut scopes = BTreeSet::new();
     for name in &new.scopes {
@@ -162,7 +165,10 @@ fn check(caller: &Caller, new: &NewKey) -> Result<BTreeSet<Scope>, ApiError> {
         return Err(invalid("sources", format!("at most {SOURCES_MAX} are possible")));
     }
     if new.sources.iter().any(|text| text.parse::<Network>().is_err()) {
-        return Err(invalid("sources", "each is an address or a network such as 192.0.2.0/24, with nothing set behind its prefix"));
+        return Err(invalid(
+            "sources",
+            "each is an address or a network such as 192.0.2.0/24, with nothing set behind its prefix",
+        ));
     }
     if new.expires_at.is_some_and(|end| end <= caller.now) {
         return Err(invalid("expires_at", "it is in the past"));
@@ -171,7 +177,8 @@ fn check(caller: &Caller, new: &NewKey) -> Result<BTreeSet<Scope>, ApiError> {
 }
 
 async fn check_room(tx: &mut TenantTx) -> Result<(), ApiError> {
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM broadcast.api_keys").fetch_one(&mut **tx).await?;
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM broadcast.api_keys").fetch_one(&mut **tx).await?;
     if count < KEYS_MAX { Ok(()) } else { Err(Notice::new(Code::KeysMax).with("max", KEYS_MAX).into()) }
 }
 
@@ -205,10 +212,11 @@ pub(crate) async fn delete(
     Id(id): Id,
 ) -> Result<Answer, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
-    let prefix: Option<String> = sqlx::query_scalar("DELETE FROM broadcast.api_keys WHERE id = $1 RETURNING prefix")
-        .bind(id)
-        .fetch_optional(&mut *tx)
-        .await?;
+    let prefix: Option<String> =
+        sqlx::query_scalar("DELETE FROM broadcast.api_keys WHERE id = $1 RETURNING prefix")
+            .bind(id)
+            .fetch_optional(&mut *tx)
+            .await?;
     caller.note(&mut tx, prefix.ok_or(Code::NotFound)?).await?;
     tx.commit().await?;
     Ok(Answer::nothing())
@@ -237,10 +245,11 @@ pub(crate) async fn rotate(
         Begun::New(tx) => tx,
         Begun::Done(answer) => return Ok(answer),
     };
-    let old: Option<ListedKey> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1 FOR NO KEY UPDATE")))
-        .bind(id)
-        .fetch_optional(&mut *tx)
-        .await?;
+    let old: Option<ListedKey> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1 FOR NO KEY UPDATE")))
+            .bind(id)
+            .fetch_optional(&mut *tx)
+            .await?;
     let old = old.ok_or(Code::NotFound)?;
     if old.replaced_by.is_some() || old.expires_at.is_some_and(|end| end <= caller.now) {
         return Err(Code::KeyReplaced.into());
@@ -263,11 +272,13 @@ pub(crate) async fn rotate(
     .bind(caller.now)
     .fetch_one(&mut *tx)
     .await?;
-    sqlx::query("UPDATE broadcast.api_keys SET replaced_by = $2, expires_at = least(expires_at, $3) WHERE id = $1")
-        .bind(id)
-        .bind(new)
-        .bind(caller.now + Duration::hours(hours))
-        .execute(&mut *tx)
-        .await?;
+    sqlx::query(
+        "UPDATE broadcast.api_keys SET replaced_by = $2, expires_at = least(expires_at, $3) WHERE id = $1",
+    )
+    .bind(id)
+    .bind(new)
+    .bind(caller.now + Duration::hours(hours))
+    .execute(&mut *tx)
+    .await?;
     made(&api, &caller, tx, new, key).await
 }

@@ -99,7 +99,10 @@ pub(crate) async fn import(
 ) -> Result<Response, ApiError> {
     let response = begin(&api, &caller, batch, request.call()?, |_| {
         let place = format!("/v2/batches/{batch}/import/status");
-        Ok(Answer { body: b"<importResponse><status>waiting</status></importResponse>".to_vec(), ..Answer::accepted(place, &())? })
+        Ok(Answer {
+            body: b"<importResponse><status>waiting</status></importResponse>".to_vec(),
+            ..Answer::accepted(place, &())?
+        })
     });
     Ok(as_xml(response.await?))
 }
@@ -348,7 +351,10 @@ mod tests {
     fn it_is_an_import_of_version_one() {
         let call = request(" /Incoming/x/a.csv ", Some("tab"), Some("latin1")).call().unwrap();
         let overrides = call.overrides.unwrap();
-        assert_eq!((call.file.as_str(), overrides.delimiter, overrides.charset.as_deref()), ("x/a.csv", Some('\t'), Some("latin1")));
+        assert_eq!(
+            (call.file.as_str(), overrides.delimiter, overrides.charset.as_deref()),
+            ("x/a.csv", Some('\t'), Some("latin1"))
+        );
         assert!(request("a.csv", Some(":"), None).call().is_err());
     }
 }

@@ -92,14 +92,24 @@ impl Caller {
     }
 
     /// Ends it: the answer is kept for repeated requests together with what it tells of.
-    pub(crate) async fn end(&self, api: &Api, mut tx: TenantTx, answer: Answer) -> Result<Response, ApiError> {
+    pub(crate) async fn end(
+        &self,
+        api: &Api,
+        mut tx: TenantTx,
+        answer: Answer,
+    ) -> Result<Response, ApiError> {
         self.keep(api, &mut tx, &answer).await?;
         tx.commit().await?;
         Ok(answer.into_response())
     }
 
     /// The first half of that, for a transaction that has gone on into a campaign.
-    pub(crate) async fn keep(&self, api: &Api, db: &mut PgConnection, answer: &Answer) -> Result<(), ApiError> {
+    pub(crate) async fn keep(
+        &self,
+        api: &Api,
+        db: &mut PgConnection,
+        answer: &Answer,
+    ) -> Result<(), ApiError> {
         match &self.once {
             Some(once) => once.keep(db, self.tenant, &api.master, answer).await,
             None => Ok(()),

@@ -27,7 +27,11 @@ const NAME_CHARS_MAX: usize = 100;
 #[serde(deny_unknown_fields)]
 pub(crate) struct CampaignName {
     /// Unique among the campaigns whose data is not deleted. No slash or control character, no space at an end.
-    #[schema(min_length = 1, max_length = 100, pattern = "^[^/\\s\\u0000-\\u001f\\u007f-\\u009f](?:[^/\\u0000-\\u001f\\u007f-\\u009f]*[^/\\s\\u0000-\\u001f\\u007f-\\u009f])?$")]
+    #[schema(
+        min_length = 1,
+        max_length = 100,
+        pattern = "^[^/\\s\\u0000-\\u001f\\u007f-\\u009f](?:[^/\\u0000-\\u001f\\u007f-\\u009f]*[^/\\s\\u0000-\\u001f\\u007f-\\u009f])?$"
+    )]
     name: String,
 }
 
@@ -185,12 +189,13 @@ pub(crate) async fn change(
     if before.state != "open" {
         return Err(Code::CampaignEnded.into());
     }
-    let renamed = sqlx::query("UPDATE broadcast.campaigns SET name = $2, version = version + 1 WHERE id = $1")
-        .bind(id)
-        .bind(&new.name)
-        .execute(&mut *tx)
-        .await
-        .map_err(StoreError::from);
+    let renamed =
+        sqlx::query("UPDATE broadcast.campaigns SET name = $2, version = version + 1 WHERE id = $1")
+            .bind(id)
+            .bind(&new.name)
+            .execute(&mut *tx)
+            .await
+            .map_err(StoreError::from);
     match renamed {
         Err(error) if error.constraint() == Some("campaigns_name_key") => return Err(exists(&new.name)),
         other => other?,

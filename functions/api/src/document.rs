@@ -43,16 +43,28 @@ const MAKERS: [(&str, &str); 5] = [
 const INTRODUCTION: &str = include_str!("introduction.md");
 /// In the order of a mailing.
 const TAGS: [(&str, &str); 10] = [
-    ("Campaigns", "A campaign has a template, recipients, launches and responses, and a lifetime after which all of it is deleted."),
-    ("Templates", "What is mailed. Every change is a new version; a launch keeps the version that it began with."),
-    ("Imports", "Recipients come in as files in Incoming, over SFTP. An import reads one of them into its campaign."),
+    (
+        "Campaigns",
+        "A campaign has a template, recipients, launches and responses, and a lifetime after which all of it is deleted.",
+    ),
+    (
+        "Templates",
+        "What is mailed. Every change is a new version; a launch keeps the version that it began with.",
+    ),
+    (
+        "Imports",
+        "Recipients come in as files in Incoming, over SFTP. An import reads one of them into its campaign.",
+    ),
     ("Launches", "A launch mails everybody who was imported and not mailed yet."),
     ("Reports", "What became of every row, every address and every mail."),
     ("Files", "The File Exchange, and the exports in it."),
     ("Recipients", "Single people: whether they are suppressed, what is held of them."),
     ("Account", "Sender domains, keys, retention and its receipts."),
     ("Webhooks", "Small signed messages to you when something is at its end."),
-    ("Version 2", "The XML import call of the system that came before. Use it to move over; it does no more than that system's own."),
+    (
+        "Version 2",
+        "The XML import call of the system that came before. Use it to move over; it does no more than that system's own.",
+    ),
 ];
 
 /// Completes what the handlers say.
@@ -100,11 +112,15 @@ fn link(document: &mut Value) {
     for (maker, place) in MAKERS {
         let about = operations_of(document).filter(|(path, ..)| path.starts_with(place));
         let link = |operation: &Value| json!({"operationId": operation["operationId"], "parameters": {"id": "$response.body#/id"}});
-        let about = about.filter_map(|(.., operation)| Some((operation["operationId"].as_str()?.to_owned(), link(operation))));
+        let about = about.filter_map(|(.., operation)| {
+            Some((operation["operationId"].as_str()?.to_owned(), link(operation)))
+        });
         links.insert(maker, about.collect::<Map<String, Value>>());
     }
     let items = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
-    for operation in items.flat_map(|item| item.as_object_mut().into_iter().flat_map(|item| item.values_mut())) {
+    for operation in
+        items.flat_map(|item| item.as_object_mut().into_iter().flat_map(|item| item.values_mut()))
+    {
         let Some(links) = operation["operationId"].as_str().and_then(|id| links.get(id)) else { continue };
         let links = Value::Object(links.clone());
         for (status, response) in operation["responses"].as_object_mut().into_iter().flatten() {
@@ -163,7 +179,11 @@ fn complete_operation(path: &str, method: &str, operation: &mut Value) {
         operation["parameters"] = Value::Array(parameters);
     }
     let own = operation.as_object_mut().and_then(|operation| operation.remove("x-problems"));
-    let own: Vec<String> = own.into_iter().flat_map(|own| own.as_array().cloned().unwrap_or_default()).filter_map(|slug| slug.as_str().map(str::to_owned)).collect();
+    let own: Vec<String> = own
+        .into_iter()
+        .flat_map(|own| own.as_array().cloned().unwrap_or_default())
+        .filter_map(|slug| slug.as_str().map(str::to_owned))
+        .collect();
     let codes = codes.iter().copied().chain(own.iter().map(String::as_str));
     let responses = problem_responses(codes);
     let Some(all) = operation["responses"].as_object_mut() else { return };
@@ -203,7 +223,9 @@ fn problem_responses<'c>(codes: impl Iterator<Item = &'c str>) -> BTreeMap<Strin
         }
     }
     let response = |codes: &[Code]| {
-        let lines = codes.iter().map(|code| format!("- [`{code}`](/docs/problems/{code}): {}\n", Notice::new(*code).words()));
+        let lines = codes
+            .iter()
+            .map(|code| format!("- [`{code}`](/docs/problems/{code}): {}\n", Notice::new(*code).words()));
         json!({
             "description": lines.collect::<String>(),
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
@@ -241,8 +263,12 @@ mod tests {
             assert!(scope.parse::<Scope>().is_ok(), "{place} needs no scope");
             let json = &operation["requestBody"]["content"]["application/json"];
             assert!(json.is_null() || json["example"].is_object(), "{place} has no example");
-            let successes = operation["responses"].as_object().unwrap().keys().filter(|status| status.starts_with('2'));
-            assert!(successes.count() >= 1 || operation["responses"].get("501").is_some(), "{place} never succeeds");
+            let successes =
+                operation["responses"].as_object().unwrap().keys().filter(|status| status.starts_with('2'));
+            assert!(
+                successes.count() >= 1 || operation["responses"].get("501").is_some(),
+                "{place} never succeeds"
+            );
         }
         assert!(ids.len() > 40, "{ids:?}");
     }

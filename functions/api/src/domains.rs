@@ -66,9 +66,10 @@ pub(crate) async fn show(
     Name(domain): Name,
 ) -> Result<Json<SenderDomain>, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
-    let domain: Option<SenderDomain> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE domain = $1")))
-        .bind(domain.to_ascii_lowercase())
-        .fetch_optional(&mut *tx)
-        .await?;
+    let domain: Option<SenderDomain> =
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE domain = $1")))
+            .bind(domain.to_ascii_lowercase())
+            .fetch_optional(&mut *tx)
+            .await?;
     domain.map(Json).ok_or_else(|| Code::NotFound.into())
 }

@@ -47,7 +47,8 @@ impl<S: Send + Sync> FromRequestParts<S> for FilesPage {
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
         let Wanted { folder, after, limit } = query(parts)?;
         let folder = folder.map(|name| name.parse()).transpose();
-        let folder = folder.map_err(|()| query_malformed("folder: Incoming, Finished, Invalids or Exports"))?;
+        let folder =
+            folder.map_err(|()| query_malformed("folder: Incoming, Finished, Invalids or Exports"))?;
         Ok(Self { folder, page: Page { after, limit }.checked()? })
     }
 }

@@ -79,7 +79,8 @@ async fn read(report: Download, page: Page) -> Result<Listing<Rejected>, ApiErro
         for record in reader.deserialize() {
             let record: Rejected = record.map_err(|_| ApiError::Document)?;
             // The last line tells how many there are, which the import tells, too.
-            if record.code == Code::RowsCounted.slug() || page.after.is_some_and(|after| record.line <= after) {
+            if record.code == Code::RowsCounted.slug() || page.after.is_some_and(|after| record.line <= after)
+            {
                 continue;
             }
             items.push(record);

@@ -133,8 +133,10 @@ pub(crate) async fn create(
     Id(campaign): Id,
     Document(new): Document<NewImport>,
 ) -> Result<Response, ApiError> {
-    begin(&api, &caller, campaign, new, |import| Answer::accepted(format!("/v1/imports/{import}"), &Begin { id: import.0 }))
-        .await
+    begin(&api, &caller, campaign, new, |import| {
+        Answer::accepted(format!("/v1/imports/{import}"), &Begin { id: import.0 })
+    })
+    .await
 }
 
 /// Begins an import: the row, then the message. When the message is lost, sweep sends it again; a repeated call finds the row.
@@ -181,7 +183,10 @@ pub(crate) async fn begin(
 fn check(new: &NewImport) -> Result<(), ApiError> {
     let file = &new.file;
     if file.is_empty() || file.len() > FILE_NAME_BYTES_MAX || file.ends_with('/') || file.contains('\0') {
-        return Err(invalid("file", format!("1 to {FILE_NAME_BYTES_MAX} bytes are possible, and no slash at its end")));
+        return Err(invalid(
+            "file",
+            format!("1 to {FILE_NAME_BYTES_MAX} bytes are possible, and no slash at its end"),
+        ));
     }
     if contract::is_control_file(file) {
         return Err(invalid("file", "this is a control file; name the file that it belongs to"));
@@ -234,11 +239,12 @@ async fn insert(
 ) -> Result<ImportId, ApiError> {
     let tenant = tx.tenant().0;
     // Who deletes the campaign waits for this, or this sees it.
-    let open: Option<i32> =
-        sqlx::query_scalar("SELECT 1 FROM broadcast.campaigns WHERE id = $1 AND state = 'open' FOR KEY SHARE")
-            .bind(campaign)
-            .fetch_optional(&mut **tx)
-            .await?;
+    let open: Option<i32> = sqlx::query_scalar(
+        "SELECT 1 FROM broadcast.campaigns WHERE id = $1 AND state = 'open' FOR KEY SHARE",
+    )
+    .bind(campaign)
+    .fetch_optional(&mut **tx)
+    .await?;
     open.ok_or(Code::CampaignEnded)?;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO broadcast.imports (tenant_id, campaign_id, call, file_name, etag, uploaded_at, bytes_total)

@@ -308,7 +308,8 @@ mod tests {
         let presented = ApiKey::parse(&new.text).unwrap();
         let ring = Keyring::default();
         let hold = |left, drawn| {
-            let held = Held { key: key(&new, &[], None), read_at: NOW, minute: minute(NOW), drawn, left, rest: 500 };
+            let held =
+                Held { key: key(&new, &[], None), read_at: NOW, minute: minute(NOW), drawn, left, rest: 500 };
             ring.held().insert(new.prefix.clone(), held);
         };
         let spend = |at: OffsetDateTime| match ring.spend_held(&presented, at) {

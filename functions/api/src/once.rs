@@ -49,11 +49,18 @@ struct Row {
 
 impl Once {
     /// From the header, where there is one.
-    pub(crate) fn read(headers: &HeaderMap, method: &str, path: &str, body: &[u8]) -> Result<Option<Self>, ApiError> {
+    pub(crate) fn read(
+        headers: &HeaderMap,
+        method: &str,
+        path: &str,
+        body: &[u8],
+    ) -> Result<Option<Self>, ApiError> {
         let mut values = headers.get_all(HEADER).iter();
         let Some(value) = values.next() else { return Ok(None) };
         let malformed = |problem: &str| {
-            ApiError::from(Notice::new(Code::HeaderMalformed).with("header", "Idempotency-Key").with("problem", problem))
+            ApiError::from(
+                Notice::new(Code::HeaderMalformed).with("header", "Idempotency-Key").with("problem", problem),
+            )
         };
         if values.next().is_some() {
             return Err(malformed("it stands there twice"));
@@ -106,7 +113,8 @@ impl Once {
         if row.request != self.request {
             return Err(Code::IdempotencyReused.into());
         }
-        let body = open(SEALED_HEADER, &mut row.body, &self.key, |id| master.derive(tenant, Purpose::Answers, id));
+        let body =
+            open(SEALED_HEADER, &mut row.body, &self.key, |id| master.derive(tenant, Purpose::Answers, id));
         let body = body?.to_vec();
         let status = u16::try_from(row.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
         let status = status.unwrap_or(StatusCode::OK);

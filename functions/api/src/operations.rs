@@ -63,7 +63,8 @@ mod tests {
             "put": {"operationId": "odd_scope", "security": [{"key": ["everything"]}]},
         }}});
         let operations = Operations::read(&document);
-        let find = |method: Method, path| operations.find(&method, path).map(|found| (&*found.id, found.scope));
+        let find =
+            |method: Method, path| operations.find(&method, path).map(|found| (&*found.id, found.scope));
         assert_eq!(find(Method::GET, "/v1/files"), Some(("list_files", Scope::CampaignsRead)));
         assert_eq!(find(Method::HEAD, "/v1/files"), find(Method::GET, "/v1/files"));
         for method in [Method::POST, Method::PUT, Method::DELETE] {

@@ -127,7 +127,8 @@ async fn find_recipient(
     line: Option<i64>,
 ) -> Result<Recipient, ApiError> {
     // Rows stand in the order of the file, so the first one found is among the first of it.
-    let statement = format!("SELECT line, address, fields FROM {} WHERE $1 IS NULL OR line = $1 LIMIT 1", import.table());
+    let statement =
+        format!("SELECT line, address, fields FROM {} WHERE $1 IS NULL OR line = $1 LIMIT 1", import.table());
     let row =
         sqlx::query(AssertSqlSafe(statement)).persistent(false).bind(line).fetch_optional(&mut **tx).await?;
     let missing = || Notice::new(Code::RowMissing).with("line", line.unwrap_or(0));

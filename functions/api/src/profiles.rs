@@ -63,7 +63,10 @@ pub(crate) async fn show(
 ) -> Result<Answer, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
     let profile: Option<NamedProfile> =
-        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE name = $1"))).bind(name).fetch_optional(&mut *tx).await?;
+        sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE name = $1")))
+            .bind(name)
+            .fetch_optional(&mut *tx)
+            .await?;
     let profile = profile.ok_or(Code::NotFound)?;
     Ok(Answer::ok(&profile.profile.0)?.of_version(profile.version))
 }
@@ -89,10 +92,11 @@ pub(crate) async fn replace(
     check_name(&name)?;
     check(&profile)?;
     let mut tx = api.store.tenant(caller.tenant).await?;
-    let before: Option<i32> = sqlx::query_scalar("SELECT version FROM broadcast.import_profiles WHERE name = $1 FOR UPDATE")
-        .bind(&name)
-        .fetch_optional(&mut *tx)
-        .await?;
+    let before: Option<i32> =
+        sqlx::query_scalar("SELECT version FROM broadcast.import_profiles WHERE name = $1 FOR UPDATE")
+            .bind(&name)
+            .fetch_optional(&mut *tx)
+            .await?;
     match before {
         Some(version) => if_match.check(version)?,
         None => if_match.check_absent()?,
@@ -109,7 +113,8 @@ pub(crate) async fn replace(
     .bind(PROFILES_MAX)
     .fetch_optional(&mut *tx)
     .await?;
-    let version = version.ok_or_else(|| invalid("name", format!("the account has {PROFILES_MAX} profiles already")))?;
+    let version =
+        version.ok_or_else(|| invalid("name", format!("the account has {PROFILES_MAX} profiles already")))?;
     caller.note(&mut tx, &name).await?;
     tx.commit().await?;
     let answer = Answer::ok(&profile)?.of_version(version);
@@ -135,10 +140,11 @@ pub(crate) async fn delete(
     if_match: IfMatch,
 ) -> Result<Answer, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
-    let before: Option<i32> = sqlx::query_scalar("SELECT version FROM broadcast.import_profiles WHERE name = $1 FOR UPDATE")
-        .bind(&name)
-        .fetch_optional(&mut *tx)
-        .await?;
+    let before: Option<i32> =
+        sqlx::query_scalar("SELECT version FROM broadcast.import_profiles WHERE name = $1 FOR UPDATE")
+            .bind(&name)
+            .fetch_optional(&mut *tx)
+            .await?;
     if_match.check(before.ok_or(Code::NotFound)?)?;
     let used: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM broadcast.imports WHERE state NOT IN ('finished', 'refused') AND call->>'profile' = $1)",
@@ -149,7 +155,10 @@ pub(crate) async fn delete(
     if used {
         return Err(Notice::new(Code::ProfileInUse).with("profile", name).into());
     }
-    sqlx::query("DELETE FROM broadcast.import_profiles WHERE name = $1").bind(&name).execute(&mut *tx).await?;
+    sqlx::query("DELETE FROM broadcast.import_profiles WHERE name = $1")
+        .bind(&name)
+        .execute(&mut *tx)
+        .await?;
     caller.note(&mut tx, &name).await?;
     tx.commit().await?;
     Ok(Answer::nothing())
@@ -158,7 +167,9 @@ pub(crate) async fn delete(
 fn check_name(name: &str) -> Result<(), ApiError> {
     let usual = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
     if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.bytes().all(usual) {
-        let problem = format!("1 to {NAME_CHARS_MAX} letters, digits, dots and underscores are possible: file names carry it between hyphens");
+        let problem = format!(
+            "1 to {NAME_CHARS_MAX} letters, digits, dots and underscores are possible: file names carry it between hyphens"
+        );
         return Err(invalid("name", problem));
     }
     Ok(())
@@ -171,8 +182,12 @@ pub(crate) fn check(profile: &Profile) -> Result<(), ApiError> {
     }
     let label = profile.charset.as_ref().map(|label| label.trim());
     // As an import reads it.
-    if label.is_some_and(|label| encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()).is_none()) {
-        return Err(invalid("charset", "no charset has this label after WHATWG; utf-8 and windows-1252 are usual"));
+    if label.is_some_and(|label| encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()).is_none())
+    {
+        return Err(invalid(
+            "charset",
+            "no charset has this label after WHATWG; utf-8 and windows-1252 are usual",
+        ));
     }
     if profile.bad_rows_max_percent.is_some_and(|percent| percent > 100) {
         return Err(invalid("bad_rows_max_percent", "0 to 100 are possible"));

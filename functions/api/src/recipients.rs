@@ -102,10 +102,11 @@ pub(crate) async fn access(
 ) -> Result<Json<Held>, ApiError> {
     let key = digest(&api, &caller, &person.address)?;
     let mut tx = caller.begin_reading(&api).await?;
-    let suppressed = sqlx::query_as("SELECT reason, created_at FROM broadcast.suppressions WHERE address_key = $1")
-        .bind(key.0.as_slice())
-        .fetch_optional(&mut *tx)
-        .await?;
+    let suppressed =
+        sqlx::query_as("SELECT reason, created_at FROM broadcast.suppressions WHERE address_key = $1")
+            .bind(key.0.as_slice())
+            .fetch_optional(&mut *tx)
+            .await?;
     let campaigns: Vec<(i64, String)> =
         sqlx::query_as("SELECT id, name FROM broadcast.campaigns WHERE state <> 'deleted' ORDER BY id")
             .fetch_all(&mut *tx)
@@ -123,7 +124,11 @@ pub(crate) async fn access(
     Ok(Json(held))
 }
 
-async fn in_campaign(tx: &mut CampaignTx, key: AddressKey, name: String) -> Result<Option<HeldCampaign>, ApiError> {
+async fn in_campaign(
+    tx: &mut CampaignTx,
+    key: AddressKey,
+    name: String,
+) -> Result<Option<HeldCampaign>, ApiError> {
     let campaign = tx.campaign().0;
     let imports: Vec<(i64, Option<Vec<String>>)> = sqlx::query_as(
         "SELECT id, header FROM broadcast.imports WHERE campaign_id = $1 AND state IN ('published', 'finished') ORDER BY id",
@@ -135,10 +140,11 @@ async fn in_campaign(tx: &mut CampaignTx, key: AddressKey, name: String) -> Resu
     for (import, header) in imports {
         rows.extend(in_import(tx, key, ImportId(import), &header.unwrap_or_default()).await?);
     }
-    let mail: Option<HeldMail> = sqlx::query_as("SELECT id, state, reply, changed_at FROM ledger WHERE address_key = $1")
-        .bind(key.0.as_slice())
-        .fetch_optional(&mut **tx)
-        .await?;
+    let mail: Option<HeldMail> =
+        sqlx::query_as("SELECT id, state, reply, changed_at FROM ledger WHERE address_key = $1")
+            .bind(key.0.as_slice())
+            .fetch_optional(&mut **tx)
+            .await?;
     let mail = match mail {
         Some(mail) => Some(HeldMail { responses: responses(tx, mail.id).await?, ..mail }),
         None => None,
@@ -177,10 +183,12 @@ async fn in_import(
 }
 
 async fn responses(tx: &mut CampaignTx, mail: i64) -> Result<Vec<HeldResponse>, ApiError> {
-    Ok(sqlx::query_as("SELECT at, kind, class, actor, link, diagnostic FROM responses WHERE mail_id = $1 ORDER BY seq")
-        .bind(mail)
-        .fetch_all(&mut **tx)
-        .await?)
+    Ok(sqlx::query_as(
+        "SELECT at, kind, class, actor, link, diagnostic FROM responses WHERE mail_id = $1 ORDER BY seq",
+    )
+    .bind(mail)
+    .fetch_all(&mut **tx)
+    .await?)
 }
 
 /// Delete a person

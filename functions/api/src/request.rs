@@ -44,7 +44,8 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Path(name) = Path::<String>::from_request_parts(parts, state).await.map_err(|_| Code::NotFound)?;
+        let Path(name) =
+            Path::<String>::from_request_parts(parts, state).await.map_err(|_| Code::NotFound)?;
         // Postgres takes no NUL in a text, so nothing has such a name.
         if name.contains('\0') { Err(Code::NotFound.into()) } else { Ok(Self(name)) }
     }
@@ -94,7 +95,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
 
 /// The URL's query.
 pub(crate) fn query<T: DeserializeOwned>(parts: &Parts) -> Result<T, ApiError> {
-    Query::<T>::try_from_uri(&parts.uri).map(|query| query.0).map_err(|error| query_malformed(error.body_text()))
+    Query::<T>::try_from_uri(&parts.uri)
+        .map(|query| query.0)
+        .map_err(|error| query_malformed(error.body_text()))
 }
 
 /// The request's query is not what it must be, and why.
@@ -116,7 +119,11 @@ impl IfMatch {
 
     /// The same where there is no version: whatever was meant, it is gone.
     pub(crate) fn check_absent(&self) -> Result<(), ApiError> {
-        if self.0.is_none() { Ok(()) } else { Err(Notice::new(Code::VersionChanged).with("version", "none").into()) }
+        if self.0.is_none() {
+            Ok(())
+        } else {
+            Err(Notice::new(Code::VersionChanged).with("version", "none").into())
+        }
     }
 }
 
@@ -154,7 +161,10 @@ impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeDocu
     }
 }
 
-async fn document<T: DeserializeOwned, S: Send + Sync>(request: Request, state: &S) -> Result<Option<T>, ApiError> {
+async fn document<T: DeserializeOwned, S: Send + Sync>(
+    request: Request,
+    state: &S,
+) -> Result<Option<T>, ApiError> {
     let json = says(request.headers(), &["application/json"]);
     let bytes = body(request, state).await?;
     if bytes.is_empty() {
@@ -185,7 +195,8 @@ fn with_whole_numbers<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
             Value::Array(items) => items.iter_mut().for_each(whole),
             Value::Object(fields) => fields.values_mut().for_each(whole),
             Value::Number(number) => {
-                let integer = number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < EXACT_BELOW);
+                let integer =
+                    number.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < EXACT_BELOW);
                 if let Some(integer) = integer.and_then(|float| format!("{float}").parse::<i64>().ok()) {
                     *value = integer.into();
                 }
@@ -199,7 +210,9 @@ fn with_whole_numbers<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
 }
 
 /// The same for an object within: for `deserialize_with`.
-pub(crate) fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(crate) fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
     let object = Option::<serde_json::Map<String, Value>>::deserialize(deserializer)?;
     object.map(|object| serde_json::from_value(object.into()).map_err(D::Error::custom)).transpose()
 }
@@ -299,14 +312,18 @@ mod tests {
         struct Size {
             size: i64,
         }
-        for (text, expected) in [("{\"size\": 3104.0}", Some(3104)), ("{\"size\": 3e3}", Some(3000)), ("{\"size\": 1.5}", None)] {
+        for (text, expected) in
+            [("{\"size\": 3104.0}", Some(3104)), ("{\"size\": 3e3}", Some(3000)), ("{\"size\": 1.5}", None)]
+        {
             assert_eq!(read::<Size>(text.as_bytes()).ok().map(|read| read.size), expected, "{text}");
         }
     }
 
     #[test]
     fn depth_is_of_brackets_outside_of_strings() {
-        for (text, expected) in [("", 0), ("{}", 1), ("[{}, {\"a\": [1]}]", 3), (r#"{"a[\"[": "[[["}"#, 1), ("]]][", 1)] {
+        for (text, expected) in
+            [("", 0), ("{}", 1), ("[{}, {\"a\": [1]}]", 3), (r#"{"a[\"[": "[[["}"#, 1), ("]]][", 1)]
+        {
             assert_eq!(depth(text.as_bytes()), expected, "{text}");
         }
     }

@@ -73,12 +73,15 @@ pub(crate) async fn check(
 ) -> Result<Json<Suppression>, ApiError> {
     let key = digest(&api, &caller, &person.address)?;
     let mut tx = caller.begin_reading(&api).await?;
-    let row: Option<Row> = sqlx::query_as("SELECT reason, created_at FROM broadcast.suppressions WHERE address_key = $1")
-        .bind(key.0.as_slice())
-        .fetch_optional(&mut *tx)
-        .await?;
+    let row: Option<Row> =
+        sqlx::query_as("SELECT reason, created_at FROM broadcast.suppressions WHERE address_key = $1")
+            .bind(key.0.as_slice())
+            .fetch_optional(&mut *tx)
+            .await?;
     Ok(Json(match row {
-        Some(Row { reason, created_at }) => Suppression { suppressed: true, reason: Some(reason), since: Some(created_at) },
+        Some(Row { reason, created_at }) => {
+            Suppression { suppressed: true, reason: Some(reason), since: Some(created_at) }
+        }
         None => Suppression { suppressed: false, reason: None, since: None },
     }))
 }
@@ -143,7 +146,10 @@ pub(crate) async fn remove(
 fn checked_reason(reason: &str) -> Result<&str, ApiError> {
     let length = reason.chars().count();
     if length == 0 || length > REASON_CHARS_MAX || reason.chars().any(char::is_control) {
-        return Err(invalid("reason", format!("1 to {REASON_CHARS_MAX} characters are possible, and no control characters")));
+        return Err(invalid(
+            "reason",
+            format!("1 to {REASON_CHARS_MAX} characters are possible, and no control characters"),
+        ));
     }
     if reason.contains('@') {
         return Err(invalid("reason", "it must not hold an address: the audit keeps it"));
@@ -153,9 +159,8 @@ fn checked_reason(reason: &str) -> Result<&str, ApiError> {
 
 /// What stands for an address.
 pub(crate) fn digest(api: &Api, caller: &Caller, address: &str) -> Result<AddressKey, ApiError> {
-    let address = Address::parse(address).map_err(|error| {
-        invalid("address", Notice::new(error.code()).with("column", "address").words())
-    })?;
+    let address = Address::parse(address)
+        .map_err(|error| invalid("address", Notice::new(error.code()).with("column", "address").words()))?;
     let key = api.master.derive(caller.tenant, Purpose::AddressDigest, DIGEST_KEY_ID);
     Ok(address.key(&DigestKey::new(&key)))
 }

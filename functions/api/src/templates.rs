@@ -108,7 +108,8 @@ pub(crate) async fn compile(content: &Arc<Content>) -> Result<Compiled, ApiError
 
 /// The links of a template.
 pub(crate) fn links(compiled: &Compiled) -> Vec<Link> {
-    let link = |link: &mail::TemplateLink| Link { number: link.number, url: link.url.clone(), line: link.line };
+    let link =
+        |link: &mail::TemplateLink| Link { number: link.number, url: link.url.clone(), line: link.line };
     compiled.links().iter().map(link).collect()
 }
 
@@ -116,16 +117,22 @@ pub(crate) fn links(compiled: &Compiled) -> Vec<Link> {
 pub(crate) fn sender_domain(content: &Content) -> Result<String, ApiError> {
     let name = &content.from_name;
     if name.chars().count() > FROM_NAME_CHARS_MAX || name.chars().any(char::is_control) {
-        let problem = format!("at most {FROM_NAME_CHARS_MAX} characters are possible, and no control characters");
+        let problem =
+            format!("at most {FROM_NAME_CHARS_MAX} characters are possible, and no control characters");
         return Err(invalid("from_name", problem));
     }
     let address = Address::parse(&content.from_address)
         .map_err(|error| invalid("from_address", Notice::new(error.code()).words()))?;
     // Every mail would need relays and receivers that take such addresses.
     if address.is_beyond_ascii() {
-        return Err(invalid("from_address", "letters beyond ASCII are not possible before the @ sign of a sender"));
+        return Err(invalid(
+            "from_address",
+            "letters beyond ASCII are not possible before the @ sign of a sender",
+        ));
     }
-    for (field, text) in [("subject", Some(&content.subject)), ("html", Some(&content.html)), ("text", content.text.as_ref())] {
+    for (field, text) in
+        [("subject", Some(&content.subject)), ("html", Some(&content.html)), ("text", content.text.as_ref())]
+    {
         // Postgres keeps no NUL in a text, and no mail can have one.
         if text.is_some_and(|text| text.contains('\0')) {
             return Err(invalid(field, "it has a NUL character"));

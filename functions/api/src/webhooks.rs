@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use access::{WebhookSecret, may_be_told};
 use axum::{Json, extract::State, response::Response};
-use contract::{NotifyMessage, WebhookId, webhook::{Event, Test}};
+use contract::{
+    NotifyMessage, WebhookId,
+    webhook::{Event, Test},
+};
 use fault::{Code, Notice};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -136,7 +139,8 @@ pub(crate) async fn create(
         Begun::New(tx) => tx,
         Begun::Done(answer) => return Ok(answer),
     };
-    let count: i64 = sqlx::query_scalar("SELECT count(*) FROM broadcast.webhooks").fetch_one(&mut *tx).await?;
+    let count: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM broadcast.webhooks").fetch_one(&mut *tx).await?;
     if count >= WEBHOOKS_MAX {
         return Err(Notice::new(Code::WebhooksMax).with("max", WEBHOOKS_MAX).into());
     }
@@ -175,7 +179,11 @@ fn check_url(api: &Api, url: &str) -> Result<(), ApiError> {
         Some(Host::Domain(_)) => return Ok(()),
         None => return Err(refused("it has no host")),
     };
-    if may_be_told(address, &api.webhook_networks) { Ok(()) } else { Err(refused("its address is not a public one")) }
+    if may_be_told(address, &api.webhook_networks) {
+        Ok(())
+    } else {
+        Err(refused("its address is not a public one"))
+    }
 }
 
 /// Each once.
@@ -275,7 +283,8 @@ pub(crate) async fn delete(
     Id(id): Id,
 ) -> Result<Answer, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
-    let deleted = sqlx::query("DELETE FROM broadcast.webhooks WHERE id = $1").bind(id).execute(&mut *tx).await?;
+    let deleted =
+        sqlx::query("DELETE FROM broadcast.webhooks WHERE id = $1").bind(id).execute(&mut *tx).await?;
     if deleted.rows_affected() == 0 {
         return Err(Code::NotFound.into());
     }
@@ -345,7 +354,9 @@ pub(crate) async fn test(
     caller.note(&mut tx, id).await?;
     let answer = Answer::accepted(format!("/v1/webhooks/{id}/deliveries"), &webhook)?;
     let response = caller.end(&api, tx, answer).await?;
-    api.clients.nudge(&api.notify_queue, caller.tenant, &NotifyMessage::Tenant { tenant: caller.tenant }).await;
+    api.clients
+        .nudge(&api.notify_queue, caller.tenant, &NotifyMessage::Tenant { tenant: caller.tenant })
+        .await;
     Ok(response)
 }
 
@@ -383,8 +394,13 @@ mod tests {
 
     #[test]
     fn events_are_known_ones_each_once() {
-        let check = |events: &[&str]| check_events(&events.iter().map(|event| (*event).to_owned()).collect::<Vec<_>>());
-        assert_eq!(check(&["launch.ended", "import.ended", "launch.ended"]).unwrap(), ["import.ended", "launch.ended"]);
+        let check = |events: &[&str]| {
+            check_events(&events.iter().map(|event| (*event).to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            check(&["launch.ended", "import.ended", "launch.ended"]).unwrap(),
+            ["import.ended", "launch.ended"]
+        );
         assert!(check(&[]).is_err() && check(&["webhook.test"]).is_err());
     }
 }

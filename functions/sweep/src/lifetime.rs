@@ -183,7 +183,11 @@ mod tests {
             (closed(busy(fresh)), days(28), (Step::Delete, regular)),
             (long, days(90) - six, (Step::Leave, hard)),
             (long, days(90), (Step::Delete, hard)),
-            (Campaign { delete_asked_at: Some(START), ..closed(busy(fresh)) }, four, (Step::Delete, Rule::Asked)),
+            (
+                Campaign { delete_asked_at: Some(START), ..closed(busy(fresh)) },
+                four,
+                (Step::Delete, Rule::Asked),
+            ),
         ] {
             assert_eq!(campaign.step(&SETTINGS, START + after), expected, "{campaign:?} after {after}");
         }

@@ -34,7 +34,8 @@ fn message(tenant: TenantId, statement: &str, numbers: &[Option<i64>]) -> String
     message.push_str(pieces.next().unwrap_or_default());
     for piece in pieces {
         let (digit, rest) = piece.split_at_checked(1).unwrap_or_default();
-        let number = digit.parse().ok().and_then(|digit: usize| numbers.get(digit.checked_sub(1)?)).copied().flatten();
+        let number =
+            digit.parse().ok().and_then(|digit: usize| numbers.get(digit.checked_sub(1)?)).copied().flatten();
         // Writing into a string does not fail.
         let _ = match number {
             Some(number) => write!(message, "({number})::bigint{rest}"),

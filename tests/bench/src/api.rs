@@ -153,10 +153,19 @@ async fn load(address: SocketAddr, path: &str, key: &str) -> Result<Run> {
     latencies.sort_unstable();
     let count = latencies.len();
     let p99 = latencies.get(count * 99 / 100).copied().unwrap_or_default();
-    Ok(Run { rate: f64::from(u32::try_from(count)?) / SECONDS.as_secs_f64(), p99_ms: p99.as_secs_f64() * 1e3 })
+    Ok(Run {
+        rate: f64::from(u32::try_from(count)?) / SECONDS.as_secs_f64(),
+        p99_ms: p99.as_secs_f64() * 1e3,
+    })
 }
 
-async fn client(address: SocketAddr, path: &str, key: &str, from: Instant, to: Instant) -> Result<Vec<Duration>> {
+async fn client(
+    address: SocketAddr,
+    path: &str,
+    key: &str,
+    from: Instant,
+    to: Instant,
+) -> Result<Vec<Duration>> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
@@ -224,9 +233,13 @@ pub async fn child(side: &str) -> Result<()> {
     };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     println!("{}", listener.local_addr()?);
-    axum::serve(axum::serve::ListenerExt::tap_io(listener, |stream| {
-        let _ = stream.set_nodelay(true);
-    }), router).await?;
+    axum::serve(
+        axum::serve::ListenerExt::tap_io(listener, |stream| {
+            let _ = stream.set_nodelay(true);
+        }),
+        router,
+    )
+    .await?;
     Ok(())
 }
 
@@ -296,5 +309,6 @@ async fn imports(State(pool): State<PgPool>, Path(campaign): Path<i64>) -> Answe
     .bind(100_i64)
     .fetch_all(&pool)
     .await;
-    rows.map(|rows| Json(serde_json::json!({"items": rows}))).map_err(|_| axum::http::StatusCode::INTERNAL_SERVER_ERROR)
+    rows.map(|rows| Json(serde_json::json!({"items": rows})))
+        .map_err(|_| axum::http::StatusCode::INTERNAL_SERVER_ERROR)
 }

@@ -31,11 +31,15 @@ fn examples(document: &Value) -> Vec<Example> {
                 method: method.to_uppercase(),
                 path: path.clone(),
                 body: body.clone(),
-                statuses: statuses.filter(|status| status.starts_with('2') || *status == "501").cloned().collect(),
+                statuses: statuses
+                    .filter(|status| status.starts_with('2') || *status == "501")
+                    .cloned()
+                    .collect(),
             });
         }
     }
-    examples.sort_by_key(|example| FIRST.iter().position(|first| *first == example.id).unwrap_or(FIRST.len()));
+    examples
+        .sort_by_key(|example| FIRST.iter().position(|first| *first == example.id).unwrap_or(FIRST.len()));
     examples
 }
 
@@ -43,8 +47,10 @@ fn examples(document: &Value) -> Vec<Example> {
 async fn as_they_stand_there() {
     let stack = Stack::from_env().unwrap();
     let tenant = Tenant::new(&stack, "examples").await;
-    let campaign = tenant.api("POST", "/v1/campaigns", Some(json!({"name": "examples"}))).await.ok()["id"].to_string();
-    let key = tenant.api("POST", "/v1/keys", Some(json!({"name": "k", "scopes": ["campaigns:read"]}))).await.ok();
+    let campaign =
+        tenant.api("POST", "/v1/campaigns", Some(json!({"name": "examples"}))).await.ok()["id"].to_string();
+    let key =
+        tenant.api("POST", "/v1/keys", Some(json!({"name": "k", "scopes": ["campaigns:read"]}))).await.ok();
     let webhook = json!({"url": "https://hooks.example/", "events": ["export.ready"]});
     let webhook = tenant.api("POST", "/v1/webhooks", Some(webhook)).await.ok();
     tenant.put("list.csv", "email;first_name\nann@example.org;Ann\n").await;

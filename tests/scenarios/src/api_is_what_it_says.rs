@@ -29,7 +29,14 @@ async fn in_every_operation() {
     schemathesis.arg("--config-file").arg(settings).arg("run").arg(format!("{}/openapi.json", stack.api_url));
     schemathesis.arg("--header").arg(format!("Authorization: Bearer {key}"));
     let examples = if std::env::var_os("BROADCAST_LONG").is_some() { EXAMPLES_LONG } else { EXAMPLES };
-    schemathesis.args(["--checks", "all", "--no-color", "--continue-on-failure", "--max-examples", &examples.to_string()]);
+    schemathesis.args([
+        "--checks",
+        "all",
+        "--no-color",
+        "--continue-on-failure",
+        "--max-examples",
+        &examples.to_string(),
+    ]);
     let output = schemathesis.current_dir(tenant.folder.path()).stdin(Stdio::null()).output().await.unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));

@@ -9,10 +9,18 @@ async fn as_often_as_anybody_asks() {
     let stack = Stack::from_env().unwrap();
     let tenant = Tenant::new(&stack, "attime").await;
     let campaign = tenant.campaign("spring").await;
-    tenant.put("list.csv", Plan { domain: tenant.recipients_domain.clone(), good: 4, ..Plan::default() }.write()).await;
+    tenant
+        .put(
+            "list.csv",
+            Plan { domain: tenant.recipients_domain.clone(), good: 4, ..Plan::default() }.write(),
+        )
+        .await;
     let imports = format!("/v1/campaigns/{campaign}/imports");
     tenant.api("POST", &imports, Some(json!({"file": "list.csv"}))).await.ok();
-    wait::until("the import", async || (tenant.imports(campaign).await.first()?["state"] == "finished").then_some(())).await;
+    wait::until("the import", async || {
+        (tenant.imports(campaign).await.first()?["state"] == "finished").then_some(())
+    })
+    .await;
 
     let at = |hours| (OffsetDateTime::now_utc() + Duration::hours(hours)).format(&Rfc3339).unwrap();
     let launches = format!("/v1/campaigns/{campaign}/launches");
@@ -26,8 +34,14 @@ async fn as_often_as_anybody_asks() {
     let ask = async |id: &str, wish: &str| -> Value {
         tenant.api("POST", &format!("/v1/launches/{id}/{wish}"), None).await.json()
     };
-    for (wish, expected) in [("pause", "paused"), ("pause", "paused"), ("resume", "scheduled"), ("resume", "scheduled"),
-                             ("cancellation", "cancelled"), ("cancellation", "cancelled")] {
+    for (wish, expected) in [
+        ("pause", "paused"),
+        ("pause", "paused"),
+        ("resume", "scheduled"),
+        ("resume", "scheduled"),
+        ("cancellation", "cancelled"),
+        ("cancellation", "cancelled"),
+    ] {
         assert_eq!(ask(&first, wish).await["state"], expected, "{wish}");
     }
     assert_eq!(ask(&first, "pause").await["code"], "launch_state");

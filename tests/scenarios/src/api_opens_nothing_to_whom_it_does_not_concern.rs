@@ -27,7 +27,8 @@ async fn operations(tenant: &Tenant) -> Vec<Operation> {
     let mut operations = Vec::new();
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
-            let content = operation["requestBody"]["content"].as_object().and_then(|content| content.iter().next());
+            let content =
+                operation["requestBody"]["content"].as_object().and_then(|content| content.iter().next());
             let (content_type, body) = content.map_or((String::new(), String::new()), |(kind, content)| {
                 let json = kind == "application/json";
                 (kind.clone(), if json { content["example"].to_string() } else { XML.to_owned() })
@@ -50,7 +51,11 @@ impl Operation {
         let bearer = key.map(|key| format!("Bearer {key}"));
         let mut headers = Vec::new();
         headers.extend(bearer.as_deref().map(|bearer| ("authorization", bearer)));
-        headers.extend(Some(self.content_type.as_str()).filter(|kind| !kind.is_empty()).map(|kind| ("content-type", kind)));
+        headers.extend(
+            Some(self.content_type.as_str())
+                .filter(|kind| !kind.is_empty())
+                .map(|kind| ("content-type", kind)),
+        );
         let url = format!("{}{path}", tenant.stack.api_url);
         tenant.http.send(&self.method, &url, &headers, self.body.clone()).await
     }
@@ -77,15 +82,20 @@ async fn one_of_each(tenant: &Tenant) -> BTreeMap<&'static str, String> {
     let list = Plan { domain: tenant.recipients_domain.clone(), good: 3, bad: 1, ..Plan::default() }.write();
     tenant.put("list.csv", list).await;
     let call = json!({"file": "list.csv", "overrides": {"bad_rows_max_percent": 100}});
-    let import = tenant.api("POST", &format!("/v1/campaigns/{campaign}/imports"), Some(call)).await.ok()["id"].as_i64().unwrap();
+    let import =
+        tenant.api("POST", &format!("/v1/campaigns/{campaign}/imports"), Some(call)).await.ok()["id"]
+            .as_i64()
+            .unwrap();
     wait::until("the import", async || {
         let import = tenant.api("GET", &format!("/v1/imports/{import}"), None).await.ok();
         (import["state"] == "finished").then_some(())
     })
     .await;
     tenant.api("PUT", "/v1/profiles/crm", Some(json!({"delimiter": ";"}))).await.ok();
-    let key = tenant.api("POST", "/v1/keys", Some(json!({"name": "k", "scopes": ["campaigns:read"]}))).await.ok();
-    let launch = tenant.api("POST", &format!("/v1/campaigns/{campaign}/launches"), Some(json!({}))).await.ok();
+    let key =
+        tenant.api("POST", "/v1/keys", Some(json!({"name": "k", "scopes": ["campaigns:read"]}))).await.ok();
+    let launch =
+        tenant.api("POST", &format!("/v1/campaigns/{campaign}/launches"), Some(json!({}))).await.ok();
     let webhook = json!({"url": "https://hooks.example/x", "events": ["export.ready"]});
     let webhook = tenant.api("POST", "/v1/webhooks", Some(webhook)).await.ok();
     let mut database = tenant.superuser().await;
@@ -145,7 +155,12 @@ async fn every_operation_asks_for_its_key_and_scope() {
             (Some(without[operation.scope.as_str()].as_str()), (403, "scope_missing")),
         ] {
             let answer = operation.ask(&tenant, key, &path).await;
-            assert_eq!(refused(&answer), (expected.0, expected.1.to_owned()), "{} with {key:?}", operation.id);
+            assert_eq!(
+                refused(&answer),
+                (expected.0, expected.1.to_owned()),
+                "{} with {key:?}",
+                operation.id
+            );
         }
     }
 }
@@ -161,10 +176,18 @@ async fn what_is_anothers_looks_like_what_is_not() {
         if operation.id == "replace_profile" {
             continue;
         }
-        let path = operation.with(|kind| things.get(kind).unwrap_or_else(|| panic!("{}", operation.id)).clone());
+        let path =
+            operation.with(|kind| things.get(kind).unwrap_or_else(|| panic!("{}", operation.id)).clone());
         let answer = operation.ask(&other, Some(&other.api_key), &path).await;
-        let missing = operation.ask(&other, Some(&other.api_key), &operation.with(|_| NOBODYS.to_owned())).await;
-        assert_eq!(refused(&answer), (404, "not_found".to_owned()), "{} {path}: {}", operation.id, answer.text());
+        let missing =
+            operation.ask(&other, Some(&other.api_key), &operation.with(|_| NOBODYS.to_owned())).await;
+        assert_eq!(
+            refused(&answer),
+            (404, "not_found".to_owned()),
+            "{} {path}: {}",
+            operation.id,
+            answer.text()
+        );
         assert_eq!(answer.text(), missing.text(), "{} tells that it exists", operation.id);
         asked += 1;
     }
@@ -174,7 +197,10 @@ async fn what_is_anothers_looks_like_what_is_not() {
         owner.api("GET", &format!("/v1/{kind}/{id}"), None).await.ok();
     }
     let keys = owner.api("GET", "/v1/keys", None).await.ok();
-    assert!(keys["items"].as_array().unwrap().iter().any(|key| key["id"].to_string() == things["keys"]), "{keys}");
+    assert!(
+        keys["items"].as_array().unwrap().iter().any(|key| key["id"].to_string() == things["keys"]),
+        "{keys}"
+    );
     // Nor does what it names in bodies reach across: files, addresses.
     let campaign = other.campaign("spring").await;
     owner.put("secret.csv", "email\n").await;

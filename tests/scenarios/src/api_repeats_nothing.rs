@@ -14,8 +14,11 @@ async fn send(tenant: &Tenant, path: &str, key: &str, body: &Value) -> Vec<Answe
         let (http, url) = (tenant.http.clone(), format!("{}{path}", tenant.stack.api_url));
         let (bearer, key, body) = (format!("Bearer {}", tenant.api_key), key.to_owned(), body.to_string());
         requests.spawn(async move {
-            let headers =
-                [("authorization", bearer.as_str()), ("content-type", "application/json"), ("idempotency-key", &key)];
+            let headers = [
+                ("authorization", bearer.as_str()),
+                ("content-type", "application/json"),
+                ("idempotency-key", &key),
+            ];
             http.send("POST", &url, &headers, body).await
         });
     }
@@ -47,18 +50,20 @@ async fn fifty_at_once_have_one_effect() {
     let made = answers[0].json()["key"].as_str().unwrap().to_owned();
     assert!(answers.iter().all(|answer| answer.status == 201 && answer.json()["key"] == made.as_str()));
     let mut database = tenant.superuser().await;
-    let kept: Vec<u8> = sqlx::query_scalar("SELECT body FROM broadcast.answers WHERE tenant_id = $1 AND key = $2")
-        .bind(tenant.id)
-        .bind(&key)
-        .fetch_one(&mut database)
-        .await
-        .unwrap();
+    let kept: Vec<u8> =
+        sqlx::query_scalar("SELECT body FROM broadcast.answers WHERE tenant_id = $1 AND key = $2")
+            .bind(tenant.id)
+            .bind(&key)
+            .fetch_one(&mut database)
+            .await
+            .unwrap();
     assert!(!String::from_utf8_lossy(&kept).contains(&made));
-    let made: i64 = sqlx::query_scalar("SELECT count(*) FROM broadcast.api_keys WHERE tenant_id = $1 AND name = 'once'")
-        .bind(tenant.id)
-        .fetch_one(&mut database)
-        .await
-        .unwrap();
+    let made: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM broadcast.api_keys WHERE tenant_id = $1 AND name = 'once'")
+            .bind(tenant.id)
+            .fetch_one(&mut database)
+            .await
+            .unwrap();
     assert_eq!(made, 1);
 }
 
@@ -67,13 +72,22 @@ async fn fifty_launches_at_once_are_one() {
     let stack = Stack::from_env().unwrap();
     let tenant = Tenant::new(&stack, "onelaun").await;
     let campaign = tenant.campaign("spring").await;
-    tenant.put("list.csv", Plan { domain: tenant.recipients_domain.clone(), good: 5, ..Plan::default() }.write()).await;
-    tenant.api("POST", &format!("/v1/campaigns/{campaign}/imports"), Some(json!({"file": "list.csv"}))).await.ok();
+    tenant
+        .put(
+            "list.csv",
+            Plan { domain: tenant.recipients_domain.clone(), good: 5, ..Plan::default() }.write(),
+        )
+        .await;
+    tenant
+        .api("POST", &format!("/v1/campaigns/{campaign}/imports"), Some(json!({"file": "list.csv"})))
+        .await
+        .ok();
     wait::until("the import", async || {
         (tenant.imports(campaign).await.first()?["state"] == "finished").then_some(())
     })
     .await;
-    let answers = send(&tenant, &format!("/v1/campaigns/{campaign}/launches"), &unique("launch"), &json!({})).await;
+    let answers =
+        send(&tenant, &format!("/v1/campaigns/{campaign}/launches"), &unique("launch"), &json!({})).await;
     assert!(answers.iter().all(|answer| answer.status == 202 && answer.body == answers[0].body));
     tenant.mailed(campaign, 5).await;
     let launches = tenant.api("GET", &format!("/v1/campaigns/{campaign}/launches"), None).await.ok();
@@ -87,22 +101,35 @@ async fn what_failed_may_be_sent_again() {
     let stack = Stack::from_env().unwrap();
     let tenant = Tenant::new(&stack, "failed").await;
     let campaign = tenant.campaign("spring").await;
-    let (path, body, key) = (format!("/v1/campaigns/{campaign}/imports"), json!({"file": "list.csv"}), unique("import"));
-    let ask = async || tenant.call(Some(&tenant.api_key), "POST", &path, &[("idempotency-key", &key)], Some(&body)).await;
+    let (path, body, key) =
+        (format!("/v1/campaigns/{campaign}/imports"), json!({"file": "list.csv"}), unique("import"));
+    let ask = async || {
+        tenant.call(Some(&tenant.api_key), "POST", &path, &[("idempotency-key", &key)], Some(&body)).await
+    };
     assert_eq!(ask().await.json()["code"], "file_missing");
-    tenant.put("list.csv", Plan { domain: tenant.recipients_domain.clone(), good: 1, ..Plan::default() }.write()).await;
+    tenant
+        .put(
+            "list.csv",
+            Plan { domain: tenant.recipients_domain.clone(), good: 1, ..Plan::default() }.write(),
+        )
+        .await;
     let first = ask().await;
     assert_eq!(first.status, 202);
     // Also when the file is gone since then.
-    wait::until("the import", async || (tenant.imports(campaign).await.first()?["state"] == "finished").then_some(())).await;
+    wait::until("the import", async || {
+        (tenant.imports(campaign).await.first()?["state"] == "finished").then_some(())
+    })
+    .await;
     let again = ask().await;
     assert_eq!((again.status.as_u16(), again.body), (202, first.body));
     // A day later the key is as good as new.
     let mut database = tenant.superuser().await;
-    sqlx::query("UPDATE broadcast.answers SET created_at = created_at - interval '24 hours' WHERE tenant_id = $1")
-        .bind(tenant.id)
-        .execute(&mut database)
-        .await
-        .unwrap();
+    sqlx::query(
+        "UPDATE broadcast.answers SET created_at = created_at - interval '24 hours' WHERE tenant_id = $1",
+    )
+    .bind(tenant.id)
+    .execute(&mut database)
+    .await
+    .unwrap();
     assert_eq!(ask().await.json()["code"], "file_missing");
 }

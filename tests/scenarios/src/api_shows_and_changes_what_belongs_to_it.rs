@@ -10,8 +10,10 @@ fn code(answer: &testkit::http::Answer) -> (u16, String) {
 /// Imports a file of the plan; the import when it is at its end.
 async fn import(tenant: &Tenant, campaign: i64, file: &str, plan: Plan) -> Value {
     tenant.put(file, plan.write()).await;
-    let call = json!({"file": file, "overrides": {"key_column": "Kundennummer", "bad_rows_max_percent": 100}});
-    let id = tenant.api("POST", &format!("/v1/campaigns/{campaign}/imports"), Some(call)).await.ok()["id"].clone();
+    let call =
+        json!({"file": file, "overrides": {"key_column": "Kundennummer", "bad_rows_max_percent": 100}});
+    let id =
+        tenant.api("POST", &format!("/v1/campaigns/{campaign}/imports"), Some(call)).await.ok()["id"].clone();
     wait::until("the import", async || {
         let import = tenant.api("GET", &format!("/v1/imports/{id}"), None).await.ok();
         (import["state"] == "finished").then_some(import)
@@ -65,18 +67,25 @@ async fn a_template_is_seen_with_a_recipients_row_before_it_is_mailed() {
     let first = tenant.api("POST", &path, None).await.ok();
     assert_eq!((&first["import"], &first["line"]), (&import["id"], &json!(2)));
     assert!(first["subject"].as_str().unwrap().starts_with("Spring for J"), "{first}");
-    assert!(!first["html"].as_str().unwrap().contains(&tenant.stack.collect_url), "links of a preview must not count");
+    assert!(
+        !first["html"].as_str().unwrap().contains(&tenant.stack.collect_url),
+        "links of a preview must not count"
+    );
     assert_eq!(first["links"].as_array().unwrap().len(), 2);
     let third = tenant.api("POST", &path, Some(json!({"line": 4}))).await.ok();
     assert_ne!(third["subject"], first["subject"]);
-    assert_eq!(code(&tenant.api("POST", &path, Some(json!({"line": 1000}))).await), (404, "row_missing".to_owned()));
+    assert_eq!(
+        code(&tenant.api("POST", &path, Some(json!({"line": 1000}))).await),
+        (404, "row_missing".to_owned())
+    );
     let tried = |html: &str| json!({"template": {"from_address": format!("a@{}", tenant.domain), "subject": "x", "html": html}});
     let answer = tenant.api("POST", &path, Some(tried("{{ nonsense }}{{ unsubscribe_url }}"))).await;
     assert_eq!(code(&answer), (422, "template_field".to_owned()));
     let answer = tenant.api("POST", &path, Some(tried("{{ vorname|round }}{{ unsubscribe_url }}"))).await;
     assert_eq!(code(&answer), (422, "template_render".to_owned()));
     assert!(!answer.text().contains("Jürgen"), "{}", answer.text());
-    let shown = tenant.api("POST", &path, Some(tried("<b>{{ vorname }}</b>{{ unsubscribe_url }}"))).await.ok();
+    let shown =
+        tenant.api("POST", &path, Some(tried("<b>{{ vorname }}</b>{{ unsubscribe_url }}"))).await.ok();
     assert!(shown["html"].as_str().unwrap().contains("<b>Jürgen</b>"), "{shown}");
 }
 
@@ -134,20 +143,26 @@ async fn one_person_is_suppressed_found_and_told_of() {
     assert_eq!(tenant.api("POST", "/v1/suppressions/remove", Some(removal.clone())).await.status, 204);
     assert_eq!(check().await["suppressed"], false);
     removal["reason"] = json!("because ann@example.org said so");
-    assert_eq!(code(&tenant.api("POST", "/v1/suppressions/remove", Some(removal)).await), (422, "field_invalid".to_owned()));
+    assert_eq!(
+        code(&tenant.api("POST", "/v1/suppressions/remove", Some(removal)).await),
+        (422, "field_invalid".to_owned())
+    );
     let answer = tenant.api("POST", "/v1/recipients/erasure", Some(person)).await;
     assert_eq!(code(&answer), (501, "not_yet".to_owned()));
 
     // The audit has who did what with which key, and no address.
     let mut database = tenant.superuser().await;
-    let lines: Vec<(String, String, Option<String>, String)> =
-        sqlx::query_as("SELECT actor, action, subject, result FROM broadcast.audit WHERE tenant_id = $1 ORDER BY id")
-            .bind(tenant.id)
-            .fetch_all(&mut database)
-            .await
-            .unwrap();
+    let lines: Vec<(String, String, Option<String>, String)> = sqlx::query_as(
+        "SELECT actor, action, subject, result FROM broadcast.audit WHERE tenant_id = $1 ORDER BY id",
+    )
+    .bind(tenant.id)
+    .fetch_all(&mut database)
+    .await
+    .unwrap();
     let actor = format!("api key {}", &tenant.api_key[3..15]);
-    for action in ["check_suppression", "add_suppression", "access_recipient", "remove_suppression", "show_accounting"] {
+    for action in
+        ["check_suppression", "add_suppression", "access_recipient", "remove_suppression", "show_accounting"]
+    {
         assert!(lines.iter().any(|line| line.0 == actor && line.1 == action), "{action}: {lines:?}");
     }
     assert!(lines.iter().any(|line| line.3 == "done: asked for mails again"), "{lines:?}");
@@ -166,7 +181,10 @@ async fn keys_are_made_bound_rotated_and_ended() {
     let body = json!({"name": "warehouse", "scopes": ["campaigns:read"], "sources": ["192.0.2.0/24"]});
     let made = tenant.api("POST", "/v1/keys", Some(body)).await.ok();
     let (id, old) = (&made["id"], made["key"].as_str().unwrap());
-    assert_eq!((ask(old, "192.0.2.9").await, ask(old, "203.0.113.9").await), ("ok".to_owned(), "key_network".to_owned()));
+    assert_eq!(
+        (ask(old, "192.0.2.9").await, ask(old, "203.0.113.9").await),
+        ("ok".to_owned(), "key_network".to_owned())
+    );
 
     let narrow = tenant.key(&["keys:write"]).await;
     let wide = json!({"name": "x", "scopes": ["campaigns:read"]});
@@ -174,9 +192,13 @@ async fn keys_are_made_bound_rotated_and_ended() {
     assert_eq!(code(&answer), (403, "scope_own".to_owned()));
 
     // Both are valid, then the new one alone.
-    let rotated = tenant.api("POST", &format!("/v1/keys/{id}/rotation"), Some(json!({"overlap_hours": 1}))).await.ok();
+    let rotated =
+        tenant.api("POST", &format!("/v1/keys/{id}/rotation"), Some(json!({"overlap_hours": 1}))).await.ok();
     let new = rotated["key"].as_str().unwrap();
-    assert_eq!((ask(old, "192.0.2.9").await, ask(new, "192.0.2.9").await), ("ok".to_owned(), "ok".to_owned()));
+    assert_eq!(
+        (ask(old, "192.0.2.9").await, ask(new, "192.0.2.9").await),
+        ("ok".to_owned(), "ok".to_owned())
+    );
     let again = tenant.api("POST", &format!("/v1/keys/{id}/rotation"), None).await;
     assert_eq!(code(&again), (409, "key_replaced".to_owned()));
     let mut database = tenant.superuser().await;
@@ -187,7 +209,8 @@ async fn keys_are_made_bound_rotated_and_ended() {
         .await
         .unwrap();
     // A key that was used a moment ago is known for a few seconds.
-    wait::until("the old key's end", async || (ask(old, "192.0.2.9").await == "key_expired").then_some(())).await;
+    wait::until("the old key's end", async || (ask(old, "192.0.2.9").await == "key_expired").then_some(()))
+        .await;
     assert_eq!(ask(new, "192.0.2.9").await, "ok");
 
     let listed = tenant.api("GET", "/v1/keys", None).await.ok();
@@ -196,7 +219,8 @@ async fn keys_are_made_bound_rotated_and_ended() {
     assert!(entry["last_used_at"].is_string() && !listed.to_string().contains(&new[16..]), "{listed}");
 
     assert_eq!(tenant.api("DELETE", &format!("/v1/keys/{}", rotated["id"]), None).await.status, 204);
-    wait::until("the new key's end", async || (ask(new, "192.0.2.9").await == "key_invalid").then_some(())).await;
+    wait::until("the new key's end", async || (ask(new, "192.0.2.9").await == "key_invalid").then_some(()))
+        .await;
 
     let secret = testkit::tenant::admin(
         &stack,
@@ -233,10 +257,14 @@ async fn a_campaign_is_deleted_when_its_owner_asks() {
     assert_eq!(code(&late), (409, "campaign_ended".to_owned()));
     let sweep = json!({"type": "tenant.v1", "tenant": tenant.id, "now": time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap()});
     tenant.aws.send(&stack.deployment.queues["sweep"].url, &sweep.to_string()).await;
-    wait::until("the deletion", async || (tenant.api("GET", &path, None).await.ok()["state"] == "deleted").then_some(())).await;
+    wait::until("the deletion", async || {
+        (tenant.api("GET", &path, None).await.ok()["state"] == "deleted").then_some(())
+    })
+    .await;
     assert_eq!(tenant.stack_schemas(&[campaign]).await, 0);
     let receipts = tenant.api("GET", "/v1/receipts", None).await.ok();
-    let recipients = receipts["items"].as_array().unwrap().iter().find(|receipt| receipt["what"] == "recipients").unwrap();
+    let recipients =
+        receipts["items"].as_array().unwrap().iter().find(|receipt| receipt["what"] == "recipients").unwrap();
     assert_eq!((&recipients["count"], &recipients["rule"]), (&json!(2), &json!("asked for by the customer")));
 }
 
@@ -258,17 +286,27 @@ async fn the_old_import_call_still_works() {
     let body = "<?xml version=\"1.0\"?><importRequest><filePath>/Incoming/list.csv</filePath><properties>\
                 <property name=\"Delimiter\">;</property><property name=\"Encoding\">UTF-8</property></properties></importRequest>";
     let answer = ask("POST", &url, body).await;
-    assert_eq!((answer.status.as_u16(), answer.headers["content-type"].to_str().unwrap()), (202, "application/xml"));
+    assert_eq!(
+        (answer.status.as_u16(), answer.headers["content-type"].to_str().unwrap()),
+        (202, "application/xml")
+    );
     let told = wait::until("the import", async || {
         let answer = ask("GET", &status, "").await.text();
         answer.contains("<status>finished</status>").then_some(answer)
     })
     .await;
-    for element in ["<imported_count>9</imported_count>", "<invalid_count>1</invalid_count>", "<column_count>5</column_count>"] {
+    for element in [
+        "<imported_count>9</imported_count>",
+        "<invalid_count>1</invalid_count>",
+        "<column_count>5</column_count>",
+    ] {
         assert!(told.contains(element), "{told}");
     }
     assert_eq!(ask("POST", &url, "<importRequest/>").await.status, 400);
-    assert_eq!(code(&tenant.api("POST", &format!("/v2/batches/{campaign}/import"), Some(json!({}))).await).0, 415);
+    assert_eq!(
+        code(&tenant.api("POST", &format!("/v2/batches/{campaign}/import"), Some(json!({}))).await).0,
+        415
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -288,18 +326,26 @@ async fn mistakes_are_told_by_their_name() {
         ("application/json", &long, 413, "body_too_large", "3 MiB"),
         ("application/json", &deep, 400, "body_malformed", "16 deep"),
     ] {
-        let answer = tenant.http.send("POST", &url, &[("authorization", &bearer), ("content-type", kind)], body.to_owned()).await;
+        let answer = tenant
+            .http
+            .send("POST", &url, &[("authorization", &bearer), ("content-type", kind)], body.to_owned())
+            .await;
         assert_eq!(code(&answer), (status, expected.to_owned()), "{}", answer.text());
         assert!(answer.json()["detail"].as_str().unwrap().contains(words), "{}", answer.text());
         assert_eq!(answer.headers["content-type"], "application/problem+json");
     }
-    let answer = tenant.call(key, "POST", "/v1/campaigns", &[("idempotency-key", "")], Some(&json!({"name": "x"}))).await;
+    let answer = tenant
+        .call(key, "POST", "/v1/campaigns", &[("idempotency-key", "")], Some(&json!({"name": "x"})))
+        .await;
     assert_eq!(code(&answer), (400, "header_malformed".to_owned()));
     let answer = tenant.api("DELETE", "/v1/campaigns", None).await;
     assert_eq!(code(&answer), (405, "method_unknown".to_owned()));
     assert!(answer.headers["allow"].to_str().unwrap().contains("POST"), "{:?}", answer.headers);
     assert_eq!(code(&tenant.api("GET", "/v1/nonsense", None).await), (404, "not_found".to_owned()));
-    assert_eq!(code(&tenant.api("GET", "/v1/campaigns?offset=1", None).await), (400, "query_malformed".to_owned()));
+    assert_eq!(
+        code(&tenant.api("GET", "/v1/campaigns?offset=1", None).await),
+        (400, "query_malformed".to_owned())
+    );
     let answer = tenant.api("GET", "/v1/campaigns/1", None).await;
     let page = answer.json()["type"].as_str().unwrap().to_owned();
     assert_eq!(tenant.call(None, "GET", &page, &[], None).await.status, 200);

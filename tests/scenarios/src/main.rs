@@ -7,10 +7,10 @@
 )]
 
 mod api_examples_work;
+mod api_is_what_it_says;
 mod api_launches_at_a_time_and_stops;
 mod api_opens_nothing_to_whom_it_does_not_concern;
 mod api_repeats_nothing;
-mod api_is_what_it_says;
 mod api_shows_and_changes_what_belongs_to_it;
 mod bad_file_ends_in_invalids;
 mod broken_uploads_go_on;
@@ -67,8 +67,8 @@ mod two_host_keys_are_served_at_once;
 mod unfinished_uploads_are_limited;
 mod upload_outlives_its_credentials;
 mod webhooks;
-mod webhooks_are_made_over_the_api;
 mod webhooks_are_forgotten_after_a_week;
+mod webhooks_are_made_over_the_api;
 mod webhooks_are_tried_until_they_are_taken;
 mod webhooks_are_verified_by_the_lines_of_their_page;
 mod webhooks_go_to_public_addresses_alone;

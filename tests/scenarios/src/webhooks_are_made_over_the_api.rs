@@ -9,12 +9,13 @@ use crate::webhooks::{master, signed};
 
 /// The secret that signs now, as it stands in the database.
 async fn kept(tenant: &Tenant, id: &Value) -> WebhookSecret {
-    let sealed = sqlx::query_scalar("SELECT secret_sealed FROM broadcast.webhooks WHERE id = $1 AND tenant_id = $2")
-        .bind(id.as_i64())
-        .bind(tenant.id)
-        .fetch_one(&mut tenant.superuser().await)
-        .await
-        .unwrap();
+    let sealed =
+        sqlx::query_scalar("SELECT secret_sealed FROM broadcast.webhooks WHERE id = $1 AND tenant_id = $2")
+            .bind(id.as_i64())
+            .bind(tenant.id)
+            .fetch_one(&mut tenant.superuser().await)
+            .await
+            .unwrap();
     WebhookSecret::open(sealed, &master(tenant).await, TenantId(tenant.id)).unwrap()
 }
 
@@ -29,12 +30,18 @@ async fn from_its_making_to_its_end() {
     assert_eq!(made["secret"], first.text());
     let path = format!("/v1/webhooks/{id}");
     let shown = tenant.api("GET", &path, None).await.ok();
-    assert_eq!((&shown["events"], &shown["enabled"]), (&json!(["import.ended", "launch.ended"]), &json!(true)));
+    assert_eq!(
+        (&shown["events"], &shown["enabled"]),
+        (&json!(["import.ended", "launch.ended"]), &json!(true))
+    );
     assert!(!shown.to_string().contains("whsec_"));
 
     assert_eq!(tenant.api("POST", &format!("{path}/test"), None).await.status, 202);
     let told = wait::until("the test", async || receiver.told().into_iter().next()).await;
-    assert_eq!((&told.json()["type"], &told.json()["data"]), (&json!("webhook.test"), &json!({"webhook": id})));
+    assert_eq!(
+        (&told.json()["type"], &told.json()["data"]),
+        (&json!("webhook.test"), &json!({"webhook": id}))
+    );
     assert_eq!(told.header("webhook-signature"), signed(&first, &told));
     let delivery = wait::until("the delivery", async || {
         let deliveries = tenant.api("GET", &format!("{path}/deliveries"), None).await.ok();
@@ -44,7 +51,8 @@ async fn from_its_making_to_its_end() {
     assert_eq!((&delivery["status"], &delivery["event"]), (&json!(200), &told.json()["id"]));
 
     // Both secrets sign for a while, the new one first.
-    let rotated = tenant.api("POST", &format!("{path}/rotation"), Some(json!({"overlap_hours": 1}))).await.ok();
+    let rotated =
+        tenant.api("POST", &format!("{path}/rotation"), Some(json!({"overlap_hours": 1}))).await.ok();
     let second = kept(&tenant, id).await;
     assert_eq!(rotated["secret"], second.text());
     tenant.api("POST", &format!("{path}/test"), None).await.ok();
@@ -82,7 +90,11 @@ async fn not_at_every_address() {
     ] {
         let body = json!({"url": url, "events": ["export.ready"]});
         let answer = tenant.api("POST", "/v1/webhooks", Some(body)).await;
-        assert_eq!((answer.status.as_u16(), answer.json()["code"].clone()), (422, json!("webhook_url")), "{url}");
+        assert_eq!(
+            (answer.status.as_u16(), answer.json()["code"].clone()),
+            (422, json!("webhook_url")),
+            "{url}"
+        );
     }
     let body = json!({"url": "https://hooks.example/", "events": ["everything"]});
     assert_eq!(tenant.api("POST", "/v1/webhooks", Some(body)).await.json()["code"], "field_invalid");

@@ -13,9 +13,7 @@ use super::{
     packet::{done, version},
     refusal::Refusal,
 };
-use crate::{
-    gateway::Gateway, login::Tenant, partial::TenantPartials, path::canonical, standing::Standing,
-};
+use crate::{gateway::Gateway, login::Tenant, partial::TenantPartials, path::canonical, standing::Standing};
 
 /// Sizes that are remembered: a client asks, and then opens.
 const TOLD_MAX: usize = 64;
