@@ -73,10 +73,7 @@ impl Caller {
         let Some(once) = &self.once else { return Ok(Begun::New(tx)) };
         match once.claim(&mut tx, &api.master, self.now).await? {
             Claim::New => Ok(Begun::New(tx)),
-            Claim::Done(answer) => {
-                self.noted.store(false, Ordering::Relaxed);
-                Ok(Begun::Done(answer.into_response()))
-            }
+            Claim::Done(answer) => Ok(Begun::Done(answer.into_response())),
         }
     }
 

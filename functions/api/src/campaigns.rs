@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, response::Response};
-use contract::TenantId;
 use fault::{Code, Notice};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::FromRow;
+use sqlx::{FromRow, PgConnection};
 use store::{CreateCampaignError, StoreError, TenantTx};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -61,20 +60,14 @@ const SELECT: &str =
 
 impl Campaign {
     /// Loads one of the tenant's.
-    pub(crate) async fn load(tx: &mut TenantTx, id: i64) -> Result<Self, ApiError> {
-        Self::load_with(tx, id, "").await
+    pub(crate) async fn load(db: &mut PgConnection, id: i64) -> Result<Self, ApiError> {
+        Self::load_with(db, id, "").await
     }
 
-    /// The same by itself.
-    pub(crate) async fn read(api: &Api, tenant: TenantId, id: i64) -> Result<Self, ApiError> {
-        let found = api.store.read(tenant, &format!("{SELECT} WHERE id = $1"), &[Some(id)]).await?;
-        found.into_iter().next().ok_or_else(|| Code::NotFound.into())
-    }
-
-    async fn load_with(tx: &mut TenantTx, id: i64, lock: &'static str) -> Result<Self, ApiError> {
+    async fn load_with(db: &mut PgConnection, id: i64, lock: &'static str) -> Result<Self, ApiError> {
         sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1{lock}")))
             .bind(id)
-            .fetch_optional(&mut **tx)
+            .fetch_optional(db)
             .await?
             .ok_or_else(|| Code::NotFound.into())
     }
@@ -147,9 +140,14 @@ pub(crate) async fn list(
     caller: Caller,
     page: Page,
 ) -> Result<Json<Listing<Campaign>>, ApiError> {
+    let mut reading = api.readers.of(caller.tenant).await?;
     let statement = format!("{SELECT} WHERE $1 IS NULL OR id < $1 ORDER BY id DESC LIMIT $2");
-    let items: Vec<Campaign> =
-        api.store.read(caller.tenant, &statement, &[page.after, Some(page.limit())]).await?;
+    let items: Vec<Campaign> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
+        .bind(page.after)
+        .bind(page.limit())
+        .fetch_all(&mut *reading)
+        .await?;
+    reading.done();
     let next = page.next(&items, |campaign| campaign.id);
     Ok(Json(Listing { items, next }))
 }
@@ -164,7 +162,10 @@ pub(crate) async fn show(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Answer, ApiError> {
-    Campaign::read(&api, caller.tenant, id).await?.answer()
+    let mut reading = api.readers.of(caller.tenant).await?;
+    let campaign = Campaign::load(&mut reading, id).await?;
+    reading.done();
+    campaign.answer()
 }
 
 /// Rename a campaign

@@ -7,7 +7,7 @@ use contract::{Folder, ImportCall, ImportId, ImportMessage, Profile};
 use exchange::Meta;
 use fault::{Code, Notice};
 use serde::{Deserialize, Serialize};
-use sqlx::FromRow;
+use sqlx::{FromRow, PgConnection};
 use store::TenantTx;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -101,10 +101,10 @@ const SELECT: &str =
 
 impl Import {
     /// Loads one of the tenant's.
-    pub(crate) async fn load(tx: &mut TenantTx, id: i64) -> Result<Self, ApiError> {
+    pub(crate) async fn load(db: &mut PgConnection, id: i64) -> Result<Self, ApiError> {
         let import = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1")))
             .bind(id)
-            .fetch_optional(&mut **tx)
+            .fetch_optional(db)
             .await?;
         import.ok_or_else(|| Code::NotFound.into())
     }
@@ -279,11 +279,17 @@ pub(crate) async fn list(
 ) -> Result<Json<Listing<Import>>, ApiError> {
     let statement =
         format!("{SELECT} WHERE campaign_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3");
-    let numbers = [Some(campaign), page.after, Some(page.limit())];
-    let items: Vec<Import> = api.store.read(caller.tenant, &statement, &numbers).await?;
+    let mut reading = api.readers.of(caller.tenant).await?;
+    let items: Vec<Import> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
+        .bind(campaign)
+        .bind(page.after)
+        .bind(page.limit())
+        .fetch_all(&mut *reading)
+        .await?;
     if items.is_empty() {
-        Campaign::read(&api, caller.tenant, campaign).await?;
+        Campaign::load(&mut reading, campaign).await?;
     }
+    reading.done();
     let next = page.next(&items, |import| import.id);
     Ok(Json(Listing { items, next }))
 }
@@ -300,8 +306,10 @@ pub(crate) async fn show(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<Import>, ApiError> {
-    let found = api.store.read(caller.tenant, &format!("{SELECT} WHERE id = $1"), &[Some(id)]).await?;
-    found.into_iter().next().map(Json).ok_or_else(|| Code::NotFound.into())
+    let mut reading = api.readers.of(caller.tenant).await?;
+    let import = Import::load(&mut reading, id).await?;
+    reading.done();
+    Ok(Json(import))
 }
 
 #[cfg(test)]

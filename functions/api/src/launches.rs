@@ -157,11 +157,17 @@ pub(crate) async fn list(
     let statement = format!(
         "{SELECT} WHERE l.campaign_id = $1 AND ($2 IS NULL OR l.id < $2) ORDER BY l.id DESC LIMIT $3"
     );
-    let numbers = [Some(campaign), page.after, Some(page.limit())];
-    let items: Vec<Launch> = api.store.read(caller.tenant, &statement, &numbers).await?;
+    let mut reading = api.readers.of(caller.tenant).await?;
+    let items: Vec<Launch> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
+        .bind(campaign)
+        .bind(page.after)
+        .bind(page.limit())
+        .fetch_all(&mut *reading)
+        .await?;
     if items.is_empty() {
-        Campaign::read(&api, caller.tenant, campaign).await?;
+        Campaign::load(&mut reading, campaign).await?;
     }
+    reading.done();
     let next = page.next(&items, |launch| launch.id);
     Ok(Json(Listing { items, next }))
 }
@@ -176,8 +182,10 @@ pub(crate) async fn show(
     caller: Caller,
     Id(id): Id,
 ) -> Result<Json<Launch>, ApiError> {
-    let mut tx = api.store.tenant(caller.tenant).await?;
-    load(&mut tx, id).await.map(Json)
+    let mut reading = api.readers.of(caller.tenant).await?;
+    let launch = load(&mut reading, id).await?;
+    reading.done();
+    Ok(Json(launch))
 }
 
 async fn load(db: &mut PgConnection, id: i64) -> Result<Launch, ApiError> {

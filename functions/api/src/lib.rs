@@ -45,7 +45,7 @@ use exchange::Exchange;
 use fault::Code;
 use runtime::{Clients, Config};
 use serde_json::Value;
-use store::{Store, audit::Journal};
+use store::{Readers, Store, audit::Journal};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -59,6 +59,8 @@ const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 pub struct Api {
     /// As `broadcast_app`.
     store: Store,
+    /// The same, for looking.
+    readers: Readers,
     /// Tenants' files.
     exchange: Exchange,
     /// Queues.
@@ -82,8 +84,8 @@ impl Api {
         let clients = Clients::new(config).await;
         let store = Store::connect(config.database_url()?)?;
         let journal = Arc::new(Journal::new());
-        let (lines, pool) = (journal.clone(), store.pool().clone());
-        tokio::spawn(async move { lines.run(&pool).await });
+        let (lines, table) = (journal.clone(), Store::connect_unsynchronised(config.database_url()?)?);
+        tokio::spawn(async move { lines.run(table.pool()).await });
         Ok(Self {
             exchange: Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
             master: clients.master_key(config.master_key_secret()?).await?,
@@ -94,6 +96,7 @@ impl Api {
             webhook_networks: config.webhook_networks()?,
             keyring: Keyring::default(),
             operations: Operations::read(&description()),
+            readers: Readers::connect(config.database_url()?)?,
             store,
             clients,
             journal,

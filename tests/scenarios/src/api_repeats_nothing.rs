@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 use testkit::{Stack, Tenant, csv::Plan, http::Answer, unique, wait};
 use tokio::task::JoinSet;
 
+use crate::everything_is_deleted_on_time::sweep;
+
 /// As many as a client's retries gone wild.
 const AT_ONCE: usize = 50;
 
@@ -132,4 +134,15 @@ async fn what_failed_may_be_sent_again() {
     .await
     .unwrap();
     assert_eq!(ask().await.json()["code"], "file_missing");
+    // And sweep forgets it.
+    wait::until("the answer to be forgotten", async || {
+        sweep(&tenant, time::OffsetDateTime::now_utc()).await;
+        let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM broadcast.answers WHERE tenant_id = $1")
+            .bind(tenant.id)
+            .fetch_one(&mut database)
+            .await
+            .unwrap();
+        (kept == 0).then_some(())
+    })
+    .await;
 }

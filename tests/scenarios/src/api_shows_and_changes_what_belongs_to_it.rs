@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 use testkit::{Stack, Tenant, csv::Plan, wait};
 
+use crate::everything_is_deleted_on_time::sweep;
+
 fn code(answer: &testkit::http::Answer) -> (u16, String) {
     (answer.status.as_u16(), answer.json()["code"].as_str().unwrap_or_default().to_owned())
 }
@@ -255,9 +257,8 @@ async fn a_campaign_is_deleted_when_its_owner_asks() {
     assert_eq!(tenant.api("POST", &deletion, None).await.status, 202);
     let late = tenant.api("POST", &format!("{path}/launches"), None).await;
     assert_eq!(code(&late), (409, "campaign_ended".to_owned()));
-    let sweep = json!({"type": "tenant.v1", "tenant": tenant.id, "now": time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap()});
-    tenant.aws.send(&stack.deployment.queues["sweep"].url, &sweep.to_string()).await;
     wait::until("the deletion", async || {
+        sweep(&tenant, time::OffsetDateTime::now_utc()).await;
         (tenant.api("GET", &path, None).await.ok()["state"] == "deleted").then_some(())
     })
     .await;
