@@ -81,11 +81,11 @@ pub(crate) fn complete(handlers: &OpenApi) -> Value {
     document["servers"] = json!([{"url": "/"}]);
     document["tags"] =
         TAGS.iter().map(|(name, description)| json!({"name": name, "description": description})).collect();
-    let scopes: String = Scope::ALL.iter().map(|scope| format!("\n- `{scope}`")).collect();
+    let scopes: Vec<_> = Scope::ALL.iter().map(|scope| format!("\n- `{scope}`")).collect();
     document["components"]["securitySchemes"] = json!({"key": {
         "type": "http",
         "scheme": "bearer",
-        "description": format!("An API key, `bk_...`. It names the account, and has scopes of these:{scopes}"),
+        "description": format!("An API key, `bk_...`. It names the account, and has scopes of these:{}", scopes.concat()),
     }});
     document["components"]["headers"] = json!({
         "RateLimit": {"description": "How many requests the key has left, and for how many seconds.", "schema": {"type": "string"},
@@ -227,7 +227,7 @@ fn problem_responses<'c>(codes: impl Iterator<Item = &'c str>) -> BTreeMap<Strin
             .iter()
             .map(|code| format!("- [`{code}`](/docs/problems/{code}): {}\n", Notice::new(*code).words()));
         json!({
-            "description": lines.collect::<String>(),
+            "description": lines.collect::<Vec<_>>().concat(),
             "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
         })
     };

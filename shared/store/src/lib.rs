@@ -38,7 +38,11 @@ pub use webhook::announce;
 use std::time::Duration;
 
 use contract::{CampaignId, TenantId};
-use sqlx::{Connection, PgPool, migrate::Migrator, postgres::{PgConnectOptions, PgPoolOptions}};
+use sqlx::{
+    Connection, PgPool,
+    migrate::Migrator,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 

@@ -198,7 +198,7 @@ async fn what_is_anothers_looks_like_what_is_not() {
     }
     let keys = owner.api("GET", "/v1/keys", None).await.ok();
     assert!(
-        keys["items"].as_array().unwrap().iter().any(|key| key["id"].to_string() == things["keys"]),
+        keys["items"].as_array().unwrap().iter().any(|key| key["id"].as_i64() == things["keys"].parse().ok()),
         "{keys}"
     );
     // Nor does what it names in bodies reach across: files, addresses.
