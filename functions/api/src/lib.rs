@@ -43,7 +43,7 @@ use access::{MasterKey, Network};
 use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state, routing::get};
 use exchange::Exchange;
 use fault::Code;
-use runtime::{Clients, Config};
+use runtime::{Clients, Config, dns::NameServers};
 use serde_json::Value;
 use store::{Readers, Store, audit::Journal};
 use utoipa::openapi::OpenApi;
@@ -73,6 +73,8 @@ pub struct Api {
     notify_queue: String,
     /// To which webhooks may go although they are private.
     webhook_networks: Vec<Network>,
+    /// Know what of sender domains is published.
+    name_servers: NameServers,
     keyring: Keyring,
     journal: Arc<Journal>,
     operations: Operations,
@@ -94,6 +96,7 @@ impl Api {
             export_queue: config.export_queue_url()?.to_owned(),
             notify_queue: config.notify_queue_url()?.to_owned(),
             webhook_networks: config.webhook_networks()?,
+            name_servers: NameServers::new(config.dns_server()?),
             keyring: Keyring::default(),
             operations: Operations::read(&description()),
             readers: Readers::connect(config.database_url()?)?,

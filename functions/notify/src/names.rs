@@ -1,69 +1,31 @@
 //! Asks name servers where a receiver is, at each attempt anew: nothing is kept, so nobody can be led elsewhere than was judged.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::net::{IpAddr, SocketAddr};
 
-use hickory_resolver::{
-    TokioResolver,
-    config::{ConnectionConfig, LookupIpStrategy, NameServerConfig, ResolveHosts, ResolverConfig},
-    net::{NetError, runtime::TokioRuntimeProvider},
-    proto::rr::Name,
-};
-
-/// For one packet's answer; each is sent twice at most.
-const PACKET_TIMEOUT: Duration = Duration::from_secs(2);
-const RETRIES: usize = 1;
+use runtime::dns::{NameServers, RData, RecordType};
 
 /// The name servers.
-pub struct Names {
-    /// None where the system names no server, and none is given.
-    resolver: Option<TokioResolver>,
-}
+pub struct Names(NameServers);
 
 impl Names {
-    /// Asks the given server, or those that the system names.
+    /// Asks the given server, or those that the system names. Where there is none, webhooks reach receivers that are named by their
+    /// address alone.
     pub fn new(server: Option<SocketAddr>) -> Self {
-        let resolver = resolver(server).ok();
-        if resolver.is_none() {
-            tracing::warn!(
-                "no name server is known: webhooks reach receivers that are named by their address alone"
-            );
-        }
-        Self { resolver }
+        Self(NameServers::new(server))
     }
 
     /// All addresses of a name, of both kinds; none where nobody answers.
     pub async fn addresses(&self, name: &str) -> Vec<IpAddr> {
-        let (Some(resolver), Ok(mut name)) = (&self.resolver, Name::from_ascii(name)) else {
-            return Vec::new();
+        let address = |data: &RData| match data {
+            RData::A(address) => Some(IpAddr::V4(address.0)),
+            RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+            _ => None,
         };
-        // Nothing is appended from the system's search list.
-        name.set_fqdn(true);
-        resolver.lookup_ip(name).await.map_or_else(|_| Vec::new(), |found| found.iter().collect())
+        let ask = |kind| self.0.ask(name, kind, address);
+        let (four, six) = tokio::join!(ask(RecordType::A), ask(RecordType::AAAA));
+        // Functions on AWS mostly have IPv4 alone: those addresses are tried first.
+        let mut addresses = four.reply.into_records();
+        addresses.extend(six.reply.into_records());
+        addresses
     }
-}
-
-fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
-    let mut builder = match server {
-        None => TokioResolver::builder_tokio()?,
-        Some(server) => {
-            let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-                connection.port = server.port();
-                connection
-            });
-            let server = NameServerConfig::new(server.ip(), true, connections.into());
-            let config = ResolverConfig::from_name_servers(vec![server]);
-            TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
-        }
-    };
-    let options = builder.options_mut();
-    options.timeout = PACKET_TIMEOUT;
-    options.attempts = RETRIES;
-    options.use_hosts_file = ResolveHosts::Never;
-    // Functions on AWS mostly have IPv4 alone: those addresses are tried first.
-    options.ip_strategy = LookupIpStrategy::Ipv4AndIpv6;
-    options.cache_size = 0;
-    builder.build()
 }

@@ -1,4 +1,4 @@
-//! What every `main.rs` calls: configuration, telemetry, AWS clients and the loops that serve events.
+//! What every `main.rs` calls: configuration, telemetry, AWS clients, name servers and the loops that serve events.
 //!
 //! Owns the edge of the process: the environment, the log, the Lambda runtime, the shapes of SQS and schedule events. It reads the
 //! clock; everything behind it takes `now`. It never sees a tenant's data, SQL or a template. Errors are logged here and nowhere else.
@@ -7,6 +7,7 @@
 mod clients;
 mod command;
 mod config;
+pub mod dns;
 mod event;
 mod http;
 mod queue;

@@ -53,6 +53,7 @@ mod removed_key_ends_its_sessions;
 mod same_list_twice_is_refused;
 mod scp_copies_both_ways;
 mod scp_stores_whole_files_alone;
+mod sender_domains_tell_what_their_dns_lacks;
 mod session_policy_opens_one_tenant_alone;
 mod sessions_race_for_a_name;
 mod sftp_of_openssh_does_what_a_customer_types;

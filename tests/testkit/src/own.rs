@@ -21,3 +21,8 @@ pub fn deploy_with(main: &Stack, name: &str, functions: &[&str], variables: &[(&
     let deployment = localstack::deploy(main, &unique(name), &deploy).unwrap();
     Stack { deployment, ..main.clone() }
 }
+
+/// The `Host` by which [`Stack::endpoint`] knows a function of a deployment: the proxy's ports are the main deployment's.
+pub fn host<'a>(stack: &'a Stack, function: &str) -> &'a str {
+    stack.deployment.urls[function].trim_start_matches("http://").trim_end_matches('/')
+}

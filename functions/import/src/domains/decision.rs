@@ -1,19 +1,8 @@
 //! What the answers of the DNS mean for mail. Pure.
 
-use crate::reading::gate::Verdict;
+use runtime::dns::Reply;
 
-/// What a question for the records of one kind brought.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reply<R> {
-    /// Some.
-    Records(Vec<R>),
-    /// The domain exists and has none of this kind.
-    NoRecords,
-    /// The domain does not exist.
-    NoDomain,
-    /// No answer, or one that says nothing about the domain.
-    Failed,
-}
+use crate::reading::gate::Verdict;
 
 /// One mail exchange.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
