@@ -39,7 +39,7 @@ pub(crate) struct DnsRecord {
     kind: String,
     value: String,
     /// Whether it stands there. Only where one domain is shown: lists do not ask.
-    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = RecordState, required = false)]
     state: Option<RecordState>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct DnsRecord {
 /// What name servers say of a record now: `published`, the name has a record with this value; `different`, it has records of this type, and
 /// none with this value; `missing`, it has none; `unknown`, they did not answer in time. Answers may be as old as the zone's owner lets
 /// name servers keep them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum RecordState {
     Published,
@@ -162,5 +162,10 @@ mod tests {
         assert_eq!(serde_json::to_value(&record).unwrap(), stored);
         record.state = Some(RecordState::Missing);
         assert_eq!(serde_json::to_value(&record).unwrap()["state"], "missing");
+        let described = &crate::description()["components"]["schemas"];
+        assert_eq!(described["RecordState"]["enum"], json!(["published", "different", "missing", "unknown"]));
+        let record = &described["DnsRecord"];
+        assert!(record["properties"]["state"].is_object(), "{record}");
+        assert_eq!(record["required"], json!(["name", "type", "value"]));
     }
 }

@@ -133,16 +133,14 @@ fn resolver(server: Option<SocketAddr>) -> Result<TokioResolver, NetError> {
 
 #[cfg(test)]
 mod tests {
-    use std::net::UdpSocket;
-
     use super::*;
 
     #[tokio::test]
-    async fn where_nobody_answers_a_question_fails() {
-        let left = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        let servers = NameServers::new(Some(left));
+    async fn where_nobody_can_be_asked_a_question_fails() {
+        let servers = NameServers::new(Some(SocketAddr::from(([127, 0, 0, 1], 53))));
         assert!(servers.are_known());
-        for name in ["example.org", "no..name", &"a".repeat(64)] {
+        // No names: they are sent to nobody.
+        for name in ["no..name", &"a".repeat(64)] {
             let answer = servers.ask(name, RecordType::TXT, |data| Some(data.clone())).await;
             assert_eq!(answer, Answer::FAILED, "{name}");
         }
