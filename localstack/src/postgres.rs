@@ -165,7 +165,7 @@ pub async fn start(state: &Path, port: u16, log: &Path) -> Result<(Process, Serv
 const SETTINGS: [&str; 10] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
-    "max_connections=200",
+    "max_connections=400",
     "shared_buffers=256MB",
     "max_wal_size=4GB",
     // Thousands of campaign schemas in one dump or drop.

@@ -45,7 +45,10 @@ use exchange::Exchange;
 use fault::Code;
 use runtime::{Clients, Config, dns::NameServers};
 use serde_json::Value;
-use store::{Readers, Store, audit::Journal};
+use store::{
+    Readers, Store,
+    audit::{Journal, Unsynchronised},
+};
 use utoipa::openapi::OpenApi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -86,8 +89,8 @@ impl Api {
         let clients = Clients::new(config).await;
         let store = Store::connect(config.database_url()?)?;
         let journal = Arc::new(Journal::new());
-        let (lines, table) = (journal.clone(), Store::connect_unsynchronised(config.database_url()?)?);
-        tokio::spawn(async move { lines.run(table.pool()).await });
+        let (lines, table) = (journal.clone(), Unsynchronised(store.pool().clone()));
+        tokio::spawn(async move { lines.run(&table).await });
         Ok(Self {
             exchange: Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
             master: clients.master_key(config.master_key_secret()?).await?,

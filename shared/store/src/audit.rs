@@ -11,7 +11,7 @@ use sqlx::PgPool;
 
 use crate::StoreError;
 
-pub use journal::Journal;
+pub use journal::{Journal, Unsynchronised};
 
 /// One line of `broadcast.audit`.
 pub struct Line<'a> {

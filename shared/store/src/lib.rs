@@ -38,11 +38,7 @@ pub use webhook::announce;
 use std::time::Duration;
 
 use contract::{CampaignId, TenantId};
-use sqlx::{
-    Connection, PgPool,
-    migrate::Migrator,
-    postgres::{PgConnectOptions, PgPoolOptions},
-};
+use sqlx::{Connection, PgPool, migrate::Migrator, postgres::PgPoolOptions};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("./migrations");
 
@@ -84,13 +80,6 @@ impl Store {
             })
         });
         Ok(Self { pool: options.connect_lazy(url)? })
-    }
-
-    /// One connection whose commits do not wait for the disk: what they wrote is there for everybody at once, and lost when the server's host
-    /// dies within half a second. For the audit of what changes nothing.
-    pub fn connect_unsynchronised(url: &str) -> Result<Self, StoreError> {
-        let options = url.parse::<PgConnectOptions>()?.options([("synchronous_commit", "off")]);
-        Ok(Self { pool: pool_options(1).connect_lazy_with(options) })
     }
 
     /// The login role itself, for the few reads over all tenants that the migrations grant to it.

@@ -178,15 +178,31 @@ fn is_about_values(sqlstate: Option<&str>) -> bool {
 
 impl Table for PgPool {
     async fn insert(&self, entries: &[Entry]) -> Result<(), sqlx::Error> {
-        fn column<'a, T>(entries: &'a [Entry], of: impl Fn(&'a Entry) -> T) -> Vec<T> {
-            entries.iter().map(of).collect()
-        }
-        // Numbers are given in the order of the rows.
-        sqlx::query(
+        insert(self, entries, true).await
+    }
+}
+
+/// Lines whose commit does not wait for the disk: they are there for everybody at once, and lost when the server's host dies within half a
+/// second. For what changes nothing.
+pub struct Unsynchronised(pub PgPool);
+
+impl Table for Unsynchronised {
+    async fn insert(&self, entries: &[Entry]) -> Result<(), sqlx::Error> {
+        insert(&self.0, entries, false).await
+    }
+}
+
+async fn insert(pool: &PgPool, entries: &[Entry], synchronised: bool) -> Result<(), sqlx::Error> {
+    fn column<'a, T>(entries: &'a [Entry], of: impl Fn(&'a Entry) -> T) -> Vec<T> {
+        entries.iter().map(of).collect()
+    }
+    // Numbers are given in the order of the rows. How the transaction commits is asked at its end, so a statement can say it for itself.
+    sqlx::query(
         "INSERT INTO broadcast.audit (at, tenant_id, actor, action, subject, source, bytes, result)
          SELECT at, tenant_id, actor, action, subject, source, bytes, result
          FROM unnest($1::timestamptz[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[])
-              WITH ORDINALITY AS line (at, tenant_id, actor, action, subject, source, bytes, result, number)
+              WITH ORDINALITY AS line (at, tenant_id, actor, action, subject, source, bytes, result, number),
+              (SELECT CASE WHEN NOT $9 THEN set_config('synchronous_commit', 'off', true) END OFFSET 0) AS commits
          ORDER BY number",
     )
     .bind(column(entries, |entry| entry.at))
@@ -197,10 +213,10 @@ impl Table for PgPool {
     .bind(column(entries, |entry| entry.source.as_deref()))
     .bind(column(entries, |entry| entry.bytes))
     .bind(column(entries, |entry| entry.result.as_str()))
-    .execute(self)
+    .bind(synchronised)
+    .execute(pool)
     .await?;
-        Ok(())
-    }
+    Ok(())
 }
 
 #[cfg(test)]
