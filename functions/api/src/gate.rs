@@ -28,6 +28,8 @@ use crate::{
 
 /// How long an answer waits for its line in the audit. The line is written all the same when the database answers again.
 const AUDIT_WAIT: Duration = Duration::from_secs(2);
+/// The result of a request that was not refused.
+const DONE: &str = "done";
 /// A key's limit as `RateLimit-Policy` names it, and how long its window is (draft-ietf-httpapi-ratelimit-headers).
 const RATE_WINDOW_SECONDS: u32 = 60;
 
@@ -52,8 +54,9 @@ pub(crate) async fn gate(
         Ok(request) => next.run(request).await,
         Err(error) => error.into_response(),
     };
-    if !caller.noted.load(Ordering::Relaxed) {
-        let (subject, result) = (subject(&params, &response), result(&response));
+    let (subject, result) = (subject(&params, &response), result(&response));
+    // What was noted and failed afterwards may have gone with its transaction.
+    if result != DONE || !caller.noted.load(Ordering::Relaxed) {
         write(&api, &caller, subject.as_deref(), result).await;
     }
     rated(response, rate)
@@ -88,6 +91,7 @@ async fn authenticate(
                 let action = &operation.id;
                 let (tenant, actor, result) = (Some(key.tenant), &actor(&key), notice.code.slug());
                 api.journal.push(&Line { tenant, actor, action, subject: None, source, bytes: None, result });
+                settle(api).await;
             }
             let response = ApiError::from(notice).into_response();
             Err(match rate {
@@ -129,9 +133,9 @@ fn subject(params: &RawPathParams, response: &Response) -> Option<String> {
     made.or_else(|| Some(named()).filter(|named| !named.is_empty()))
 }
 
-/// `done`, or the code of the problem.
+/// [`DONE`], or the code of the problem.
 fn result(response: &Response) -> &'static str {
-    response.extensions().get::<Code>().map_or("done", |code| code.slug())
+    response.extensions().get::<Code>().map_or(DONE, |code| code.slug())
 }
 
 /// Puts the line into the audit and waits until it stands there, together with those of other requests.
@@ -145,6 +149,11 @@ async fn write(api: &Api, caller: &Caller, subject: Option<&str>, result: &str) 
         bytes: None,
         result,
     });
+    settle(api).await;
+}
+
+/// Waits for the lines that came so far, as long as the database answers.
+async fn settle(api: &Api) {
     if tokio::time::timeout(AUDIT_WAIT, api.journal.settled()).await.is_err() {
         tracing::warn!(lines = api.journal.unwritten(), "lines of the audit are not written yet");
     }

@@ -106,7 +106,8 @@ pub(crate) struct Told {
     attempts: i32,
     /// The receiver's last HTTP status.
     status: Option<i32>,
-    /// What was wrong with the last attempt: `dns`, `refused_address`, `connect`, `tls`, `timeout`, `protocol`, `redirect`, `status`, `gone`, `url`.
+    /// What was wrong with the last attempt: `dns`, `refused_address`, `connect`, `tls`, `timeout`, `protocol`, `redirect`, `status`,
+    /// `gone`, `disabled`, `url`, or `secret`, which is ours.
     problem: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
