@@ -8,7 +8,7 @@ use fault::{Code, Notice};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use store::TenantTx;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use utoipa::ToSchema;
 
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     answer::{Answer, Listing},
     caller::{Begun, Caller},
     request::{Document, Id, MaybeDocument, invalid},
+    rotation::Rotation,
 };
 
 /// Of one account. Each system of a customer has one or two.
@@ -24,9 +25,6 @@ const KEYS_MAX: i64 = 100;
 const NAME_CHARS_MAX: usize = 100;
 /// As the database checks it.
 const SOURCES_MAX: usize = 32;
-/// How long the old key goes on after a rotation, unless the request says otherwise; and the longest that it may say.
-const OVERLAP_HOURS: i64 = 24;
-const OVERLAP_HOURS_MAX: i64 = 720;
 
 /// A key to be made.
 #[derive(Deserialize, ToSchema)]
@@ -45,15 +43,6 @@ pub(crate) struct NewKey {
     #[serde(default)]
     #[schema(max_items = 32)]
     sources: Vec<String>,
-}
-
-/// How a key is rotated.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct Rotation {
-    /// How long both keys are valid; 24 when absent.
-    #[schema(minimum = 0, maximum = 720)]
-    overlap_hours: Option<i64>,
 }
 
 /// A new key.
@@ -237,10 +226,7 @@ pub(crate) async fn rotate(
     Id(id): Id,
     MaybeDocument(rotation): MaybeDocument<Rotation>,
 ) -> Result<Response, ApiError> {
-    let hours = rotation.overlap_hours.unwrap_or(OVERLAP_HOURS);
-    if !(0..=OVERLAP_HOURS_MAX).contains(&hours) {
-        return Err(invalid("overlap_hours", format!("0 to {OVERLAP_HOURS_MAX} are possible")));
-    }
+    let until = rotation.until(caller.now)?;
     let mut tx = match caller.begin(&api).await? {
         Begun::New(tx) => tx,
         Begun::Done(answer) => return Ok(answer),
@@ -277,7 +263,7 @@ pub(crate) async fn rotate(
     )
     .bind(id)
     .bind(new)
-    .bind(caller.now + Duration::hours(hours))
+    .bind(until)
     .execute(&mut *tx)
     .await?;
     made(&api, &caller, tx, new, key).await

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, response::Response};
+use contract::CampaignId;
 use fault::{Code, Notice};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
-use store::{CreateCampaignError, StoreError, TenantTx};
+use store::{CampaignTx, CreateCampaignError, StoreError, TenantTx};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -81,6 +82,14 @@ impl Campaign {
     fn answer(&self) -> Result<Answer, ApiError> {
         Ok(Answer::ok(self)?.of_version(self.version))
     }
+}
+
+/// Goes on in a campaign's schema, as long as there is one.
+pub(crate) async fn enter(tx: TenantTx, id: CampaignId) -> Result<CampaignTx, ApiError> {
+    tx.enter(id).await.map_err(|error| match error {
+        StoreError::NoCampaign => Code::CampaignEnded.into(),
+        error => error.into(),
+    })
 }
 
 /// Make a campaign

@@ -11,7 +11,7 @@ use contract::{CampaignId, GenerateMessage, LaunchId};
 use fault::{Code, Notice};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection};
-use store::{LaunchChange, Scheduled, StoreError, TenantTx};
+use store::{LaunchChange, Scheduled, TenantTx};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::ToSchema;
 
@@ -19,7 +19,7 @@ use crate::{
     Api, ApiError,
     answer::{Answer, Listing},
     caller::{Begun, Caller},
-    campaigns::Campaign,
+    campaigns::{Campaign, enter},
     imports::Begin,
     request::{Document, Id, MaybeDocument, Page, invalid},
 };
@@ -254,10 +254,7 @@ async fn change(api: &Api, caller: &Caller, id: i64, wish: Wish) -> Result<Respo
         Begun::Done(answer) => return Ok(answer),
     };
     let campaign = CampaignId(load(&mut tx, id).await?.campaign_id);
-    let mut tx = tx.enter(campaign).await.map_err(|error| match error {
-        StoreError::NoCampaign => ApiError::from(Code::CampaignEnded),
-        error => error.into(),
-    })?;
+    let mut tx = enter(tx, campaign).await?;
     let launch = LaunchId(id);
     let changed = match wish {
         Wish::Pause => store::pause_launch(&mut tx, launch, caller.now).await?,

@@ -31,6 +31,7 @@ mod profiles;
 mod recipients;
 mod reports;
 mod request;
+mod rotation;
 mod suppressions;
 mod templates;
 mod webhooks;

@@ -8,13 +8,13 @@ use fault::{Code, Notice};
 use mail::{AddressKey, Compiled, Links};
 use serde::{Deserialize, Serialize};
 use sqlx::{AssertSqlSafe, Row};
-use store::{CampaignTx, StoreError, fields};
+use store::{CampaignTx, fields};
 use utoipa::ToSchema;
 
 use crate::{
     Api, ApiError,
     caller::Caller,
-    campaigns::Campaign,
+    campaigns::{Campaign, enter},
     request::{Id, MaybeDocument, object},
     templates::{Content, Link, compile, links, newest, sender_domain},
 };
@@ -79,10 +79,7 @@ pub(crate) async fn preview(
         Some(content) => content,
         None => newest(&mut tx, id).await?.ok_or(Code::TemplateMissing)?.1,
     };
-    let mut tx = tx.enter(CampaignId(id)).await.map_err(|error| match error {
-        StoreError::NoCampaign => ApiError::from(Code::CampaignEnded),
-        error => error.into(),
-    })?;
+    let mut tx = enter(tx, CampaignId(id)).await?;
     let (import, header) = find_import(&mut tx, call.import).await?;
     let recipient = find_recipient(&mut tx, import, &header, call.line).await?;
     drop(tx);

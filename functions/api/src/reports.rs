@@ -4,15 +4,19 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
 use contract::CampaignId;
-use fault::Code;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::FromRow;
-use store::{CampaignTx, StoreError};
+use store::CampaignTx;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
-use crate::{Api, ApiError, caller::Caller, campaigns::Campaign, request::Id};
+use crate::{
+    Api, ApiError,
+    caller::Caller,
+    campaigns::{Campaign, enter},
+    request::Id,
+};
 
 /// Hours of a report: two weeks. What comes later is in the sums.
 const HOURS_MAX: i64 = 336;
@@ -60,15 +64,8 @@ pub(crate) async fn accounting(
     if let Some(totals) = campaign.totals {
         return Ok(Json(totals));
     }
-    let mut tx = enter(tx.enter(CampaignId(id)).await)?;
+    let mut tx = enter(tx, CampaignId(id)).await?;
     Ok(Json(json!(tx.accounting().await?)))
-}
-
-fn enter(entered: Result<CampaignTx, StoreError>) -> Result<CampaignTx, ApiError> {
-    entered.map_err(|error| match error {
-        StoreError::NoCampaign => Code::CampaignEnded.into(),
-        error => error.into(),
-    })
 }
 
 /// A campaign's responses in figures.
@@ -144,7 +141,7 @@ pub(crate) async fn responses(
 ) -> Result<Json<ResponseReport>, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
     Campaign::load(&mut tx, id).await?;
-    let mut tx = enter(tx.enter(CampaignId(id)).await)?;
+    let mut tx = enter(tx, CampaignId(id)).await?;
     Ok(Json(ResponseReport {
         kinds: kinds(&mut tx).await?,
         links: links(&mut tx).await?,

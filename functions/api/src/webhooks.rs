@@ -12,7 +12,7 @@ use fault::{Code, Notice};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use store::TenantTx;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use url::{Host, Url};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -22,6 +22,7 @@ use crate::{
     answer::{Answer, Listing},
     caller::{Begun, Caller},
     request::{Document, Id, MaybeDocument, Page, invalid},
+    rotation::Rotation,
 };
 
 /// Of one account. Each system of a customer has one.
@@ -30,9 +31,6 @@ const WEBHOOKS_MAX: i64 = 20;
 const URL_BYTES_MAX: usize = 2048;
 /// What may be told, as the database checks it.
 const EVENTS: [&str; 3] = ["import.ended", "launch.ended", "export.ready"];
-/// How long both secrets sign after a rotation, unless the request says otherwise; and the longest that it may say.
-const OVERLAP_HOURS: i64 = 24;
-const OVERLAP_HOURS_MAX: i64 = 720;
 
 /// A webhook to be made.
 #[derive(Deserialize, ToSchema)]
@@ -81,15 +79,6 @@ pub(crate) struct Webhook {
     /// Until then the secret before the newest one signs, too.
     #[serde(with = "time::serde::rfc3339::option")]
     previous_until: Option<OffsetDateTime>,
-}
-
-/// How a secret is rotated.
-#[derive(Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct SecretRotation {
-    /// How long both secrets sign; 24 when absent.
-    #[schema(minimum = 0, maximum = 720)]
-    overlap_hours: Option<i64>,
 }
 
 /// One event on its way to one webhook. Kept for a week after its end.
@@ -299,19 +288,16 @@ pub(crate) async fn delete(
 /// For a while both secrets sign, each with a signature of its own, so that the receiver can change over.
 #[utoipa::path(
     post, path = "/webhooks/{id}/rotation", operation_id = "rotate_webhook_secret", tag = "Webhooks", security(("key" = ["webhooks:write"])),
-    request_body(content = Option<SecretRotation>, example = json!({"overlap_hours": 24})),
+    request_body(content = Option<Rotation>, example = json!({"overlap_hours": 24})),
     responses((status = 201, description = "The new secret.", body = MadeWebhook, headers(("Location" = String))))
 )]
 pub(crate) async fn rotate(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(id): Id,
-    MaybeDocument(rotation): MaybeDocument<SecretRotation>,
+    MaybeDocument(rotation): MaybeDocument<Rotation>,
 ) -> Result<Response, ApiError> {
-    let hours = rotation.overlap_hours.unwrap_or(OVERLAP_HOURS);
-    if !(0..=OVERLAP_HOURS_MAX).contains(&hours) {
-        return Err(invalid("overlap_hours", format!("0 to {OVERLAP_HOURS_MAX} are possible")));
-    }
+    let until = rotation.until(caller.now)?;
     let mut tx = match caller.begin(&api).await? {
         Begun::New(tx) => tx,
         Begun::Done(answer) => return Ok(answer),
@@ -322,7 +308,7 @@ pub(crate) async fn rotate(
     )
     .bind(id)
     .bind(secret.seal(&api.master, caller.tenant)?)
-    .bind(caller.now + Duration::hours(hours))
+    .bind(until)
     .execute(&mut *tx)
     .await?;
     if rotated.rows_affected() == 0 {

@@ -9,7 +9,7 @@
 //! - The outcome is written by each attempt as it ends. One that is lost with its invocation is made again: receivers get an event at
 //!   least once, and know it by its id.
 //!
-//! Where a request goes is a tenant's word, so it goes by TLS alone, to an address that is public (see `address`), and follows nothing that
+//! Where a request goes is a tenant's word, so it goes by TLS alone, to an address that is public (see `access::may_be_told`), and follows nothing that
 //! a receiver answers. Of an answer only the status counts. Addresses of receivers may hold secrets of theirs: they are never logged.
 #![forbid(unsafe_code)]
 
