@@ -11,7 +11,7 @@ use contract::{CampaignId, GenerateMessage, LaunchId};
 use fault::{Code, Notice};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection};
-use store::{LaunchChange, Scheduled, TenantTx};
+use store::{LaunchChange, Plan, Scheduled, TenantTx};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use utoipa::ToSchema;
 
@@ -26,6 +26,8 @@ use crate::{
 
 /// A time that was now for the client is not in the past.
 const CLOCK_DIFFERENCE: Duration = Duration::minutes(1);
+/// A week: a campaign's data is kept for four, and its retries need a day more.
+const PACED_MINUTES_MAX: i32 = 7 * 24 * 60;
 
 /// A launch takes the campaign's newest template as it is now, and everybody who is imported when it starts.
 #[derive(Default, Deserialize, ToSchema)]
@@ -35,6 +37,9 @@ pub(crate) struct NewLaunch {
     /// paused, for somebody to say so.
     #[serde(with = "time::serde::rfc3339::option")]
     starts_at: Option<OffsetDateTime>,
+    /// Over how many minutes the mails are spread, up to a week; all at once when absent.
+    #[schema(minimum = 1, maximum = 10080)]
+    paced_minutes: Option<i32>,
 }
 
 /// To whom, and with which recipient's fields.
@@ -60,6 +65,8 @@ pub(crate) struct Launch {
     /// When it is to start; null: at once.
     #[serde(with = "time::serde::rfc3339::option")]
     starts_at: Option<OffsetDateTime>,
+    /// Over how many minutes its mails are spread; null: all at once.
+    paced_minutes: Option<i32>,
     /// Why it failed or waits: a code of the catalogue.
     reason_code: Option<String>,
     /// The same in words.
@@ -70,7 +77,7 @@ pub(crate) struct Launch {
     ended_at: Option<OffsetDateTime>,
 }
 
-const SELECT: &str = "SELECT l.id, l.campaign_id, l.state, t.version AS template_version, l.starts_at, l.reason_code, l.reason,
+const SELECT: &str = "SELECT l.id, l.campaign_id, l.state, t.version AS template_version, l.starts_at, l.paced_minutes, l.reason_code, l.reason,
             l.created_at, l.ended_at
      FROM broadcast.launches l JOIN broadcast.templates t ON t.id = l.template_id";
 
@@ -87,17 +94,20 @@ pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(campaign): Id,
-    MaybeDocument(NewLaunch { starts_at }): MaybeDocument<NewLaunch>,
+    MaybeDocument(NewLaunch { starts_at, paced_minutes }): MaybeDocument<NewLaunch>,
 ) -> Result<Response, ApiError> {
     if starts_at.is_some_and(|at| at + CLOCK_DIFFERENCE < caller.now) {
         return Err(invalid("starts_at", "it is in the past; leave it out to start now"));
+    }
+    if paced_minutes.is_some_and(|minutes| !(1..=PACED_MINUTES_MAX).contains(&minutes)) {
+        return Err(invalid("paced_minutes", format!("it must be between 1 and {PACED_MINUTES_MAX}")));
     }
     let mut tx = match caller.begin(&api).await? {
         Begun::New(tx) => tx,
         Begun::Done(answer) => return Ok(answer),
     };
     Campaign::load_open(&mut tx, campaign).await?;
-    let launch = insert(&mut tx, campaign, starts_at).await?;
+    let launch = insert(&mut tx, campaign, Plan { starts_at, paced_minutes }).await?;
     caller.note(&mut tx, launch).await?;
     let answer = Answer::accepted(format!("/v1/launches/{launch}"), &Begin { id: launch.0 })?;
     let response = caller.end(&api, tx, answer).await?;
@@ -117,7 +127,7 @@ async fn nudge(api: &Api, caller: &Caller, campaign: CampaignId, launch: LaunchI
 async fn insert(
     tx: &mut TenantTx,
     campaign: i64,
-    starts_at: Option<OffsetDateTime>,
+    plan: Plan,
 ) -> Result<LaunchId, ApiError> {
     let (open, recipients): (bool, bool) = sqlx::query_as(
         "SELECT state = 'open', EXISTS (SELECT FROM broadcast.imports WHERE campaign_id = $1 AND state IN ('published', 'finished'))
@@ -129,7 +139,7 @@ async fn insert(
     if !open {
         return Err(Code::CampaignEnded.into());
     }
-    let launch = match store::schedule_launch(tx, CampaignId(campaign), starts_at).await? {
+    let launch = match store::schedule_launch(tx, CampaignId(campaign), plan).await? {
         Scheduled::Made(launch) => launch,
         Scheduled::NoTemplate => return Err(Code::TemplateMissing.into()),
         Scheduled::AfterEnd(end) => {
@@ -138,7 +148,7 @@ async fn insert(
         }
     };
     // Who launches at a time may still import until then.
-    if recipients || starts_at.is_some() { Ok(launch) } else { Err(Code::LaunchNothing.into()) }
+    if recipients || plan.starts_at.is_some() { Ok(launch) } else { Err(Code::LaunchNothing.into()) }
 }
 
 /// List a campaign's launches

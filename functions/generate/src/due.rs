@@ -16,8 +16,6 @@ const PREPARING_MAX: Duration = Duration::minutes(1);
 /// A launch that was due longer ago than this is not started without being asked: the system was down, and who planned a mailing for the
 /// morning may not want it in the evening.
 const LATE_MAX: Duration = Duration::hours(1);
-/// Of one launch in one minute. What is more comes with the next.
-const ROWS_MAX: i64 = 100_000;
 
 #[derive(FromRow)]
 struct Open {
@@ -78,7 +76,7 @@ async fn nudge(generate: &Generate, open: &Open, now: OffsetDateTime) -> Result<
         "scheduled" if !begin(generate, place, open.starts_at, now).await? => return Ok(()),
         "preparing" if open.begun_at + PREPARING_MAX > now => return Ok(()),
         "scheduled" | "preparing" => vec![GenerateMessage::Launch { tenant, campaign, launch }],
-        _ => overdue(generate, place, now).await?.into_iter().map(|slice| place.slice(slice)).collect(),
+        _ => return generate.emit(place, &due_slices(generate, place, now).await?).await,
     };
     Ok(generate.clients.send_batch(&generate.queue, tenant, &messages).await?)
 }
@@ -144,21 +142,21 @@ fn late(starts_at: OffsetDateTime) -> Notice {
     Notice::new(Code::LaunchLate).with("at", at)
 }
 
-/// Slices with pending rows that have waited too long. Their next nudge is put off first: a message that is then lost comes again with it.
-async fn overdue(generate: &Generate, place: Place, now: OffsetDateTime) -> Result<Vec<i32>, Error> {
+/// Slices that have waited too long for their message, and those whose turn has come. The next nudge is put off first: a message that is then
+/// lost comes again with it.
+async fn due_slices(generate: &Generate, place: Place, now: OffsetDateTime) -> Result<Vec<i32>, Error> {
     let mut tx = generate.store.campaign(place.tenant, place.campaign).await?;
-    let slices = sqlx::query_scalar(
-        "WITH due AS (SELECT id FROM ledger WHERE due_at <= $2 AND launch_id = $1 AND state = 'pending'
-                      ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED),
-              moved AS (UPDATE ledger SET due_at = $3 WHERE id IN (SELECT id FROM due) RETURNING slice)
-         SELECT DISTINCT slice FROM moved ORDER BY slice",
+    let mut slices: Vec<i32> = sqlx::query_scalar(
+        "WITH due AS (SELECT slice FROM slices WHERE launch_id = $1 AND due_at <= $2 AND state = 'generating'
+                      FOR NO KEY UPDATE SKIP LOCKED)
+         UPDATE slices SET due_at = $3 WHERE launch_id = $1 AND slice IN (SELECT slice FROM due) RETURNING slice",
     )
     .bind(place.launch.0)
     .bind(now)
     .bind(now + NUDGE)
-    .bind(ROWS_MAX)
     .fetch_all(&mut *tx)
     .await?;
+    slices.extend(generate.take(&mut tx, place, now).await?);
     tx.commit().await?;
     Ok(slices)
 }

@@ -7,18 +7,18 @@ use contract::{
 use fault::{Code, Disposition, Fault, Notice};
 use mail::{Address, Compiled, Template};
 use sqlx::{AssertSqlSafe, FromRow};
-use store::CampaignTx;
+use store::{CampaignTx, slices};
 use time::OffsetDateTime;
 
 use crate::{
-    Error, Generate, NUDGE, Place, SLICE_MAILS,
+    Error, Generate, Place,
     due::{is_late, pause_late},
 };
 
 /// First half of the advisory lock that a launch's preparation holds.
 const PREPARE_LOCK: i32 = 0x4C41_554E;
-/// Mails of a cancelled launch that one message takes back: some seconds' work.
-const TAKEN_BACK_MAX: i64 = 100_000;
+/// Slices of a cancelled launch that one message takes back: some seconds' work.
+const TAKEN_BACK_MAX: i64 = 200;
 
 /// A launch with the template that it froze.
 #[derive(FromRow)]
@@ -27,6 +27,7 @@ pub(crate) struct Launch {
     pub starts_at: Option<OffsetDateTime>,
     /// When it was made, was due or was resumed, whatever came last.
     pub begun_at: OffsetDateTime,
+    pub paced_minutes: Option<i32>,
     pub template_id: i64,
     pub from_name: String,
     pub from_address: String,
@@ -51,13 +52,13 @@ impl Launch {
 
 /// The columns of [`Launch`].
 pub(crate) const SELECT_LAUNCH: &str =
-    "SELECT l.state, l.starts_at, greatest(l.created_at, l.starts_at, l.resumed_at) AS begun_at, l.template_id, t.from_name, t.from_address, t.subject, t.html, t.text
+    "SELECT l.state, l.starts_at, greatest(l.created_at, l.starts_at, l.resumed_at) AS begun_at, l.paced_minutes, l.template_id, t.from_name, t.from_address, t.subject, t.html, t.text
      FROM broadcast.launches l JOIN broadcast.templates t ON t.id = l.template_id
      WHERE l.id = $1 AND l.campaign_id = $2";
 
 /// What came of a launch's preparation.
 enum Prepared {
-    /// It runs, with these slices.
+    /// It runs, and these slices come first.
     Slices(Vec<i32>),
     /// It cannot start.
     Refused(Notice),
@@ -84,10 +85,10 @@ pub(crate) async fn start(generate: &Generate, place: Place, now: OffsetDateTime
         return Ok(tx.commit().await?);
     }
     match launch.state.as_str() {
-        "preparing" => match prepare(&mut tx, place, &launch, now).await? {
+        "preparing" => match prepare(generate, &mut tx, place, &launch, now).await? {
             Prepared::Slices(slices) => {
                 tx.commit().await?;
-                emit(generate, place, &slices).await
+                generate.emit(place, &slices).await
             }
             Prepared::Refused(notice) => {
                 fail(&mut tx, place, &notice, now).await?;
@@ -124,37 +125,36 @@ async fn alone(tx: &mut CampaignTx, place: Place) -> Result<bool, Error> {
         .await?)
 }
 
-async fn emit(generate: &Generate, place: Place, slices: &[i32]) -> Result<(), Error> {
-    let messages: Vec<_> = slices.iter().map(|slice| place.slice(*slice)).collect();
-    Ok(generate.clients.send_batch(&generate.queue, place.tenant, &messages).await?)
-}
-
-/// Emits what waits of a running launch: its message came twice, or it was resumed.
+/// Emits what is under way of a running launch, and takes what is next: its message came twice, or it was resumed.
 async fn go_on(
     generate: &Generate,
     mut tx: CampaignTx,
     place: Place,
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    let waiting: Vec<(i32, bool)> = sqlx::query_as(
-        "SELECT slice, bool_or(state = 'pending') FROM ledger WHERE launch_id = $1 AND state IN ('pending', 'spooled')
-         GROUP BY slice ORDER BY slice",
+    let Place { tenant, campaign, launch } = place;
+    let mut generating = generate.take(&mut tx, place, now).await?;
+    let waiting: Vec<(i32, String)> = sqlx::query_as(
+        "SELECT slice, state FROM slices WHERE launch_id = $1 AND due_at IS NOT NULL AND state IN ('generating', 'sending')
+         AND slice <> ALL ($2) ORDER BY slice",
     )
-    .bind(place.launch.0)
+    .bind(launch.0)
+    .bind(&generating)
     .fetch_all(&mut *tx)
     .await?;
-    if waiting.is_empty() {
-        store::finish_launch(&mut tx, place.launch, now).await?;
+    if generating.is_empty() && waiting.is_empty() {
+        store::finish_launch(&mut tx, launch, now).await?;
     }
     tx.commit().await?;
-    let Place { tenant, campaign, launch } = place;
-    let (pending, spooled): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|(_, pending)| *pending);
-    let spooled: Vec<_> = spooled
+    let (again, sending): (Vec<_>, Vec<_>) =
+        waiting.into_iter().partition(|(_, state)| state == "generating");
+    let sending: Vec<_> = sending
         .into_iter()
         .map(|(slice, _)| SendMessage::Slice { tenant, campaign, launch, slice })
         .collect();
-    generate.clients.send_batch(&generate.send_queue, tenant, &spooled).await?;
-    emit(generate, place, &pending.into_iter().map(|(slice, _)| slice).collect::<Vec<_>>()).await
+    generate.clients.send_batch(&generate.send_queue, tenant, &sending).await?;
+    generating.extend(again.into_iter().map(|(slice, _)| slice));
+    generate.emit(place, &generating).await
 }
 
 /// Takes back the mails of a cancelled launch that is too large to do so in the call that cancelled it.
@@ -165,10 +165,10 @@ async fn take_back(
     now: OffsetDateTime,
 ) -> Result<(), Error> {
     let Place { tenant, campaign, launch } = place;
-    let cancelled = store::cancel_mails(&mut tx, launch, now, TAKEN_BACK_MAX).await?;
+    let more = store::cancel_mails(&mut tx, launch, now, TAKEN_BACK_MAX).await?;
     store::finish_launch(&mut tx, launch, now).await?;
     tx.commit().await?;
-    if cancelled < TAKEN_BACK_MAX {
+    if !more {
         return Ok(());
     }
     let message = GenerateMessage::Launch { tenant, campaign, launch };
@@ -177,6 +177,7 @@ async fn take_back(
 
 /// Checks the launch and writes its rows.
 async fn prepare(
+    generate: &Generate,
     tx: &mut CampaignTx,
     place: Place,
     launch: &Launch,
@@ -213,6 +214,7 @@ async fn prepare(
     // A new table has no statistics yet, and every slice is looked up by them.
     sqlx::raw_sql("ANALYZE ledger").execute(&mut **tx).await?;
     let slices = next_slice(tx, place).await?;
+    write_slices(tx, place, slices, launch.paced_minutes, now).await?;
     // Last, because its row is locked from here.
     let runs = sqlx::query(
         "UPDATE broadcast.launches SET state = 'running', slices = $2 WHERE id = $1 AND state = 'preparing'",
@@ -226,7 +228,29 @@ async fn prepare(
     }
     // Nobody to mail: it is over.
     let over = store::finish_launch(tx, place.launch, now).await?;
-    Ok(Prepared::Slices(if over { Vec::new() } else { (0..slices).collect() }))
+    Ok(Prepared::Slices(if over { Vec::new() } else { generate.take(tx, place, now).await? }))
+}
+
+/// Says when each slice has its turn: all now, or one after the other over the launch's pace.
+async fn write_slices(
+    tx: &mut CampaignTx,
+    place: Place,
+    slices: i32,
+    paced_minutes: Option<i32>,
+    now: OffsetDateTime,
+) -> Result<(), Error> {
+    sqlx::query(
+        "INSERT INTO slices (launch_id, slice, state, due_at)
+         SELECT $1, slice, 'waiting', $3 + make_interval(mins => $4) * slice / greatest($2 - 1, 1)
+         FROM generate_series(0, $2 - 1) AS slice",
+    )
+    .bind(place.launch.0)
+    .bind(slices)
+    .bind(now)
+    .bind(paced_minutes.unwrap_or(0))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// What a customer can have wrong: the compiled template, or why the launch cannot start.
@@ -295,12 +319,12 @@ async fn write_rows(
     let base = next_slice(tx, place).await?;
     // Suppressed rows are numbered apart, so that every slice is full of mails to make.
     let statement = format!(
-        "INSERT INTO ledger (launch_id, slice, import_id, line, address_key, state, due_at, changed_at)
+        "INSERT INTO ledger (launch_id, slice, import_id, line, address_key, state, changed_at)
          SELECT $1, $2 + ((row_number() OVER (PARTITION BY suppressed ORDER BY line) - 1) / $3)::integer, $4, line, address_key,
-                CASE WHEN suppressed THEN 'suppressed' ELSE 'pending' END, CASE WHEN suppressed THEN NULL ELSE $5 END, $6
+                CASE WHEN suppressed THEN 'suppressed' ELSE 'pending' END, $5
          FROM (SELECT r.address_key, r.line, s.address_key IS NOT NULL AS suppressed
                FROM (SELECT DISTINCT ON (address_key) address_key, line FROM {table} ORDER BY address_key, line) r
-               LEFT JOIN broadcast.suppressions s ON s.tenant_id = $7 AND s.address_key = r.address_key
+               LEFT JOIN broadcast.suppressions s ON s.tenant_id = $6 AND s.address_key = r.address_key
                WHERE NOT EXISTS (SELECT FROM ledger l WHERE l.address_key = r.address_key)) r
          ORDER BY line
          ON CONFLICT (address_key) DO NOTHING"
@@ -309,9 +333,8 @@ async fn write_rows(
         .persistent(false)
         .bind(place.launch.0)
         .bind(base)
-        .bind(SLICE_MAILS)
+        .bind(slices::MAILS_MAX)
         .bind(import.0)
-        .bind(now + NUDGE)
         .bind(now)
         .bind(place.tenant.0)
         .execute(&mut **tx)
@@ -358,6 +381,7 @@ mod tests {
             state: "preparing".to_owned(),
             starts_at: None,
             begun_at: OffsetDateTime::UNIX_EPOCH,
+            paced_minutes: None,
             template_id: 1,
             from_name: "News".to_owned(),
             from_address: "news@example.com".to_owned(),

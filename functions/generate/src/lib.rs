@@ -10,7 +10,9 @@
 //! - A spool object is written once. Whoever comes second reads which mails are in it and marks those: a row becomes `spooled` only for an
 //!   object that holds it. Rows that did not fit, or that another attempt left out, move to a new slice.
 //! - What is emitted comes after what is committed. A message that is lost between the two is sent again by the schedule, which looks for
-//!   rows whose `due_at` has passed.
+//!   slices whose `due_at` has passed.
+//! - Of one launch a bounded number of slices is under way, from here to the relay; whoever ends one takes the next. So the millions of one
+//!   tenant never stand in a queue before the hundreds of another, and a paced launch is one whose slices have their turn later.
 #![forbid(unsafe_code)]
 
 mod batch;
@@ -29,16 +31,13 @@ use access::MasterKey;
 use contract::{CampaignId, GenerateMessage, LaunchId, TenantId};
 use exchange::Exchange;
 use runtime::{Body, Clients, Config, Delivery};
-use store::{Store, StoreError};
-use time::Duration;
+use store::{CampaignTx, Store, StoreError, slices};
+use time::{Duration, OffsetDateTime};
 
-/// Mails of one slice: rendered and signed in about a second, handed over in less, so that every invocation ends long before its
-/// deadline; and ten thousand slices, not more, are a launch of five million.
-const SLICE_MAILS: i64 = 500;
-/// How long a pending row waits for its slice's message before the schedule sends another one. Longer than a queue's visibility timeout,
+/// How long a slice waits for its message before the schedule sends another one. Longer than a queue's visibility timeout,
 /// and pushed on with each, so that a long backlog is not multiplied.
 const NUDGE: Duration = Duration::minutes(5);
-/// The same for rows in the spool, whose message is send's. Only the start: send's own schedule goes on from there.
+/// The same for a slice in the spool, whose message is send's. Only the start: send's own schedule goes on from there.
 const SPOOLED_NUDGE: Duration = Duration::minutes(15);
 
 /// What the function works with, made once per process.
@@ -52,6 +51,8 @@ pub struct Generate {
     send_queue: String,
     public_url: String,
     bounce_domain: String,
+    /// Of one launch.
+    slices_in_flight: i64,
 }
 
 /// One launch of one campaign of one tenant.
@@ -70,6 +71,17 @@ impl Place {
 }
 
 impl Generate {
+    /// Takes the launch's next slices; whoever commits then sends their messages.
+    async fn take(&self, tx: &mut CampaignTx, place: Place, now: OffsetDateTime) -> Result<Vec<i32>, Error> {
+        Ok(slices::take(tx, place.launch, self.slices_in_flight, now, now + NUDGE).await?)
+    }
+
+    /// Puts slices on the function's own queue.
+    async fn emit(&self, place: Place, slices: &[i32]) -> Result<(), Error> {
+        let messages: Vec<_> = slices.iter().map(|slice| place.slice(*slice)).collect();
+        Ok(self.clients.send_batch(&self.queue, place.tenant, &messages).await?)
+    }
+
     /// From the environment. Reads the master key.
     pub async fn new(config: &Config) -> Result<Self, runtime::Error> {
         let clients = Clients::new(config).await;
@@ -82,6 +94,7 @@ impl Generate {
             send_queue: config.send_queue_url()?.to_owned(),
             public_url: config.public_url()?.to_owned(),
             bounce_domain: config.bounce_domain()?.to_owned(),
+            slices_in_flight: config.slices_in_flight()?,
             clients,
         })
     }

@@ -7,7 +7,10 @@ use contract::{ImportId, MailId, SendMessage, spool_key};
 use exchange::{TenantFiles, Written};
 use mail::{Address, AddressKey, Compiled, Links, Sender, open_spool};
 use sqlx::{AssertSqlSafe, FromRow};
-use store::{CampaignTx, fields};
+use store::{
+    CampaignTx, fields,
+    slices::{self, Next},
+};
 use time::OffsetDateTime;
 
 use crate::{
@@ -47,18 +50,21 @@ pub(crate) async fn generate(
     let mut tx = generate.store.campaign(place.tenant, place.campaign).await?;
     let loaded = load(&mut tx, place, slice, now).await?;
     tx.commit().await?;
-    let moved = match loaded {
+    let (spooled, failed) = match loaded {
         Some(loaded) => {
             let files = generate.exchange.tenant(place.tenant, &loaded.bucket).await?;
-            let (spooled, failed) = spool(generate, &files, place, slice, loaded, now).await?;
-            record(generate, place, slice, &spooled, &failed, now).await?
+            spool(generate, &files, place, slice, loaded, now).await?
         }
-        None => None,
+        None => (Vec::new(), Vec::new()),
     };
-    if let Some(moved) = moved {
-        generate.clients.send_json(&generate.queue, place.tenant, &place.slice(moved)).await?;
+    let recorded = record(generate, place, slice, &spooled, &failed, now).await?;
+    generate.emit(place, &recorded.generating).await?;
+    if recorded.spooled {
+        let Place { tenant, campaign, launch } = place;
+        let message = SendMessage::Slice { tenant, campaign, launch, slice };
+        generate.clients.send_json(&generate.send_queue, tenant, &message).await?;
     }
-    emit(generate, place, slice, now).await
+    Ok(())
 }
 
 /// Reads the slice; `None` when nothing of it is pending, or the launch does not run.
@@ -111,7 +117,7 @@ async fn load(
 /// Who unsubscribed or bounced since the launch began gets no mail any more.
 async fn suppress(tx: &mut CampaignTx, place: Place, slice: i32, now: OffsetDateTime) -> Result<(), Error> {
     sqlx::query(
-        "UPDATE ledger l SET state = 'suppressed', due_at = NULL, changed_at = $3 FROM broadcast.suppressions s
+        "UPDATE ledger l SET state = 'suppressed', changed_at = $3 FROM broadcast.suppressions s
          WHERE l.launch_id = $1 AND l.slice = $2 AND l.state = 'pending' AND s.tenant_id = $4 AND s.address_key = l.address_key",
     )
     .bind(place.launch.0)
@@ -207,7 +213,17 @@ async fn spool(
     }
 }
 
-/// Marks what is in the object as spooled and what cannot be made as failed, moves the rest to a new slice and returns its number.
+/// What goes on after a slice.
+#[derive(Default)]
+struct Recorded {
+    /// Whether send has something to do.
+    spooled: bool,
+    /// The slice with what did not fit, and those whose turn it is now.
+    generating: Vec<i32>,
+}
+
+/// Marks what is in the object as spooled and what cannot be made as failed, moves the rest to a new slice, and says how the slice goes on.
+/// Ends the launch when nothing of it is open.
 async fn record(
     generate: &Generate,
     place: Place,
@@ -215,24 +231,54 @@ async fn record(
     spooled: &[MailId],
     failed: &[(MailId, String)],
     now: OffsetDateTime,
-) -> Result<Option<i32>, Error> {
+) -> Result<Recorded, Error> {
     let mut tx = generate.store.campaign(place.tenant, place.campaign).await?;
+    let Some(locked) = slices::lock(&mut tx, place.launch, slice).await? else { return Err(Error::NoLaunch) };
+    let mut recorded = Recorded::default();
+    if !(spooled.is_empty() && failed.is_empty()) {
+        mark(&mut tx, place, slice, spooled, failed, now).await?;
+        recorded.generating.extend(move_rest(&mut tx, place, slice, now).await?);
+    }
+    let rest = slices::rest(&mut tx, place.launch, slice).await?;
+    recorded.spooled = rest.spooled > 0;
+    if rest.spooled + rest.sending > 0 {
+        // Another attempt may be handing it over already, and has said when to look again.
+        let due_at = locked.sending_until.unwrap_or(now).max(now + SPOOLED_NUDGE);
+        slices::set(&mut tx, place.launch, slice, Next::Sending(due_at)).await?;
+    } else if rest.pending == 0 {
+        slices::set(&mut tx, place.launch, slice, Next::Done).await?;
+        recorded.generating.extend(generate.take(&mut tx, place, now).await?);
+        if recorded.generating.is_empty() {
+            store::finish_launch(&mut tx, place.launch, now).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(recorded)
+}
+
+async fn mark(
+    tx: &mut CampaignTx,
+    place: Place,
+    slice: i32,
+    spooled: &[MailId],
+    failed: &[(MailId, String)],
+    now: OffsetDateTime,
+) -> Result<(), Error> {
     let ids: Vec<i64> = spooled.iter().map(|mail| mail.0).collect();
     sqlx::query(
-        "UPDATE ledger SET state = 'spooled', due_at = $4, changed_at = $3
-         WHERE id = ANY ($1) AND launch_id = $2 AND slice = $5 AND state = 'pending'",
+        "UPDATE ledger SET state = 'spooled', changed_at = $3
+         WHERE id = ANY ($1) AND launch_id = $2 AND slice = $4 AND state = 'pending'",
     )
     .bind(&ids)
     .bind(place.launch.0)
     .bind(now)
-    .bind(now + SPOOLED_NUDGE)
     .bind(slice)
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
     // What another attempt could make after all stands in the object and is spooled by now.
     let failed: BTreeMap<i64, &str> = failed.iter().map(|(mail, reason)| (mail.0, reason.as_str())).collect();
     sqlx::query(
-        "UPDATE ledger l SET state = 'failed', reply = f.reply, due_at = NULL, changed_at = $4
+        "UPDATE ledger l SET state = 'failed', reply = f.reply, changed_at = $4
          FROM unnest($1::bigint[], $2::text[]) AS f (id, reply)
          WHERE l.id = f.id AND l.launch_id = $3 AND l.slice = $5 AND l.state = 'pending'",
     )
@@ -241,11 +287,9 @@ async fn record(
     .bind(place.launch.0)
     .bind(now)
     .bind(slice)
-    .execute(&mut *tx)
+    .execute(&mut **tx)
     .await?;
-    let moved = move_rest(&mut tx, place, slice, now).await?;
-    tx.commit().await?;
-    Ok(moved)
+    Ok(())
 }
 
 /// Rows that the slice's object does not hold: they did not fit, or they were pending when another attempt wrote it.
@@ -272,40 +316,23 @@ async fn move_rest(
         .await?;
     let new = next_slice(tx, place).await?;
     let moved = sqlx::query(
-        "UPDATE ledger SET slice = $3, due_at = $4, changed_at = $5 WHERE launch_id = $1 AND slice = $2 AND state = 'pending'",
+        "UPDATE ledger SET slice = $3, changed_at = $4 WHERE launch_id = $1 AND slice = $2 AND state = 'pending'",
     )
     .bind(place.launch.0)
     .bind(slice)
     .bind(new)
-    .bind(now + NUDGE)
     .bind(now)
     .execute(&mut **tx)
     .await?
     .rows_affected();
+    if moved == 0 {
+        return Ok(None);
+    }
+    slices::set(tx, place.launch, new, Next::Generating(now + NUDGE)).await?;
     sqlx::query("UPDATE broadcast.launches SET slices = greatest(slices, $2 + 1) WHERE id = $1")
         .bind(place.launch.0)
         .bind(new)
         .execute(&mut **tx)
         .await?;
-    Ok((moved > 0).then_some(new))
-}
-
-/// Tells send what stands in the spool; ends the launch when nothing of it is open.
-async fn emit(generate: &Generate, place: Place, slice: i32, now: OffsetDateTime) -> Result<(), Error> {
-    let Place { tenant, campaign, launch } = place;
-    let mut tx = generate.store.campaign(tenant, campaign).await?;
-    let spooled: Option<i32> = sqlx::query_scalar(
-        "SELECT 1 FROM ledger WHERE launch_id = $1 AND slice = $2 AND state = 'spooled' LIMIT 1",
-    )
-    .bind(launch.0)
-    .bind(slice)
-    .fetch_optional(&mut *tx)
-    .await?;
-    if spooled.is_some() {
-        drop(tx);
-        let message = SendMessage::Slice { tenant, campaign, launch, slice };
-        return Ok(generate.clients.send_json(&generate.send_queue, tenant, &message).await?);
-    }
-    store::finish_launch(&mut tx, launch, now).await?;
-    Ok(tx.commit().await?)
+    Ok(Some(new))
 }

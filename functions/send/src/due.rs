@@ -1,5 +1,6 @@
 //! The schedule: retries whose time has come, slices whose message is lost, rows whose invocation died, launches that are over. Of a paused
-//! launch nothing goes out and nothing expires; its rows whose invocation died are settled all the same.
+//! launch nothing goes out and nothing expires; its rows whose invocation died are settled all the same. What has no mail left ends with its
+//! slice's own message.
 
 use std::sync::Arc;
 
@@ -33,15 +34,18 @@ pub async fn tick(send: Arc<Send>, tick: Tick) -> Result<(), Error> {
 async fn look(send: &Send, place: Place, now: OffsetDateTime) -> Result<(), Error> {
     let mut tx = send.store.campaign(place.tenant, place.campaign).await?;
     let Some(launch) = ledger::launch(&mut tx, place).await? else { return Ok(()) };
-    let lost = ledger::settle_lost(&mut tx, place, now).await?;
+    let lost = ledger::settle_lost(&mut tx, place, None, now).await?;
     let (mut expired, mut slices) = (0, Vec::new());
-    match launch.state.as_str() {
-        "running" if now >= launch.expires_at() => expired = ledger::expire(&mut tx, place, now).await?,
-        "running" => slices = ledger::wake(&mut tx, place, now, ledger::ROWS_MAX).await?,
-        "cancelled" => {
-            store::cancel_mails(&mut tx, place.launch, now, ledger::ROWS_MAX).await?;
+    if launch.state == "running" {
+        if now >= launch.expires_at() {
+            expired = ledger::expire(&mut tx, place, now).await?;
         }
-        _ => {}
+        slices = ledger::overdue(&mut tx, place, now).await?;
+        slices.extend(ledger::wake(&mut tx, place, now, ledger::RETRIES_MAX).await?);
+        slices.sort_unstable();
+        slices.dedup();
+    } else if launch.state == "cancelled" {
+        store::cancel_mails(&mut tx, place.launch, now, ledger::CANCELLED_MAX).await?;
     }
     store::finish_launch(&mut tx, place.launch, now).await?;
     tx.commit().await?;

@@ -59,8 +59,6 @@ pub struct Limits {
     pub begin: Duration,
     /// For how long replies are waited for.
     pub wait: Duration,
-    /// Until when a row in `sending` counts as alive: after the end of the invocation.
-    pub due_at: OffsetDateTime,
     /// The end of all retries.
     pub expires_at: OffsetDateTime,
 }
@@ -168,7 +166,7 @@ pub async fn hand_over(
     });
     let (steps, receiver) = Writer::channel();
     let writer =
-        Writer { store: store.clone(), place, clock, due_at: limits.due_at, until, halted: halted.clone() };
+        Writer { store: store.clone(), place, clock, until, halted: halted.clone() };
     let mut workers = JoinSet::new();
     for _ in 0..connections {
         workers.spawn(work(shared.clone(), steps.clone()));

@@ -12,11 +12,13 @@ use crate::{Place, outcome::Outcome};
 /// a day, and the relay has days of its own for what it took. A pause does not count, however long it is: who resumes a launch wants its mails
 /// to go out.
 const LIFETIME: Duration = Duration::days(1);
-/// How long a spooled row waits for its slice's message before the schedule sends another one. Pushed on with each, so that a long
+/// How long a slice waits for its message before the schedule sends another one. Pushed on with each, so that a long
 /// backlog is not multiplied.
 pub(crate) const NUDGE: Duration = Duration::minutes(15);
-/// Rows of one launch that one look wakes or takes back. What is more comes with the next.
-pub(crate) const ROWS_MAX: i64 = 100_000;
+/// Retries of one launch that one look wakes. What is more comes with the next.
+pub(crate) const RETRIES_MAX: i64 = 100_000;
+/// Slices of a cancelled launch that one look takes back. What is more comes with the next.
+pub(crate) const CANCELLED_MAX: i64 = 200;
 /// What a row says whose invocation died.
 const LOST: &str = "the sending function ended before the relay's reply was recorded";
 
@@ -26,20 +28,22 @@ pub(crate) struct Launch {
     pub state: String,
     /// When its mails' lifetime began.
     pub begun_at: OffsetDateTime,
+    /// Over how long its slices have their turns.
+    pub paced_minutes: i32,
 }
 
 impl Launch {
     /// When the last retry must have begun.
     pub fn expires_at(&self) -> OffsetDateTime {
-        self.begun_at + LIFETIME
+        self.begun_at + Duration::minutes(i64::from(self.paced_minutes)) + LIFETIME
     }
 }
 
 /// Reads a launch.
 pub(crate) async fn launch(tx: &mut CampaignTx, place: Place) -> Result<Option<Launch>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT state, greatest(created_at, starts_at, resumed_at) AS begun_at FROM broadcast.launches
-         WHERE id = $1 AND campaign_id = $2",
+        "SELECT state, greatest(created_at, starts_at, resumed_at) AS begun_at, coalesce(paced_minutes, 0) AS paced_minutes
+         FROM broadcast.launches WHERE id = $1 AND campaign_id = $2",
     )
     .bind(place.launch.0)
     .bind(place.campaign.0)
@@ -71,17 +75,39 @@ pub(crate) async fn ready(tx: &mut CampaignTx, place: Place, slice: i32) -> Resu
     Ok(ids.into_iter().map(MailId).collect())
 }
 
-/// Rows whose invocation must have ended long ago become `unknown`; says how many.
+/// Says that an invocation that ends by then hands over mails of a locked slice; the schedule looks at the slice when it must have ended.
+pub(crate) async fn hold(
+    tx: &mut CampaignTx,
+    place: Place,
+    slice: i32,
+    until: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE slices SET state = 'sending', sending_until = greatest(sending_until, $3), due_at = greatest(sending_until, $3)
+         WHERE launch_id = $1 AND slice = $2",
+    )
+    .bind(place.launch.0)
+    .bind(slice)
+    .bind(until)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Rows whose invocation must have ended long ago become `unknown`; says how many. In one slice, or in all of the launch.
 pub(crate) async fn settle_lost(
     tx: &mut CampaignTx,
     place: Place,
+    slice: Option<i32>,
     now: OffsetDateTime,
 ) -> Result<u64, StoreError> {
     let lost = sqlx::query(
-        "UPDATE ledger SET state = 'unknown', reply = $3, due_at = NULL, changed_at = $2
-         WHERE due_at <= $2 AND launch_id = $1 AND state = 'sending'",
+        "UPDATE ledger l SET state = 'unknown', reply = $4, changed_at = $3 FROM slices s
+         WHERE s.launch_id = $1 AND s.due_at IS NOT NULL AND s.sending_until <= $3 AND ($2 IS NULL OR s.slice = $2)
+           AND l.launch_id = $1 AND l.slice = s.slice AND l.state = 'sending'",
     )
     .bind(place.launch.0)
+    .bind(slice)
     .bind(now)
     .bind(LOST)
     .execute(&mut **tx)
@@ -97,7 +123,7 @@ pub(crate) async fn refuse(
     now: OffsetDateTime,
 ) -> Result<u64, StoreError> {
     let refused = sqlx::query(
-        "UPDATE ledger SET state = 'refused', reply = $2, due_at = NULL, changed_at = $3
+        "UPDATE ledger SET state = 'refused', reply = $2, changed_at = $3
          WHERE id = ANY ($1) AND state = 'spooled'",
     )
     .bind(mails.iter().map(|mail| mail.0).collect::<Vec<_>>())
@@ -108,7 +134,7 @@ pub(crate) async fn refuse(
     Ok(refused.rows_affected())
 }
 
-/// Rows that nobody could hand over in the launch's lifetime; says how many.
+/// Rows that nobody could hand over in the launch's lifetime; says how many. Their slices end with their next look.
 pub(crate) async fn expire(
     tx: &mut CampaignTx,
     place: Place,
@@ -116,7 +142,8 @@ pub(crate) async fn expire(
 ) -> Result<u64, StoreError> {
     let expired = sqlx::query(
         "UPDATE ledger SET state = 'expired', due_at = NULL, changed_at = $2
-         WHERE due_at IS NOT NULL AND launch_id = $1 AND state IN ('spooled', 'deferred')",
+         WHERE launch_id = $1 AND (due_at IS NOT NULL AND state = 'deferred' OR state = 'spooled'
+            AND slice IN (SELECT slice FROM slices WHERE launch_id = $1 AND due_at IS NOT NULL AND state = 'sending'))",
     )
     .bind(place.launch.0)
     .bind(now)
@@ -125,62 +152,76 @@ pub(crate) async fn expire(
     Ok(expired.rows_affected())
 }
 
-/// Makes retries that are due ready again and puts off the nudge of what waits for its message; returns the slices of both.
+/// Makes retries that are due ready again; returns their slices.
 pub(crate) async fn wake(
     tx: &mut CampaignTx,
     place: Place,
     now: OffsetDateTime,
     rows_max: i64,
 ) -> Result<Vec<i32>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "WITH due AS (SELECT id FROM ledger WHERE due_at <= $2 AND launch_id = $1 AND state IN ('spooled', 'deferred')
-                      ORDER BY due_at LIMIT $4 FOR UPDATE SKIP LOCKED),
-              woken AS (UPDATE ledger SET state = 'spooled', due_at = $3, changed_at = $2
-                        WHERE id IN (SELECT id FROM due) RETURNING slice)
-         SELECT DISTINCT slice FROM woken ORDER BY slice",
+    // First the slices, then their mails: in that order everybody locks.
+    let slices: Vec<i32> = sqlx::query_scalar(
+        "WITH retries AS (SELECT DISTINCT slice FROM (
+             SELECT slice FROM ledger WHERE due_at <= $2 AND launch_id = $1 AND state = 'deferred' ORDER BY due_at LIMIT $4) AS due),
+         locked AS (SELECT slice FROM slices WHERE launch_id = $1 AND slice IN (SELECT slice FROM retries)
+                    ORDER BY slice FOR NO KEY UPDATE)
+         UPDATE slices SET state = 'sending', due_at = coalesce(due_at, $3)
+         WHERE launch_id = $1 AND slice IN (SELECT slice FROM locked) RETURNING slice",
     )
     .bind(place.launch.0)
     .bind(now)
     .bind(now + NUDGE)
     .bind(rows_max)
     .fetch_all(&mut **tx)
+    .await?;
+    sqlx::query(
+        "UPDATE ledger SET state = 'spooled', due_at = NULL, changed_at = $2
+         WHERE launch_id = $1 AND slice = ANY ($3) AND state = 'deferred' AND due_at <= $2",
+    )
+    .bind(place.launch.0)
+    .bind(now)
+    .bind(&slices)
+    .execute(&mut **tx)
+    .await?;
+    Ok(slices)
+}
+
+/// Slices whose message is perhaps lost, or whose invocation died. The next look at them is put off.
+pub(crate) async fn overdue(
+    tx: &mut CampaignTx,
+    place: Place,
+    now: OffsetDateTime,
+) -> Result<Vec<i32>, StoreError> {
+    Ok(sqlx::query_scalar(
+        "WITH due AS (SELECT slice FROM slices WHERE launch_id = $1 AND due_at <= $2 AND state = 'sending'
+                      FOR NO KEY UPDATE SKIP LOCKED)
+         UPDATE slices SET due_at = $3 WHERE launch_id = $1 AND slice IN (SELECT slice FROM due) RETURNING slice",
+    )
+    .bind(place.launch.0)
+    .bind(now)
+    .bind(now + NUDGE)
+    .fetch_all(&mut **tx)
     .await?)
 }
 
-/// Has the schedule come back to a slice at `at`, because the relay takes nothing now.
-pub(crate) async fn put_off(
-    tx: &mut CampaignTx,
-    place: Place,
-    slice: i32,
-    at: OffsetDateTime,
-) -> Result<(), StoreError> {
-    sqlx::query("UPDATE ledger SET due_at = $3 WHERE launch_id = $1 AND slice = $2 AND state = 'spooled'")
-        .bind(place.launch.0)
-        .bind(slice)
-        .bind(at)
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
-}
-
 /// Outcomes and intents of several connections in one statement, which commits by itself: rows of `intents` that are still `spooled` become
-/// `sending` until `due_at`, and are returned with the number of their attempt.
+/// `sending`, and are returned with the number of their attempt. Of what is usual no index has a part, so that the database writes new versions
+/// of rows into their own pages and nothing else.
 ///
 /// An outcome settles its own attempt, also when the row was taken for lost meanwhile.
 pub(crate) async fn step(
     session: &mut PgConnection,
     outcomes: &[&Outcome],
     intents: &[MailId],
-    due_at: OffsetDateTime,
     now: OffsetDateTime,
 ) -> Result<Vec<(MailId, i16)>, StoreError> {
     let granted: Vec<(i64, i16)> = sqlx::query_as(
         "WITH outcome AS (
-             UPDATE ledger l SET state = o.state, reply = o.reply, due_at = o.due_at, changed_at = $8
+             UPDATE ledger l SET state = o.state, reply = o.reply, due_at = o.due_at, changed_at = $7
              FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::timestamptz[])
                   AS o (id, attempt, state, reply, due_at)
              WHERE l.id = o.id AND l.attempt = o.attempt AND l.state IN ('sending', 'unknown'))
-         UPDATE ledger SET state = 'sending', attempt = attempt + 1, due_at = $7, changed_at = $8
+         UPDATE ledger SET state = 'sending', attempt = attempt + 1, changed_at = $7
          WHERE id = ANY ($6) AND state = 'spooled' RETURNING id, attempt",
     )
     .bind(outcomes.iter().map(|outcome| outcome.mail.0).collect::<Vec<_>>())
@@ -189,7 +230,6 @@ pub(crate) async fn step(
     .bind(outcomes.iter().map(|outcome| outcome.reply.as_str()).collect::<Vec<_>>())
     .bind(outcomes.iter().map(|outcome| outcome.due_at).collect::<Vec<_>>())
     .bind(intents.iter().map(|mail| mail.0).collect::<Vec<_>>())
-    .bind(due_at)
     .bind(now)
     .fetch_all(session)
     .await?;

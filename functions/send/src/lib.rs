@@ -4,8 +4,9 @@
 //!
 //! - A mail goes out only after its row went from `spooled` to `sending`, in a committed transaction, for this connection. The change is
 //!   conditional, so of two invocations with the same slice one gets the row and the other skips it.
-//! - A row never goes back from `sending` by itself. Who holds it writes its outcome; if that one dies, the row stands past its `due_at`
-//!   (the end of the invocation and some slack) and becomes `unknown`: counted, never mailed again without evidence or a person.
+//! - A row never goes back from `sending` by itself. Who holds it writes its outcome; if that one dies, the row stands past its slice's
+//!   `sending_until` (the end of the invocation and some slack) and becomes `unknown`: counted, never mailed again without evidence or a
+//!   person.
 //! - A connection asks for its next row in the same write that records the outcome of its last one. So a connection has at most one row in
 //!   `sending`, and a killed invocation leaves at most [`CONNECTIONS`] of them.
 //! - Until the content is handed to the relay the mail is certainly not accepted: whatever breaks before makes it `deferred`. After that
@@ -49,6 +50,9 @@ pub struct Send {
     master: MasterKey,
     relay: Arc<Relay>,
     queue: String,
+    generate_queue: String,
+    /// Of one launch.
+    slices_in_flight: i64,
 }
 
 /// One launch of one campaign of one tenant.
@@ -79,6 +83,8 @@ impl Send {
             master: clients.master_key(config.master_key_secret()?).await?,
             relay: Arc::new(Relay::parse(config.relay_url()?, config.bounce_domain()?)?),
             queue: config.send_queue_url()?.to_owned(),
+            generate_queue: config.generate_queue_url()?.to_owned(),
+            slices_in_flight: config.slices_in_flight()?,
             clients,
         })
     }

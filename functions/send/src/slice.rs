@@ -3,8 +3,9 @@
 use std::{collections::HashSet, time::Duration};
 
 use access::Purpose;
-use contract::{MailId, spool_key};
+use contract::{GenerateMessage, MailId, spool_key};
 use mail::{Spooled, open_spool};
+use store::slices::{self, Next, Rest};
 use time::OffsetDateTime;
 
 use crate::{
@@ -32,15 +33,20 @@ pub(crate) async fn send(
 ) -> Result<(), Error> {
     let mut tx = send.store.campaign(place.tenant, place.campaign).await?;
     let launch = ledger::launch(&mut tx, place).await?.ok_or(Error::NoLaunch)?;
-    let lost = ledger::settle_lost(&mut tx, place, now).await?;
+    slices::lock(&mut tx, place.launch, slice).await?;
+    let lost = ledger::settle_lost(&mut tx, place, Some(slice), now).await?;
     let ready = ledger::ready(&mut tx, place, slice).await?;
+    let begins = !ready.is_empty() && launch.state == "running";
+    if begins {
+        ledger::hold(&mut tx, place, slice, deadline + LOST_AFTER).await?;
+    }
     let bucket = store::bucket_of(&mut tx, place.tenant).await?;
     tx.commit().await?;
     if lost > 0 {
         tracing::warn!(launch = place.launch.0, lost, "mails of an ended invocation are unknown");
     }
-    if ready.is_empty() || launch.state != "running" {
-        return finish(send, place, now).await;
+    if !begins {
+        return go_on(send, place, slice, Wait::Nothing, now).await;
     }
     let mails = load(send, place, slice, &bucket, &ready).await?;
     let missing = ready.len() - mails.len();
@@ -59,7 +65,12 @@ pub(crate) async fn send(
         halted = handed.halted,
         "slice handed over"
     );
-    go_on(send, place, slice, handed, now).await?;
+    let wait = match handed {
+        Handed { left: 0, .. } => Wait::Nothing,
+        Handed { broken: 0, .. } => Wait::ForUs,
+        _ => Wait::Until(now + RELAY_WAIT),
+    };
+    go_on(send, place, slice, wait, now).await?;
     if missing > 0 { Err(Error::Incomplete { rows: missing }) } else { Ok(()) }
 }
 
@@ -70,7 +81,6 @@ fn limits(now: OffsetDateTime, deadline: OffsetDateTime, expires_at: OffsetDateT
         now,
         begin: rest.saturating_sub(BEGIN_MARGIN),
         wait: rest.saturating_sub(WAIT_MARGIN),
-        due_at: deadline + LOST_AFTER,
         expires_at,
     }
 }
@@ -94,34 +104,65 @@ async fn load(
     Ok(mails)
 }
 
-/// What was not begun goes on: at once where only the time was over, in a minute where the relay took nothing. Where the launch was stopped,
-/// whoever resumes it has it go on.
+/// What a slice waits for whose mails did not all go out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    /// For nothing that this invocation could name.
+    Nothing,
+    /// For another invocation: the time of this one was over.
+    ForUs,
+    /// For somebody else, who is not worth asking before.
+    Until(OffsetDateTime),
+}
+
+/// When a slice is looked at next, and whether its message is to be sent again at once.
+fn next(rest: Rest, wait: Wait, sending_until: Option<OffsetDateTime>, now: OffsetDateTime) -> (Next, bool) {
+    match (rest, wait) {
+        (Rest { pending: 0, spooled: 0, sending: 0 }, _) => (Next::Done, false),
+        // Another invocation has them, or had: its own end says which.
+        (Rest { spooled: 0, sending: 1.., .. }, _) => {
+            (Next::Sending(sending_until.unwrap_or(now + ledger::NUDGE)), false)
+        }
+        (Rest { spooled: 0, .. }, _) => (Next::Generating(now + ledger::NUDGE), false),
+        (_, Wait::Until(at)) => (Next::Sending(at), false),
+        (_, wait) => (Next::Sending(now + ledger::NUDGE), wait == Wait::ForUs),
+    }
+}
+
+/// What was not begun goes on: at once where only the time was over, in a minute where the relay took nothing. Where nothing is left the launch's
+/// next slice has its turn, or the launch ends. Where it was stopped, whoever resumes it has it go on; of a cancelled one, what came into the
+/// spool or was deferred meanwhile is taken back.
 async fn go_on(
     send: &Send,
     place: Place,
     slice: i32,
-    handed: Handed,
+    wait: Wait,
     now: OffsetDateTime,
 ) -> Result<(), Error> {
-    if handed.left == 0 || handed.halted {
-        return finish(send, place, now).await;
+    let Place { tenant, campaign, launch } = place;
+    let mut tx = send.store.campaign(tenant, campaign).await?;
+    let Some(locked) = slices::lock(&mut tx, launch, slice).await? else { return Err(Error::NoLaunch) };
+    let rest = slices::rest(&mut tx, launch, slice).await?;
+    let (next, again) = next(rest, wait, locked.sending_until, now);
+    slices::set(&mut tx, launch, slice, next).await?;
+    let state = ledger::launch(&mut tx, place).await?.ok_or(Error::NoLaunch)?.state;
+    if state == "cancelled" {
+        store::cancel_mails(&mut tx, launch, now, ledger::CANCELLED_MAX).await?;
     }
-    if handed.broken == 0 {
-        return Ok(send.clients.send_json(&send.queue, place.tenant, &place.slice(slice)).await?);
+    let mut turn = Vec::new();
+    if next == Next::Done {
+        turn = slices::take(&mut tx, launch, send.slices_in_flight, now, now + ledger::NUDGE).await?;
     }
-    let mut tx = send.store.campaign(place.tenant, place.campaign).await?;
-    ledger::put_off(&mut tx, place, slice, now + RELAY_WAIT).await?;
-    Ok(tx.commit().await?)
-}
-
-/// Ends the launch if nothing of it is open. Of a cancelled one, what came into the spool or was deferred meanwhile is taken back first.
-async fn finish(send: &Send, place: Place, now: OffsetDateTime) -> Result<(), Error> {
-    let mut tx = send.store.campaign(place.tenant, place.campaign).await?;
-    store::cancel_mails(&mut tx, place.launch, now, ledger::ROWS_MAX).await?;
-    if store::finish_launch(&mut tx, place.launch, now).await? {
-        tracing::info!(launch = place.launch.0, "launch over");
+    if turn.is_empty() && store::finish_launch(&mut tx, launch, now).await? {
+        tracing::info!(launch = launch.0, "launch over");
     }
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    if again && state == "running" {
+        send.clients.send_json(&send.queue, tenant, &place.slice(slice)).await?;
+    }
+    let turn: Vec<_> =
+        turn.into_iter().map(|slice| GenerateMessage::Slice { tenant, campaign, launch, slice }).collect();
+    Ok(send.clients.send_batch(&send.generate_queue, tenant, &turn).await?)
 }
 
 #[cfg(test)]
@@ -131,12 +172,33 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_slice_goes_on_by_what_is_left_of_it() {
+        let now = datetime!(2026-11-23 12:00 UTC);
+        let (until, relay, nudge) = (now + time::Duration::MINUTE, now + RELAY_WAIT, now + ledger::NUDGE);
+        let rest = |pending, spooled, sending| Rest { pending, spooled, sending };
+        let table = [
+            (rest(0, 0, 0), Wait::Nothing, (Next::Done, false)),
+            (rest(0, 0, 0), Wait::ForUs, (Next::Done, false)),
+            (rest(0, 7, 0), Wait::ForUs, (Next::Sending(nudge), true)),
+            (rest(0, 7, 0), Wait::Until(relay), (Next::Sending(relay), false)),
+            // They wait for whoever resumes the launch, or are not in the object.
+            (rest(0, 7, 0), Wait::Nothing, (Next::Sending(nudge), false)),
+            (rest(0, 7, 3), Wait::ForUs, (Next::Sending(nudge), true)),
+            (rest(0, 0, 3), Wait::Nothing, (Next::Sending(until), false)),
+            (rest(5, 0, 3), Wait::Nothing, (Next::Sending(until), false)),
+            (rest(5, 0, 0), Wait::Nothing, (Next::Generating(nudge), false)),
+        ];
+        for (rest, wait, expected) in table {
+            assert_eq!(next(rest, wait, Some(until), now), expected, "{rest:?} {wait:?}");
+        }
+    }
+
+    #[test]
     fn the_time_is_divided() {
         let now = datetime!(2026-11-23 12:00 UTC);
         let limits_at = |seconds| limits(now, now + time::Duration::seconds(seconds), now);
         let usual = limits_at(20);
         assert_eq!((usual.begin, usual.wait), (Duration::from_secs(15), Duration::from_secs(18)));
-        assert_eq!(usual.due_at, now + time::Duration::seconds(30));
         for seconds in [1, 0, -5] {
             let late = limits_at(seconds);
             assert_eq!((late.begin, late.wait), (Duration::ZERO, Duration::ZERO), "{seconds}");

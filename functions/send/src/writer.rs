@@ -66,8 +66,6 @@ pub(crate) struct Writer {
     pub store: Store,
     pub place: Place,
     pub clock: Clock,
-    /// Until when a row that is taken counts as alive.
-    pub due_at: OffsetDateTime,
     /// Until when outcomes are saved from a database that is away.
     pub until: Instant,
     /// Set when the launch does not run any more: no further row is taken.
@@ -119,7 +117,7 @@ impl Writer {
         intents.sort_unstable();
         let mut rollbacks = 0;
         loop {
-            match ledger::step(session, &outcomes, &intents, self.due_at, self.clock.now()).await {
+            match ledger::step(session, &outcomes, &intents, self.clock.now()).await {
                 Ok(granted) => return Ok(granted.into_iter().collect()),
                 Err(error) if is_rollback(&error) && rollbacks < ROLLBACKS_MAX => rollbacks += 1,
                 Err(error) => return Err(error),
@@ -146,7 +144,7 @@ impl Writer {
     async fn save(&self, outcomes: &[Outcome]) -> Result<(), StoreError> {
         let mut session = self.store.campaign_session(self.place.tenant, self.place.campaign).await?;
         let outcomes: Vec<&Outcome> = outcomes.iter().collect();
-        ledger::step(&mut session, &outcomes, &[], self.due_at, self.clock.now()).await?;
+        ledger::step(&mut session, &outcomes, &[], self.clock.now()).await?;
         session.end().await
     }
 }

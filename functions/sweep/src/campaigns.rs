@@ -19,8 +19,8 @@ use crate::{
 
 /// How long to wait for those who still work in the campaign before the next run tries again; others wait behind.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '5s'";
-/// Mails of a cancelled launch that one transaction takes back.
-const CANCELLED_ROWS_MAX: i64 = 100_000;
+/// Slices of a cancelled launch that one transaction takes back.
+const CANCELLED_SLICES_MAX: i64 = 200;
 /// Postgres's name for a lock that did not come in time.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
@@ -109,12 +109,11 @@ async fn cancel_launches(job: &Job<'_>, campaign: CampaignId) -> Result<(), Erro
         sqlx::query(LOCK_WAIT).execute(&mut *tx).await?;
         store::cancel_launch(&mut tx, launch, job.real_now).await?;
         tx.commit().await?;
-        let mut full = true;
-        while full && job.has_time() {
+        let mut more = true;
+        while more && job.has_time() {
             let mut tx = job.sweep.store.campaign(job.tenant, campaign).await?;
-            let rows = store::cancel_mails(&mut tx, launch, job.real_now, CANCELLED_ROWS_MAX).await?;
+            more = store::cancel_mails(&mut tx, launch, job.real_now, CANCELLED_SLICES_MAX).await?;
             tx.commit().await?;
-            full = rows == CANCELLED_ROWS_MAX;
         }
         tracing::info!(tenant = %job.tenant, %campaign, %launch, "cancelled: its campaign ends");
     }

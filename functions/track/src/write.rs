@@ -68,7 +68,7 @@ async fn store_living(
              SELECT event_id, at, kind, class, mail_id, link, diagnostic, actor FROM known
              ON CONFLICT (event_id) DO NOTHING RETURNING 1
          ), settled AS (
-             UPDATE ledger SET state = 'sent', due_at = NULL, changed_at = $12
+             UPDATE ledger SET state = 'sent', changed_at = $12
              WHERE id IN (SELECT mail_id FROM known) AND state IN ('unknown', 'sending') RETURNING 1
          ), suppressed AS (
              INSERT INTO broadcast.suppressions (tenant_id, address_key, reason, created_at)

@@ -93,6 +93,11 @@ const GATEWAY_LISTEN: &str = "GATEWAY_LISTEN";
 const DNS_SERVER: &str = "DNS_SERVER";
 const WEBHOOK_NETWORKS: &str = "WEBHOOK_NETWORKS";
 const WEBHOOK_CA: &str = "WEBHOOK_CA";
+const SLICES_IN_FLIGHT: &str = "SLICES_IN_FLIGHT";
+
+/// About what as many functions work on at once as a large launch needs. More lets one launch stand before others in the queues; fewer slow it
+/// down where functions are many.
+const SLICES_IN_FLIGHT_DEFAULT: i64 = 64;
 
 impl Config {
     /// Reads the process's environment. Only `DEPLOYMENT` must be there for everyone.
@@ -103,7 +108,15 @@ impl Config {
     fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let values = NAMES
             .iter()
-            .chain(&[DEPLOYMENT, ENDPOINT_URL, GATEWAY_LISTEN, DNS_SERVER, WEBHOOK_NETWORKS, WEBHOOK_CA])
+            .chain(&[
+                DEPLOYMENT,
+                ENDPOINT_URL,
+                GATEWAY_LISTEN,
+                DNS_SERVER,
+                WEBHOOK_NETWORKS,
+                WEBHOOK_CA,
+                SLICES_IN_FLIGHT,
+            ])
             .filter_map(|name| Some((*name, lookup(name).filter(|value| !value.is_empty())?)))
             .collect();
         let config = Self { values };
@@ -150,6 +163,13 @@ impl Config {
     /// private installation. Absent on AWS.
     pub fn webhook_ca(&self) -> Option<&str> {
         self.values.get(WEBHOOK_CA).map(String::as_str)
+    }
+
+    /// `SLICES_IN_FLIGHT`: slices of one launch that are on their way from generate's queue to the relay at most; 64 when absent.
+    pub fn slices_in_flight(&self) -> Result<i64, ConfigError> {
+        let Some(number) = self.values.get(SLICES_IN_FLIGHT) else { return Ok(SLICES_IN_FLIGHT_DEFAULT) };
+        let malformed = ConfigError::Malformed { name: SLICES_IN_FLIGHT, expected: "a number from 1" };
+        number.parse().ok().filter(|number| *number > 0).ok_or(malformed)
     }
 
     fn required(&self, name: &'static str) -> Result<&str, ConfigError> {

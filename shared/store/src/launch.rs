@@ -8,11 +8,11 @@ use contract::{
 use sqlx::Row;
 use time::OffsetDateTime;
 
-use crate::{CampaignTx, StoreError, TenantTx, announce};
+use crate::{CampaignTx, StoreError, TenantTx, announce, slices};
 
-/// Mails that a cancellation takes back before it answers: some tenths of a second. What is more, generate and send take back by as many
+/// Slices that a cancellation takes back before it answers: some tenths of a second. What is more, generate and send take back by as many
 /// statements as it needs; none of it goes out meanwhile, because send asks for the launch's state.
-const CANCELLED_AT_ONCE_MAX: i64 = 10_000;
+const CANCELLED_AT_ONCE_MAX: i64 = 20;
 
 /// Where a launch stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +73,15 @@ pub enum LaunchChange {
     NotPossible(LaunchState),
 }
 
+/// When a launch's mails go out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// At once without one.
+    pub starts_at: Option<OffsetDateTime>,
+    /// From the first slice's turn to the last one's; all at once without one.
+    pub paced_minutes: Option<i32>,
+}
+
 /// What became of the wish for a launch at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scheduled {
@@ -121,7 +130,7 @@ fn decide(wish: Wish, standing: Standing, now: OffsetDateTime) -> Result<LaunchS
 pub async fn schedule_launch(
     tx: &mut TenantTx,
     campaign: CampaignId,
-    starts_at: Option<OffsetDateTime>,
+    Plan { starts_at, paced_minutes }: Plan,
 ) -> Result<Scheduled, StoreError> {
     let ends_at: OffsetDateTime = sqlx::query_scalar(
         "SELECT c.created_at + make_interval(hours => t.campaign_hours_max)
@@ -134,13 +143,14 @@ pub async fn schedule_launch(
         return Ok(Scheduled::AfterEnd(ends_at));
     }
     let id: Option<i64> = sqlx::query_scalar(
-        "INSERT INTO broadcast.launches (tenant_id, campaign_id, template_id, starts_at, state)
-         SELECT tenant_id, campaign_id, id, $2, CASE WHEN $2 IS NULL THEN 'preparing' ELSE 'scheduled' END
+        "INSERT INTO broadcast.launches (tenant_id, campaign_id, template_id, starts_at, paced_minutes, state)
+         SELECT tenant_id, campaign_id, id, $2, $3, CASE WHEN $2 IS NULL THEN 'preparing' ELSE 'scheduled' END
          FROM broadcast.templates WHERE campaign_id = $1 ORDER BY version DESC LIMIT 1
          RETURNING id",
     )
     .bind(campaign.0)
     .bind(starts_at)
+    .bind(paced_minutes)
     .fetch_optional(&mut **tx)
     .await?;
     Ok(id.map_or(Scheduled::NoTemplate, |id| Scheduled::Made(LaunchId(id))))
@@ -158,9 +168,11 @@ pub async fn pause_launch(
         return Ok(Some(change));
     }
     sqlx::query(
-        "UPDATE broadcast.launches SET state = 'paused' WHERE id = $1 AND state IN ('scheduled', 'preparing', 'running')",
+        "UPDATE broadcast.launches SET state = 'paused', paused_at = $2
+         WHERE id = $1 AND state IN ('scheduled', 'preparing', 'running')",
     )
     .bind(launch.0)
+    .bind(now)
     .execute(&mut **tx)
     .await?;
     Ok(Some(LaunchChange::Done))
@@ -178,8 +190,9 @@ pub async fn resume_launch(
         Ok(state) => state,
         Err(change) => return Ok(Some(change)),
     };
+    slices::put_off(tx, launch, now).await?;
     sqlx::query(
-        "UPDATE broadcast.launches SET state = $2, resumed_at = $3, reason_code = NULL, reason = NULL
+        "UPDATE broadcast.launches SET state = $2, resumed_at = $3, paused_at = NULL, reason_code = NULL, reason = NULL
          WHERE id = $1 AND state = 'paused'",
     )
     .bind(launch.0)
@@ -222,33 +235,21 @@ pub async fn cancel_launch(
     Ok(Some(LaunchChange::Done))
 }
 
-/// Takes back mails of a cancelled launch that are not being handed over; says how many. Fewer than `rows_max`: there are no more for now.
-/// A mail that was under way and is deferred, or a slice that was being made, needs another call: until none is open, the launch has no end.
+/// Takes back mails of a cancelled launch that are not being handed over; says whether there may be more for another call. A mail that was under
+/// way and is deferred, or a slice that was being made, needs another call: until none is open, the launch has no end.
 pub async fn cancel_mails(
     tx: &mut CampaignTx,
     launch: LaunchId,
     now: OffsetDateTime,
-    rows_max: i64,
-) -> Result<i64, StoreError> {
-    // Waits for no row: whoever has one may be waiting for the launch's row, which the caller may have.
-    let cancelled = sqlx::query(
-        "WITH open AS (SELECT id FROM ledger WHERE due_at IS NOT NULL AND launch_id = $1 AND state IN ('pending', 'spooled', 'deferred')
-                       ORDER BY due_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-         UPDATE ledger SET state = 'cancelled', due_at = NULL, changed_at = $2 WHERE id IN (SELECT id FROM open)
-           AND EXISTS (SELECT FROM broadcast.launches WHERE id = $1 AND state = 'cancelled')",
-    )
-    .bind(launch.0)
-    .bind(now)
-    .bind(rows_max)
-    .execute(&mut **tx)
-    .await?;
-    Ok(i64::try_from(cancelled.rows_affected()).unwrap_or(i64::MAX))
+    slices_max: i64,
+) -> Result<bool, StoreError> {
+    slices::cancel(tx, launch, now, slices_max).await
 }
 
 /// Ends a running or cancelled launch when none of its mails is open any more; says whether this call did. The campaign's lifetime then
 /// starts anew. A paused one waits for whoever resumes it.
 ///
-/// A mail is open exactly as long as its ledger row has a `due_at`.
+/// A mail is open as long as its slice or its own ledger row has a `due_at`.
 ///
 /// Webhooks are told by the schedule of `notify`, without a nudge: a launch takes minutes, and a minute more is nothing.
 pub async fn finish_launch(
@@ -256,9 +257,11 @@ pub async fn finish_launch(
     launch: LaunchId,
     now: OffsetDateTime,
 ) -> Result<bool, StoreError> {
-    // Ordered, so that the partial index on `due_at` is read and not the whole launch.
+    // Ordered, so that the partial indexes on `due_at` are read and not the whole launch.
     let open: Option<i32> = sqlx::query_scalar(
-        "SELECT 1 FROM ledger WHERE due_at IS NOT NULL AND launch_id = $1 ORDER BY due_at LIMIT 1",
+        "(SELECT 1 FROM slices WHERE launch_id = $1 AND due_at IS NOT NULL ORDER BY due_at LIMIT 1)
+         UNION ALL
+         (SELECT 1 FROM ledger WHERE due_at IS NOT NULL AND launch_id = $1 ORDER BY due_at LIMIT 1) LIMIT 1",
     )
     .bind(launch.0)
     .fetch_optional(&mut **tx)

@@ -19,6 +19,7 @@ mod read;
 pub mod recipients;
 pub mod roles;
 mod session;
+pub mod slices;
 mod tx;
 mod webhook;
 
@@ -26,7 +27,7 @@ pub use accounting::Accounting;
 pub use campaign::{CampaignState, CreateCampaignError, bucket_of, schema_exists};
 pub use error::StoreError;
 pub use launch::{
-    LaunchChange, LaunchState, Scheduled, cancel_launch, cancel_mails, finish_launch, pause_launch,
+    LaunchChange, LaunchState, Plan, Scheduled, cancel_launch, cancel_mails, finish_launch, pause_launch,
     restart_lifetime, resume_launch, schedule_launch,
 };
 pub use pgp::{PgpKey, pgp_keys};

@@ -92,8 +92,8 @@ async fn launch(database: &Database) -> Result<LaunchId> {
 async fn prepare(database: &Database, place: Place, mails: usize) -> Result<Vec<Vec<u8>>> {
     let mut tx = database.store.campaign(place.tenant, place.campaign).await?;
     let ids: Vec<i64> = sqlx::query_scalar(
-        "INSERT INTO ledger (launch_id, slice, import_id, line, address_key, state, due_at)
-         SELECT $1, (line - 1) / $2, 1, line, substr(sha256(($1 || '/' || line)::bytea), 1, 16), 'spooled', now() + interval '15 minutes'
+        "INSERT INTO ledger (launch_id, slice, import_id, line, address_key, state)
+         SELECT $1, (line - 1) / $2, 1, line, substr(sha256(($1 || '/' || line)::bytea), 1, 16), 'spooled'
          FROM generate_series(1, $3) AS line ORDER BY line RETURNING id",
     )
     .bind(place.launch.0)
@@ -143,8 +143,7 @@ async fn hand_all_over(
         let all = Handed { sent: mails.len(), ..Handed::default() };
         let now = OffsetDateTime::now_utc();
         let minute = Duration::from_mins(1);
-        let limits =
-            Limits { now, begin: minute, wait: minute, due_at: now + minute, expires_at: now + minute };
+        let limits = Limits { now, begin: minute, wait: minute, expires_at: now + minute };
         let handed = hand_over(&database.store, &relay, place, mails, limits).await?;
         if handed != all {
             return Err(format!("slice {slice}: {handed:?}").into());

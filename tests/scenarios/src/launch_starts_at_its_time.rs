@@ -35,7 +35,8 @@ impl<'a> Launches<'a> {
     /// A launch at a time; at once without one.
     pub async fn schedule(&self, starts_at: Option<OffsetDateTime>) -> LaunchId {
         let mut tx = self.store.tenant(TenantId(self.tenant.id)).await.unwrap();
-        let made = store::schedule_launch(&mut tx, self.campaign, starts_at).await.unwrap();
+        let plan = store::Plan { starts_at, ..store::Plan::default() };
+        let made = store::schedule_launch(&mut tx, self.campaign, plan).await.unwrap();
         tx.commit().await.unwrap();
         let Scheduled::Made(launch) = made else { panic!("{made:?}") };
         if starts_at.is_none() {
@@ -203,7 +204,8 @@ async fn not_after_the_end_of_its_campaign() {
     let campaign = tenant.campaign("spring").await;
     let launches = Launches::of(&tenant, campaign);
     let mut tx = launches.store.tenant(TenantId(tenant.id)).await.unwrap();
-    let never = Some(OffsetDateTime::now_utc() + Duration::days(91));
+    let starts_at = Some(OffsetDateTime::now_utc() + Duration::days(91));
+    let never = store::Plan { starts_at, ..store::Plan::default() };
     let made = store::schedule_launch(&mut tx, CampaignId(campaign), never).await.unwrap();
     assert!(matches!(made, Scheduled::AfterEnd(_)), "{made:?}");
 }

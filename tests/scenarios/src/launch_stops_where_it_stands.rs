@@ -152,8 +152,9 @@ async fn a_paused_one_ends_with_its_campaign() {
     // As if it had been prepared.
     let import = &tenant.imports(campaign).await[0]["id"];
     let rows = format!(
-        "INSERT INTO campaign_{campaign}.ledger (launch_id, slice, import_id, line, address_key, state, due_at)
-         SELECT {launch}, 0, {import}, line, address_key, 'pending', now() FROM campaign_{campaign}.recipients_{import};
+        "INSERT INTO campaign_{campaign}.ledger (launch_id, slice, import_id, line, address_key, state)
+         SELECT {launch}, 0, {import}, line, address_key, 'pending' FROM campaign_{campaign}.recipients_{import};
+         INSERT INTO campaign_{campaign}.slices (launch_id, slice, state, due_at) VALUES ({launch}, 0, 'waiting', now());
          UPDATE broadcast.launches SET slices = 1 WHERE id = {launch}"
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(rows)).execute(&mut tenant.superuser().await).await.unwrap();
