@@ -124,11 +124,7 @@ async fn nudge(api: &Api, caller: &Caller, campaign: CampaignId, launch: LaunchI
 }
 
 /// Freezes the newest template. What else can keep a launch from starting is found by generate, which sees the recipients' columns.
-async fn insert(
-    tx: &mut TenantTx,
-    campaign: i64,
-    plan: Plan,
-) -> Result<LaunchId, ApiError> {
+async fn insert(tx: &mut TenantTx, campaign: i64, plan: Plan) -> Result<LaunchId, ApiError> {
     let (open, recipients): (bool, bool) = sqlx::query_as(
         "SELECT state = 'open', EXISTS (SELECT FROM broadcast.imports WHERE campaign_id = $1 AND state IN ('published', 'finished'))
          FROM broadcast.campaigns WHERE id = $1 FOR KEY SHARE",

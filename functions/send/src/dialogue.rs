@@ -1,17 +1,16 @@
-//! The SMTP dialogue (RFC 5321) of one connection, with PIPELINING (RFC 2920) where the relay has it.
+//! The SMTP dialogue (RFC 5321) of one connection, with PIPELINING (RFC 2920) where the relay has it: a mail's content goes with the offer of
+//! the next one, so that a mail takes one round trip.
 
 use std::{error::Error as _, fmt, time::Duration};
 
+use contract::MailId;
 use lettre::transport::smtp::{
-    Error as SmtpError,
-    authentication::Mechanism,
-    client::AsyncSmtpConnection,
-    commands::{Ehlo, Quit},
+    Error as SmtpError, authentication::Mechanism, client::AsyncSmtpConnection, commands::Ehlo,
 };
 use mail::Spooled;
 use tokio::{
     net::TcpStream,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, timeout_at},
 };
 
 use crate::{
@@ -21,14 +20,18 @@ use crate::{
 
 /// From the first packet to the end of EHLO (and TLS, and login). A relay that takes longer is down or overloaded.
 const CONNECT_SECONDS_MAX: u64 = 10;
-/// A courtesy (RFC 5321, 4.1.1.10), not worth waiting for.
-const QUIT_SECONDS_MAX: u64 = 1;
+/// A relay that is there answers RSET at once; one that takes longer costs less as a new connection.
+const RESET_SECONDS_MAX: u64 = 2;
 
 /// An open connection, greeted, encrypted and logged in as the relay's URL says.
 pub(crate) struct Connection {
     smtp: AsyncSmtpConnection,
     pipelining: bool,
     smtputf8: bool,
+    /// A mail whose offer went with the content of the one before; its replies are still to be read.
+    offered: Option<MailId>,
+    /// It has carried a mail.
+    used: bool,
 }
 
 /// What came out of one mail's dialogue.
@@ -80,7 +83,7 @@ impl Connection {
         let extensions = connection.command(Ehlo::new(relay.hello.clone())).await.map_err(smtp)?;
         let has = |name| extensions.message().any(|line| line.trim().eq_ignore_ascii_case(name));
         let (pipelining, smtputf8) = (has("PIPELINING"), has("SMTPUTF8"));
-        Ok(Self { smtp: connection, pipelining, smtputf8 })
+        Ok(Self { smtp: connection, pipelining, smtputf8, offered: None, used: false })
     }
 
     /// Whether the relay can be offered this mail: one to an address beyond ASCII takes SMTPUTF8 (RFC 6531).
@@ -88,8 +91,19 @@ impl Connection {
         self.smtputf8 || mail.to.is_ascii()
     }
 
-    /// Hands over one mail. Waits for the relay until `until`, and no longer.
-    pub async fn deliver(&mut self, mail: &Spooled, until: Instant) -> Heard {
+    /// Whether it has carried a mail: relays end a connection after some hundred of them, or after a while.
+    pub fn was_used(&self) -> bool {
+        self.used
+    }
+
+    /// Whether another mail than this one is offered already: then the connection can do nothing else any more.
+    pub fn is_bound(&self) -> bool {
+        self.offered.is_some()
+    }
+
+    /// Hands over one mail, whose row is taken; the connection must not be bound to another one. Where it pays, `next` is offered with its content:
+    /// the connection is then bound to it, whose row may be taken meanwhile. Waits for the relay until `until`, and no longer.
+    pub async fn deliver(&mut self, mail: &Spooled, next: Option<&Spooled>, until: Instant) -> Heard {
         match timeout_at(until, self.offer(mail)).await {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -102,7 +116,9 @@ impl Connection {
                 return Heard { phase: Phase::Offer, answer, reusable: false };
             }
         }
-        let answer = match timeout_at(until, self.content(&mail.message)).await {
+        self.used = true;
+        let next = next.filter(|_| self.pipelining);
+        let answer = match timeout_at(until, self.content(&mail.message, next)).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => answer(&error, "the connection was lost after the mail was handed over"),
             Err(_) => Answer::Silence("the relay did not answer after the mail was handed over"),
@@ -110,19 +126,19 @@ impl Connection {
         Heard { phase: Phase::Content, reusable: stays_open(&answer), answer }
     }
 
-    /// MAIL, RCPT, DATA. The addresses have no character that ends a line or a bracket: the spool refuses those.
+    /// MAIL, RCPT, DATA, unless they were said before, and their replies.
     async fn offer(&mut self, mail: &Spooled) -> Result<(), SmtpError> {
-        // RFC 6531, 3.4 and 3.6: said of the mails that need it alone. Their header has the address, in eight bits.
-        let extensions = if mail.to.is_ascii() { "" } else { " BODY=8BITMIME SMTPUTF8" };
-        let from = format!("MAIL FROM:<{}>{extensions}\r\n", mail.from);
-        let to = format!("RCPT TO:<{}>\r\n", mail.to);
+        let commands = offer_of(mail);
         if !self.pipelining {
-            self.smtp.command(from).await?;
-            self.smtp.command(to).await?;
-            self.smtp.command("DATA\r\n").await?;
+            for command in commands {
+                self.smtp.command(command).await?;
+            }
             return Ok(());
         }
-        let from = self.smtp.command(format!("{from}{to}DATA\r\n")).await;
+        let from = match self.offered.take() {
+            Some(_) => self.smtp.read_response().await,
+            None => self.smtp.command(commands.concat()).await,
+        };
         if from.as_ref().is_err_and(|error| error.status().is_none()) {
             return from.map(|_| ());
         }
@@ -140,26 +156,42 @@ impl Connection {
         refused.and(data).map(|_| ())
     }
 
-    /// The content and the final dot in one piece, then the reply.
-    async fn content(&mut self, message: &[u8]) -> Result<Answer, SmtpError> {
-        let reply = match String::from_utf8(stuffed(message)) {
+    /// The content and the final dot in one piece, with the offer of the next mail (RFC 2920, 3.1), then the content's reply.
+    async fn content(&mut self, message: &[u8], next: Option<&Spooled>) -> Result<Answer, SmtpError> {
+        let mut content = stuffed(message);
+        if let Some(next) = next {
+            self.offered = Some(next.mail);
+            content.extend(offer_of(next).iter().flat_map(|command| command.bytes()));
+        }
+        let reply = match String::from_utf8(content) {
             Ok(content) => self.smtp.command(content).await?,
             // Not our own messages.
-            Err(_) => self.smtp.message(message).await?,
+            Err(_) => {
+                self.offered = None;
+                self.smtp.message(message).await?
+            }
         };
         let text = reply.message().collect::<Vec<_>>().join(" ");
         Ok(Answer::Reply { code: u16::from(reply.code()), text })
+    }
+
+    /// Whether the relay is still there, for a connection that nobody used for a while.
+    pub async fn is_alive(&mut self) -> bool {
+        self.reset(Instant::now() + Duration::from_secs(RESET_SECONDS_MAX)).await
     }
 
     /// Ends a transaction that was refused half way.
     async fn reset(&mut self, until: Instant) -> bool {
         matches!(timeout_at(until, self.smtp.command("RSET\r\n")).await, Ok(Ok(_)))
     }
+}
 
-    /// Says goodbye.
-    pub async fn quit(mut self) {
-        let _ = timeout(Duration::from_secs(QUIT_SECONDS_MAX), self.smtp.command(Quit)).await;
-    }
+/// MAIL, RCPT, DATA. The addresses have no character that ends a line or a bracket: the spool refuses those.
+fn offer_of(mail: &Spooled) -> [String; 3] {
+    // RFC 6531, 3.4 and 3.6: said of the mails that need it alone. Their header has the address, in eight bits.
+    let extensions = if mail.to.is_ascii() { "" } else { " BODY=8BITMIME SMTPUTF8" };
+    let from = format!("MAIL FROM:<{}>{extensions}\r\n", mail.from);
+    [from, format!("RCPT TO:<{}>\r\n", mail.to), "DATA\r\n".to_owned()]
 }
 
 /// RFC 5321, 4.5.2: a dot before each line that begins with one, and the end of the content.

@@ -16,10 +16,10 @@ use tokio::{task::JoinSet, time::Instant};
 
 use crate::{
     Error, Place,
+    connections::Connections,
     dialogue::{Connection, Unreachable},
     ledger,
-    outcome::{Outcome, State, decide},
-    relay::Relay,
+    outcome::{Outcome, Phase, State, decide},
     writer::{Steps, Writer},
 };
 
@@ -111,7 +111,7 @@ impl Handed {
 
 /// What all connections share.
 struct Shared {
-    relay: Arc<Relay>,
+    connections: Arc<Connections>,
     mails: Vec<Spooled>,
     next: AtomicUsize,
     clock: Clock,
@@ -122,10 +122,6 @@ struct Shared {
 }
 
 impl Shared {
-    fn has_more(&self) -> bool {
-        self.next.load(Ordering::Relaxed) < self.mails.len() && self.may_begin()
-    }
-
     fn may_begin(&self) -> bool {
         !self.halted.load(Ordering::Relaxed) && Instant::now() < self.begin
     }
@@ -145,17 +141,17 @@ impl Shared {
 /// Hands over mails whose rows are `spooled`, over [`CONNECTIONS`] connections at most.
 pub async fn hand_over(
     store: &Store,
-    relay: &Arc<Relay>,
+    connections: &Arc<Connections>,
     place: Place,
     mails: Vec<Spooled>,
     limits: Limits,
 ) -> Result<Handed, Error> {
     let clock = Clock::starting(limits.now);
-    let connections = mails.len().min(CONNECTIONS);
+    let workers_max = mails.len().min(CONNECTIONS);
     let until = Instant::now() + limits.wait;
     let halted = Arc::new(AtomicBool::new(false));
     let shared = Arc::new(Shared {
-        relay: relay.clone(),
+        connections: connections.clone(),
         mails,
         next: AtomicUsize::new(0),
         clock,
@@ -165,10 +161,9 @@ pub async fn hand_over(
         halted: halted.clone(),
     });
     let (steps, receiver) = Writer::channel();
-    let writer =
-        Writer { store: store.clone(), place, clock, until, halted: halted.clone() };
+    let writer = Writer { store: store.clone(), place, clock, until, halted: halted.clone() };
     let mut workers = JoinSet::new();
-    for _ in 0..connections {
+    for _ in 0..workers_max {
         workers.spawn(work(shared.clone(), steps.clone()));
     }
     drop(steps);
@@ -207,75 +202,104 @@ async fn refuse(
 
 /// One connection's life; with the mails that its relay cannot take.
 async fn work(shared: Arc<Shared>, steps: Steps) -> (Handed, Vec<MailId>) {
-    let mut handed = Handed::default();
-    let mut beyond_relay = Vec::new();
-    let mut open: Option<Connection> = None;
-    let mut outcome: Option<Outcome> = None;
-    let mut breaks = 0;
-    while shared.has_more() {
-        // First the connection, then the row: a relay that is away takes no row into doubt.
-        let connection = if open.is_some() { open.take() } else { connect(&shared).await };
-        let Some(mut connection) = connection else {
-            handed.broken += 1;
-            break;
-        };
-        let Some(mail) = shared.take() else {
-            open = Some(connection);
-            break;
-        };
-        // Before its row is taken: what is not offered is never in doubt.
-        if !connection.can_offer(mail) {
-            beyond_relay.push(mail.mail);
-            open = Some(connection);
-            continue;
-        }
-        let attempt = match steps.step(outcome.take(), Some(mail.mail)).await {
-            Ok(Some(attempt)) => attempt,
-            Ok(None) => {
-                *(if shared.halted.load(Ordering::Relaxed) {
-                    &mut handed.left
-                } else {
-                    &mut handed.skipped
-                }) += 1;
-                open = Some(connection);
-                continue;
-            }
-            Err(_) => break,
-        };
-        let heard = connection.deliver(mail, shared.until).await;
-        let said = (heard.phase, &heard.answer);
-        let addresses = [mail.to.as_str(), mail.from.as_str()];
-        let done = decide(mail.mail, attempt, said, &addresses, shared.clock.now(), shared.expires_at);
-        handed.count(done.state);
-        if heard.reusable {
-            (open, outcome, breaks) = (Some(connection), Some(done), 0);
-            continue;
-        }
-        // Reconnecting may take long: what is known is recorded first. Where a connection broke with a mail in doubt, another one would
-        // put another mail in doubt.
-        let in_doubt = done.state == State::Unknown;
-        if steps.step(Some(done), None).await.is_err() {
-            break;
-        }
-        breaks += 1;
-        if in_doubt || breaks == RECONNECTS_MAX {
-            handed.broken += 1;
-            break;
-        }
-    }
+    let mut worker = Worker { shared: &shared, handed: Handed::default(), beyond_relay: Vec::new() };
+    let (open, outcome) = worker.run(&steps).await;
     if outcome.is_some() {
         // Whether it was saved or not, this connection is at its end.
         let _ = steps.step(outcome, None).await;
     }
     drop(steps);
-    if let Some(connection) = open {
-        connection.quit().await;
+    if let Some(connection) = open.filter(|connection| !connection.is_bound()) {
+        shared.connections.put(connection);
     }
-    (handed, beyond_relay)
+    (worker.handed, worker.beyond_relay)
+}
+
+struct Worker<'s> {
+    shared: &'s Shared,
+    handed: Handed,
+    beyond_relay: Vec<MailId>,
+}
+
+impl<'s> Worker<'s> {
+    /// Hands over mails until none is left or none may be begun; returns its connection, and the last outcome, which is not recorded yet.
+    async fn run(&mut self, steps: &Steps) -> (Option<Connection>, Option<Outcome>) {
+        let shared = self.shared;
+        let mut open: Option<Connection> = None;
+        let mut outcome: Option<Outcome> = None;
+        // Chosen for this connection, and perhaps offered; its row is not taken.
+        let mut chosen: Option<&'s Spooled> = None;
+        let mut breaks = 0;
+        while shared.may_begin() && (chosen.is_some() || shared.left() > 0) {
+            // First the connection, then the row: a relay that is away takes no row into doubt.
+            let connection = if open.is_some() { open.take() } else { connect(shared).await };
+            let Some(mut connection) = connection else {
+                self.handed.broken += 1;
+                break;
+            };
+            let Some(mail) = chosen.take().or_else(|| self.choose(&connection)) else {
+                open = Some(connection);
+                break;
+            };
+            let attempt = match steps.step(outcome.take(), Some(mail.mail)).await {
+                Ok(Some(attempt)) => attempt,
+                Ok(None) => {
+                    let halted = shared.halted.load(Ordering::Relaxed);
+                    *(if halted { &mut self.handed.left } else { &mut self.handed.skipped }) += 1;
+                    // A relay that has an offer waits for its content; there is no way back but the end.
+                    open = Some(connection).filter(|connection| !connection.is_bound());
+                    continue;
+                }
+                Err(_) => break,
+            };
+            chosen = self.choose(&connection);
+            let mut heard = connection.deliver(mail, chosen, shared.until).await;
+            if heard.phase == Phase::Offer && !heard.reusable && connection.was_used() {
+                // What ended was the old connection, which says nothing of this mail.
+                if let Ok(fresh) = shared.connections.open(shared.until).await {
+                    connection = fresh;
+                    heard = connection.deliver(mail, chosen, shared.until).await;
+                }
+            }
+            let said = (heard.phase, &heard.answer);
+            let addresses = [mail.to.as_str(), mail.from.as_str()];
+            let done = decide(mail.mail, attempt, said, &addresses, shared.clock.now(), shared.expires_at);
+            self.handed.count(done.state);
+            if heard.reusable {
+                (open, outcome, breaks) = (Some(connection), Some(done), 0);
+                continue;
+            }
+            // Reconnecting may take long: what is known is recorded first. Where a connection broke with a mail in doubt, another one would
+            // put another mail in doubt.
+            let in_doubt = done.state == State::Unknown;
+            if steps.step(Some(done), None).await.is_err() {
+                break;
+            }
+            breaks += 1;
+            if in_doubt || breaks == RECONNECTS_MAX {
+                self.handed.broken += 1;
+                break;
+            }
+        }
+        self.handed.left += usize::from(chosen.is_some());
+        (open, outcome)
+    }
+
+    /// The next mail that may be begun and that the connection can offer. What it cannot is put aside before its row is taken: what is not offered
+    /// is never in doubt.
+    fn choose(&mut self, connection: &Connection) -> Option<&'s Spooled> {
+        loop {
+            let mail = self.shared.take()?;
+            if connection.can_offer(mail) {
+                return Some(mail);
+            }
+            self.beyond_relay.push(mail.mail);
+        }
+    }
 }
 
 async fn connect(shared: &Shared) -> Option<Connection> {
-    match Connection::open(&shared.relay, shared.begin).await {
+    match shared.connections.take(shared.begin).await {
         Ok(connection) => Some(connection),
         Err(Unreachable(reason)) => {
             tracing::warn!(reason, "no connection to the relay");

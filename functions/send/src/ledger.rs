@@ -19,6 +19,8 @@ pub(crate) const NUDGE: Duration = Duration::minutes(15);
 pub(crate) const RETRIES_MAX: i64 = 100_000;
 /// Slices of a cancelled launch that one look takes back. What is more comes with the next.
 pub(crate) const CANCELLED_MAX: i64 = 200;
+/// The state of a row that is taken.
+const SENDING: &str = "sending";
 /// What a row says whose invocation died.
 const LOST: &str = "the sending function ended before the relay's reply was recorded";
 
@@ -215,21 +217,39 @@ pub(crate) async fn step(
     intents: &[MailId],
     now: OffsetDateTime,
 ) -> Result<Vec<(MailId, i16)>, StoreError> {
+    let rows = outcomes.len() + intents.len();
+    let (mut mails, mut attempts, mut states) =
+        (Vec::with_capacity(rows), Vec::with_capacity(rows), Vec::with_capacity(rows));
+    let (mut replies, mut due) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    for outcome in outcomes {
+        mails.push(outcome.mail.0);
+        attempts.push(Some(outcome.attempt));
+        states.push(outcome.state.name());
+        replies.push(Some(outcome.reply.as_str()));
+        due.push(outcome.due_at);
+    }
+    for intent in intents {
+        mails.push(intent.0);
+        attempts.push(None);
+        states.push(SENDING);
+        replies.push(None);
+        due.push(None);
+    }
     let granted: Vec<(i64, i16)> = sqlx::query_as(
-        "WITH outcome AS (
-             UPDATE ledger l SET state = o.state, reply = o.reply, due_at = o.due_at, changed_at = $7
-             FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::timestamptz[])
-                  AS o (id, attempt, state, reply, due_at)
-             WHERE l.id = o.id AND l.attempt = o.attempt AND l.state IN ('sending', 'unknown'))
-         UPDATE ledger SET state = 'sending', attempt = attempt + 1, changed_at = $7
-         WHERE id = ANY ($6) AND state = 'spooled' RETURNING id, attempt",
+        "WITH stepped AS (
+             UPDATE ledger l SET state = s.state, reply = coalesce(s.reply, l.reply), due_at = s.due_at, changed_at = $6,
+                    attempt = l.attempt + (s.attempt IS NULL)::integer::smallint
+             FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::timestamptz[]) AS s (id, attempt, state, reply, due_at)
+             WHERE l.id = s.id AND CASE WHEN s.attempt IS NULL THEN l.state = 'spooled'
+                                        ELSE l.attempt = s.attempt AND l.state IN ('sending', 'unknown') END
+             RETURNING l.id, l.attempt, l.state)
+         SELECT id, attempt FROM stepped WHERE state = 'sending'",
     )
-    .bind(outcomes.iter().map(|outcome| outcome.mail.0).collect::<Vec<_>>())
-    .bind(outcomes.iter().map(|outcome| outcome.attempt).collect::<Vec<_>>())
-    .bind(outcomes.iter().map(|outcome| outcome.state.name()).collect::<Vec<_>>())
-    .bind(outcomes.iter().map(|outcome| outcome.reply.as_str()).collect::<Vec<_>>())
-    .bind(outcomes.iter().map(|outcome| outcome.due_at).collect::<Vec<_>>())
-    .bind(intents.iter().map(|mail| mail.0).collect::<Vec<_>>())
+    .bind(mails)
+    .bind(attempts)
+    .bind(states)
+    .bind(replies)
+    .bind(due)
     .bind(now)
     .fetch_all(session)
     .await?;

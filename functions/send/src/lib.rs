@@ -19,6 +19,7 @@
 //! makes it `spooled` again when that has come, and puts its slice on the queue.
 #![forbid(unsafe_code)]
 
+mod connections;
 mod dialogue;
 mod due;
 mod error;
@@ -29,6 +30,7 @@ mod relay;
 mod slice;
 mod writer;
 
+pub use connections::Connections;
 pub use due::tick;
 pub use error::Error;
 pub use handover::{CONNECTIONS, Handed, Limits, hand_over};
@@ -48,7 +50,7 @@ pub struct Send {
     clients: Clients,
     exchange: Exchange,
     master: MasterKey,
-    relay: Arc<Relay>,
+    connections: Arc<Connections>,
     queue: String,
     generate_queue: String,
     /// Of one launch.
@@ -81,7 +83,10 @@ impl Send {
             store: Store::connect(config.database_url()?)?,
             exchange: Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
             master: clients.master_key(config.master_key_secret()?).await?,
-            relay: Arc::new(Relay::parse(config.relay_url()?, config.bounce_domain()?)?),
+            connections: Arc::new(Connections::new(Relay::parse(
+                config.relay_url()?,
+                config.bounce_domain()?,
+            )?)),
             queue: config.send_queue_url()?.to_owned(),
             generate_queue: config.generate_queue_url()?.to_owned(),
             slices_in_flight: config.slices_in_flight()?,

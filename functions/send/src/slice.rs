@@ -51,7 +51,7 @@ pub(crate) async fn send(
     let mails = load(send, place, slice, &bucket, &ready).await?;
     let missing = ready.len() - mails.len();
     let limits = limits(now, deadline, launch.expires_at());
-    let handed = Box::pin(hand_over(&send.store, &send.relay, place, mails, limits)).await?;
+    let handed = Box::pin(hand_over(&send.store, &send.connections, place, mails, limits)).await?;
     tracing::info!(
         launch = place.launch.0,
         slice,
@@ -132,13 +132,7 @@ fn next(rest: Rest, wait: Wait, sending_until: Option<OffsetDateTime>, now: Offs
 /// What was not begun goes on: at once where only the time was over, in a minute where the relay took nothing. Where nothing is left the launch's
 /// next slice has its turn, or the launch ends. Where it was stopped, whoever resumes it has it go on; of a cancelled one, what came into the
 /// spool or was deferred meanwhile is taken back.
-async fn go_on(
-    send: &Send,
-    place: Place,
-    slice: i32,
-    wait: Wait,
-    now: OffsetDateTime,
-) -> Result<(), Error> {
+async fn go_on(send: &Send, place: Place, slice: i32, wait: Wait, now: OffsetDateTime) -> Result<(), Error> {
     let Place { tenant, campaign, launch } = place;
     let mut tx = send.store.campaign(tenant, campaign).await?;
     let Some(locked) = slices::lock(&mut tx, launch, slice).await? else { return Err(Error::NoLaunch) };

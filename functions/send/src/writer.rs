@@ -1,4 +1,5 @@
-//! Group commit: one task writes for all connections, and whatever they ask for while it writes goes into its next statement.
+//! Group commit: one task writes for all connections. Those that are in step with each other go into one statement, and whatever they ask for
+//! while it writes into the next.
 
 use std::{
     collections::HashMap,
@@ -11,10 +12,9 @@ use std::{
 
 use contract::MailId;
 use store::{CampaignSession, Store, StoreError};
-use time::OffsetDateTime;
 use tokio::{
     sync::{mpsc, oneshot},
-    time::Instant,
+    time::{Instant, timeout_at},
 };
 
 use crate::{
@@ -29,6 +29,9 @@ use crate::{
 const STATE_TRUSTED: Duration = Duration::from_secs(1);
 /// How often a group is tried again that the database rolled back by itself (a deadlock with another invocation's group).
 const ROLLBACKS_MAX: u32 = 3;
+/// How long a group waits for a connection that came with the last one. Tokio's timers know milliseconds; a relay on the same network answers
+/// before, and one that does not is not waited for again.
+const LATE_AFTER: Duration = Duration::from_millis(1);
 /// Between attempts to save outcomes while the database is away.
 const RESCUE_PAUSE: Duration = Duration::from_millis(250);
 
@@ -80,15 +83,16 @@ impl Writer {
     }
 
     /// Runs to the end. After an error it grants nothing more and only saves outcomes.
-    pub async fn run(self, mut steps: mpsc::Receiver<Step>) -> Result<(), StoreError> {
+    pub async fn run(self, steps: mpsc::Receiver<Step>) -> Result<(), StoreError> {
+        let mut groups = Groups { steps, usual: 1 };
         let mut session = self.store.campaign_session(self.place.tenant, self.place.campaign).await?;
         let mut looked = None;
-        while let Some(group) = next_group(&mut steps).await {
+        while let Some(group) = groups.next().await {
             match self.write(&mut session, &group, &mut looked).await {
                 Ok(granted) => answer(group, &granted),
                 Err(error) => {
                     drop(session);
-                    self.rescue(group, steps).await;
+                    self.rescue(group, groups).await;
                     return Err(error);
                 }
             }
@@ -127,9 +131,9 @@ impl Writer {
 
     /// The database is away. Whether the last group was written is not known: outcomes may be written twice, rows are not taken again, and
     /// those that were taken without our knowing become `unknown` in time. Connections end, each at its next step.
-    async fn rescue(&self, group: Vec<Step>, mut steps: mpsc::Receiver<Step>) {
+    async fn rescue(&self, group: Vec<Step>, mut groups: Groups) {
         let mut outcomes: Vec<Outcome> = group.into_iter().filter_map(|step| step.outcome).collect();
-        while let Some(group) = next_group(&mut steps).await {
+        while let Some(group) = groups.next().await {
             outcomes.extend(group.into_iter().filter_map(|step| step.outcome));
         }
         while !outcomes.is_empty() && self.save(&outcomes).await.is_err() {
@@ -149,10 +153,29 @@ impl Writer {
     }
 }
 
-/// One step, and all others that are waiting. No delay: those that come later are the next group.
-async fn next_group(steps: &mut mpsc::Receiver<Step>) -> Option<Vec<Step>> {
-    let mut group = Vec::with_capacity(CONNECTIONS);
-    (steps.recv_many(&mut group, CONNECTIONS).await > 0).then_some(group)
+/// Collects steps into groups. A commit waits for the disk, whatever it carries: so all connections that are in step with each other go into one.
+struct Groups {
+    steps: mpsc::Receiver<Step>,
+    /// How many came together last.
+    usual: usize,
+}
+
+impl Groups {
+    /// The next steps: all that are waiting, and as many as came together last time unless one of them is late.
+    async fn next(&mut self) -> Option<Vec<Step>> {
+        let mut group = Vec::with_capacity(CONNECTIONS);
+        self.steps.recv_many(&mut group, CONNECTIONS).await;
+        let late = Instant::now() + LATE_AFTER;
+        while (1..self.usual).contains(&group.len()) {
+            match timeout_at(late, self.steps.recv_many(&mut group, CONNECTIONS)).await {
+                Ok(1..) => {}
+                // Late, or gone.
+                Ok(0) | Err(_) => break,
+            }
+        }
+        self.usual = group.len();
+        (!group.is_empty()).then_some(group)
+    }
 }
 
 fn answer(group: Vec<Step>, granted: &HashMap<MailId, i16>) {

@@ -37,11 +37,7 @@ pub enum Next {
 
 /// Locks a slice; `None`: the launch has no such slice. Until the transaction's end nobody else generates, hands over, wakes or takes back what it
 /// has.
-pub async fn lock(
-    tx: &mut CampaignTx,
-    launch: LaunchId,
-    slice: i32,
-) -> Result<Option<Locked>, StoreError> {
+pub async fn lock(tx: &mut CampaignTx, launch: LaunchId, slice: i32) -> Result<Option<Locked>, StoreError> {
     Ok(sqlx::query_as(
         "SELECT due_at, sending_until FROM slices WHERE launch_id = $1 AND slice = $2 FOR NO KEY UPDATE",
     )

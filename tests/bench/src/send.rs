@@ -14,7 +14,7 @@ use std::{
 use contract::{LaunchId, MailId, spool_key};
 use localstack::Stack;
 use mail::{SpoolWriter, open_spool};
-use send::{CONNECTIONS, Handed, Limits, Place, Relay, hand_over};
+use send::{CONNECTIONS, Connections, Handed, Limits, Place, Relay, hand_over};
 use time::OffsetDateTime;
 use tokio::{
     net::TcpStream,
@@ -137,14 +137,14 @@ async fn hand_all_over(
     objects: Vec<Vec<u8>>,
     sink: SocketAddr,
 ) -> Result<()> {
-    let relay = Arc::new(Relay::parse(&format!("smtp://{sink}"), "bench.example")?);
+    let connections = Arc::new(Connections::new(Relay::parse(&format!("smtp://{sink}"), "bench.example")?));
     for (slice, object) in objects.into_iter().enumerate() {
         let mails = open_spool(object, &name(place, slice)?, |_| SPOOL_KEY)?;
         let all = Handed { sent: mails.len(), ..Handed::default() };
         let now = OffsetDateTime::now_utc();
         let minute = Duration::from_mins(1);
         let limits = Limits { now, begin: minute, wait: minute, expires_at: now + minute };
-        let handed = hand_over(&database.store, &relay, place, mails, limits).await?;
+        let handed = hand_over(&database.store, &connections, place, mails, limits).await?;
         if handed != all {
             return Err(format!("slice {slice}: {handed:?}").into());
         }

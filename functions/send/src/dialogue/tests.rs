@@ -94,7 +94,7 @@ fn soon() -> Instant {
 async fn heard(extensions: &'static str, script: Vec<Act>) -> (Phase, Result<u16, &'static str>, bool) {
     let (relay, task) = relay(extensions, script).await;
     let mut connection = Connection::open(&relay, soon()).await.unwrap();
-    let heard = connection.deliver(&mail(b"Subject: x\r\n\r\nbody"), soon()).await;
+    let heard = connection.deliver(&mail(b"Subject: x\r\n\r\nbody"), None, soon()).await;
     drop(connection);
     task.await.unwrap();
     let answer = match heard.answer {
@@ -201,7 +201,7 @@ async fn an_address_beyond_ascii_is_offered_where_the_relay_takes_it() {
     let mut connection = Connection::open(&relay, soon()).await.unwrap();
     for mail in &mails {
         assert!(connection.can_offer(mail));
-        let heard = connection.deliver(mail, soon()).await;
+        let heard = connection.deliver(mail, None, soon()).await;
         assert!(matches!(heard.answer, Answer::Reply { code: 250, .. }), "{heard:?}");
     }
     drop(connection);
@@ -211,15 +211,69 @@ async fn an_address_beyond_ascii_is_offered_where_the_relay_takes_it() {
 #[tokio::test]
 async fn a_connection_carries_many_mails_and_their_content_unchanged() {
     let round = || [Line("MAIL", OK), Line("RCPT", OK), Line("DATA", GO), Content(OK)];
-    let script = (0..3).flat_map(|_| round()).chain([Line("QUIT", "221 bye\r\n")]).collect();
+    let script = (0..3).flat_map(|_| round()).chain([Line("RSET", OK)]).collect();
     let (relay, task) = relay(PLAIN, script).await;
     let mut connection = Connection::open(&relay, soon()).await.unwrap();
     for message in [&b"a: b\r\n\r\n.\r\n..x\r\nend"[..], b"c: d\r\n\r\nwith end\r\n", b""] {
-        assert!(connection.deliver(&mail(message), soon()).await.reusable);
+        assert!(connection.deliver(&mail(message), None, soon()).await.reusable);
     }
-    connection.quit().await;
+    assert!(connection.is_alive().await && !connection.is_bound());
+    drop(connection);
     let expected = "a: b\r\n\r\n..\r\n...x\r\nend\r\n.\r\nc: d\r\n\r\nwith end\r\n.\r\n\r\n.\r\n";
     assert_eq!(String::from_utf8(task.await.unwrap()).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn the_next_mail_is_offered_with_the_content_of_the_one_before() {
+    let first = || [Line("MAIL", ""), Line("RCPT", ""), Line("DATA", ""), Say("250 a\r\n250 b\r\n354 c\r\n")];
+    // The relay answers the offer of the second mail before anybody asks for the second's own delivery.
+    let offer =
+        || [Line("MAIL", "250 a\r\n"), Line("RCPT TO:<bert@example.org>", "250 b\r\n"), Line("DATA", GO)];
+    let refused = [
+        Line("MAIL", "250 a\r\n"),
+        Line("RCPT", "550 5.1.1 unknown\r\n"),
+        Line("DATA", "503 no\r\n"),
+        Line("RSET", OK),
+    ];
+    let second = Spooled { mail: MailId(2), to: "bert@example.org".to_owned(), ..mail(b"second") };
+    for (answer, rest, expected) in [
+        (OK, offer().into_iter().chain([Content(OK)]).collect::<Vec<_>>(), (Phase::Content, Some(250), true)),
+        // A refusal of the one is none of the other.
+        (
+            "554 spam\r\n",
+            offer().into_iter().chain([Content(OK)]).collect(),
+            (Phase::Content, Some(250), true),
+        ),
+        (OK, refused.to_vec(), (Phase::Offer, Some(550), true)),
+        (OK, vec![LineThenClose("MAIL")], (Phase::Offer, None, false)),
+        (OK, offer().into_iter().chain([ContentThenClose]).collect(), (Phase::Content, None, false)),
+    ] {
+        let script = first().into_iter().chain([Content(answer)]).chain(rest).collect();
+        let (relay, task) = relay(PIPELINING, script).await;
+        let mut connection = Connection::open(&relay, soon()).await.unwrap();
+        let heard = connection.deliver(&mail(b"first"), Some(&second), soon()).await;
+        assert!(heard.reusable && connection.is_bound(), "{heard:?}");
+        let heard = connection.deliver(&second, None, soon()).await;
+        assert!(!connection.is_bound());
+        let code = match heard.answer {
+            Answer::Reply { code, .. } => Some(code),
+            Answer::Silence(_) => None,
+        };
+        assert_eq!((heard.phase, code, heard.reusable), expected);
+        drop(connection);
+        task.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn without_pipelining_nothing_is_offered_ahead() {
+    let script = vec![Line("MAIL", OK), Line("RCPT", OK), Line("DATA", GO), Content(OK)];
+    let (relay, task) = relay(PLAIN, script).await;
+    let mut connection = Connection::open(&relay, soon()).await.unwrap();
+    let heard = connection.deliver(&mail(b"first"), Some(&mail(b"second")), soon()).await;
+    assert!(heard.reusable && !connection.is_bound(), "{heard:?}");
+    drop(connection);
+    assert_eq!(task.await.unwrap(), b"first\r\n.\r\n");
 }
 
 #[tokio::test]
@@ -232,7 +286,7 @@ async fn a_relay_that_says_nothing_is_not_waited_for() {
         for patience in [300, 3_000, 30_000].map(Duration::from_millis) {
             let (relay, task) = relay(PLAIN, script.clone()).await;
             let mut connection = Connection::open(&relay, soon()).await.unwrap();
-            let heard = connection.deliver(&mail(b"x"), Instant::now() + patience).await;
+            let heard = connection.deliver(&mail(b"x"), None, Instant::now() + patience).await;
             assert!(matches!(heard.answer, Answer::Silence(_)) && !heard.reusable);
             drop(connection);
             if heard.phase == phase {
