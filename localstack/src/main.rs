@@ -225,9 +225,9 @@ async fn prepared(command: Command) -> Result<i32> {
             commands::invoke(&instance.instance()?, &function, &payload).await.map(code)
         }
         Command::Test { filter, all } => run::test(&filter, all).await,
-        Command::Bench { mut names, json, case } => {
-            names.extend(case.into_iter().flat_map(|case| ["--case".to_owned(), case]));
-            run::bench(&with_flag(names, json)).await
+        Command::Bench { names, json, case } => {
+            let case = case.into_iter().flat_map(|case| ["--case".to_owned(), case]).collect();
+            run::bench(&names, &with_flag(case, json)).await
         }
         Command::Demo { recipients, json, keep } => {
             let recipients = recipients.map(|n| vec!["--recipients".to_owned(), n.to_string()]);

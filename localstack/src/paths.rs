@@ -14,9 +14,12 @@ pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| checkout().join("target"), PathBuf::from)
 }
 
+/// Names the profile of the functions' binaries; `debug` when absent. For benchmarks.
+pub const PROFILE_VARIABLE: &str = "BROADCAST_PROFILE";
+
 /// Where the functions' binaries are.
 pub fn binaries() -> PathBuf {
-    target().join("debug")
+    target().join(std::env::var_os(PROFILE_VARIABLE).unwrap_or_else(|| "debug".into()))
 }
 
 /// The virtual environment that `LocalStack` is installed into.

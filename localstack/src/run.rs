@@ -74,15 +74,40 @@ pub async fn demo(arguments: &[String], keep: bool) -> Result<i32> {
     Ok(status?.code().unwrap_or(1))
 }
 
-/// Runs benchmarks in a release build, with a database of their own. Their exit code.
-pub async fn bench(arguments: &[String]) -> Result<i32> {
-    eprintln!("Building the benchmarks in release mode ...");
-    cargo(&["build", "--release", "--package", "bench", "--package", "gateway"]).await?;
+/// The benchmark that takes the whole stack; the others have a database of their own and nothing beside it.
+const WHOLE_STACK_BENCH: &str = "launch";
+
+/// Runs benchmarks in a release build. Their exit code.
+pub async fn bench(names: &[String], options: &[String]) -> Result<i32> {
+    let (whole, others): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|name| name == WHOLE_STACK_BENCH);
+    if names.is_empty() || !others.is_empty() {
+        let without = Without { all_but_database: true, ..Without::default() };
+        let code = bench_on(&without, &others, options).await?;
+        if code != 0 {
+            return Ok(code);
+        }
+    }
+    if !names.is_empty() && whole.is_empty() {
+        return Ok(0);
+    }
+    if std::env::var_os(paths::PROFILE_VARIABLE).is_none() {
+        // Once more with the functions' own binaries of that build.
+        let program = std::env::current_exe().or_cannot(|| "find this program".to_owned())?;
+        let mut command = Command::new(program);
+        command.args(["bench", WHOLE_STACK_BENCH]).args(options).env(paths::PROFILE_VARIABLE, "release");
+        return Ok(wait("run the benchmark", command).await?.code().unwrap_or(1));
+    }
+    bench_on(&Without::default(), &[WHOLE_STACK_BENCH.to_owned()], options).await
+}
+
+async fn bench_on(without: &Without, names: &[String], options: &[String]) -> Result<i32> {
+    eprintln!("Building in release mode ...");
+    cargo(&["build", "--release", "--workspace", "--bins"]).await?;
     let instance = Instance::named("bench")?;
     instance.down().await?;
-    let (stack, _) = instance.up(&Without { all_but_database: true, ..Without::default() }).await?;
+    let (stack, _) = instance.up(without).await?;
     let mut command = Command::new(paths::target().join("release/bench"));
-    command.args(arguments).env(STACK_VARIABLE, stack.path());
+    command.args(names).args(options).env(STACK_VARIABLE, stack.path());
     let status = wait("run the benchmarks", command).await;
     instance.down().await?;
     Ok(status?.code().unwrap_or(1))

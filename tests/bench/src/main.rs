@@ -8,10 +8,12 @@ mod comparison;
 mod database;
 mod gateway;
 mod import;
+mod launch;
 mod openpgp;
 mod processor;
 mod s3;
 mod send;
+mod sink;
 
 use clap::{Parser, ValueEnum};
 use localstack::Stack;
@@ -65,6 +67,8 @@ enum Bench {
     GatewayDownload,
     /// Reading a campaign and a page of imports over HTTP, beside a bare handler.
     Api,
+    /// A launch of 200,000 through all functions and queues. Needs the whole stack; not among those that run without a name.
+    Launch,
 }
 
 #[tokio::main]
@@ -87,7 +91,7 @@ async fn main() -> Result<()> {
         return gateway::alone::child(&work).await;
     }
     if names.is_empty() {
-        names = Bench::value_variants().to_vec();
+        names = Bench::value_variants().iter().copied().filter(|name| *name != Bench::Launch).collect();
     }
     let [name] = names.as_slice() else { return each_alone(&names, json, case.as_deref()).await };
     let case = case.as_deref().unwrap_or_default();
@@ -104,6 +108,10 @@ async fn main() -> Result<()> {
         Bench::Openpgp => Box::pin(openpgp::bench(&stack, RUNS)).await?,
         Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up, case)).await?,
         Bench::Api => Box::pin(api::bench(&stack, RUNS)).await?,
+        Bench::Launch => {
+            Box::pin(launch::bench(&stack)).await?.print(json)?;
+            Vec::new()
+        }
         Bench::GatewayDownload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Down, case)).await?,
     };
     for comparison in comparisons {

@@ -1,6 +1,6 @@
 //! What the two sides of a benchmark cost in processor time, which a crowded machine blurs less than it does the clock.
 
-use std::ops::Sub;
+use std::{collections::BTreeMap, ops::Sub};
 
 use localstack::Stack;
 use serde::Serialize;
@@ -83,6 +83,24 @@ impl Server {
         let backend: i32 = sqlx::query_scalar("SELECT pg_backend_pid()").fetch_one(&mut connection).await?;
         Ok(Self { postmaster: stat(&backend.to_string())?.parent })
     }
+}
+
+/// Processor seconds so far of all processes that live, by the name of their program; with those of their children that ended.
+pub fn by_program() -> Result<BTreeMap<String, f64>> {
+    let mut programs = BTreeMap::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        let Some(pid) = name.to_str().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())) else {
+            continue;
+        };
+        let (Ok(process), Ok(program)) = (stat(pid), std::fs::read_to_string(format!("/proc/{pid}/comm")))
+        else {
+            continue;
+        };
+        let seconds = process.own.0 + process.own.1 + process.ended.0 + process.ended.1;
+        *programs.entry(program.trim_end().to_owned()).or_insert(0.0) += seconds;
+    }
+    Ok(programs)
 }
 
 /// Of one process: user and system time, its own and that of its children that ended.

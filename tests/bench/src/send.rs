@@ -4,9 +4,7 @@
 //! its connections (`-d`).
 
 use std::{
-    net::{SocketAddr, TcpListener},
-    os::unix::fs::MetadataExt,
-    process::Stdio,
+    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,22 +14,19 @@ use localstack::Stack;
 use mail::{SpoolWriter, open_spool};
 use send::{CONNECTIONS, Connections, Handed, Limits, Place, Relay, hand_over};
 use time::OffsetDateTime;
-use tokio::{
-    net::TcpStream,
-    process::{Child, Command},
-};
+use tokio::process::Command;
 
 use crate::{
     Result,
     comparison::{Comparison, median, rounded},
     database::Database,
+    sink::Sink,
 };
 
 const MAIL_BYTES: usize = 5_120;
 /// As generate makes them.
 const SLICE_MAILS: usize = 500;
 const SPOOL_KEY: [u8; 32] = [7; 32];
-const SINK_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Runs both sides in turn.
 pub async fn bench(stack: &Stack, runs: usize, mails: usize) -> Result<Vec<Comparison>> {
@@ -190,33 +185,4 @@ fn peak_rss_mib() -> Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
     let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
     Ok(kib.div_ceil(1024))
-}
-
-/// Postfix's smtp-sink on a free port. Ends when it is dropped.
-struct Sink {
-    #[expect(dead_code, reason = "the process ends with it")]
-    process: Child,
-    address: SocketAddr,
-}
-
-impl Sink {
-    async fn start() -> Result<Self> {
-        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        // As root it wants to become somebody else, and may not name anybody otherwise.
-        let root = std::fs::metadata("/proc/self")?.uid() == 0;
-        let process = Command::new("/usr/sbin/smtp-sink")
-            .args(if root { &["-u", "postfix"][..] } else { &[] })
-            .args([&address.to_string(), "1000"])
-            .stdin(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()?;
-        let begun = Instant::now();
-        while TcpStream::connect(address).await.is_err() {
-            if begun.elapsed() > SINK_DEADLINE {
-                return Err("smtp-sink does not listen".into());
-            }
-            tokio::task::yield_now().await;
-        }
-        Ok(Self { process, address })
-    }
 }
