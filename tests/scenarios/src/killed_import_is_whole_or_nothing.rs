@@ -9,7 +9,9 @@ use sqlx::AssertSqlSafe;
 use testkit::{
     Stack, Tenant,
     hold::{Hold, lock, signal},
-    own, wait,
+    own,
+    random::Random,
+    wait,
 };
 
 const GOOD: usize = 60;
@@ -46,44 +48,30 @@ enum Moment {
     Ending,
 }
 
-/// Any numbers, the same for the same seed.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        // SplitMix64.
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap()
-    }
-
-    /// Every moment comes once before one comes again; the copy, which is the longest, thrice.
-    fn moments(&mut self, count: usize) -> Vec<Moment> {
-        let mut moments = Vec::new();
-        while moments.len() < count {
-            let mut round = vec![
-                Moment::Opening,
-                Moment::Claimed,
-                Moment::Opened,
-                Moment::Filled,
-                Moment::Publishing,
-                Moment::Published,
-                Moment::Moved,
-                Moment::ControlStands,
-                Moment::ControlGone,
-                Moment::Launching,
-                Moment::Ending,
-            ];
-            round.extend((0..3).map(|_| Moment::Copying(self.below(70) as u64)));
-            while !round.is_empty() {
-                moments.push(round.swap_remove(self.below(round.len())));
-            }
+/// Every moment comes once before one comes again; the copy, which is the longest, thrice.
+fn moments(random: &mut Random, count: usize) -> Vec<Moment> {
+    let mut moments = Vec::new();
+    while moments.len() < count {
+        let mut round = vec![
+            Moment::Opening,
+            Moment::Claimed,
+            Moment::Opened,
+            Moment::Filled,
+            Moment::Publishing,
+            Moment::Published,
+            Moment::Moved,
+            Moment::ControlStands,
+            Moment::ControlGone,
+            Moment::Launching,
+            Moment::Ending,
+        ];
+        round.extend((0..3).map(|_| Moment::Copying(random.below(70) as u64)));
+        while !round.is_empty() {
+            moments.push(round.swap_remove(random.below(round.len())));
         }
-        moments.truncate(count);
-        moments
     }
+    moments.truncate(count);
+    moments
 }
 
 /// One import, one kill.
@@ -98,11 +86,8 @@ struct Victim<'a> {
 #[tokio::test(flavor = "multi_thread")]
 async fn at_random_moments() {
     let kills = if std::env::var_os("BROADCAST_LONG").is_some() { 50 } else { 5 };
-    let seed = std::env::var("BROADCAST_SEED").ok().map(|seed| seed.parse().unwrap());
-    let seed =
-        seed.unwrap_or_else(|| u64::try_from(time::OffsetDateTime::now_utc().unix_timestamp()).unwrap());
-    let moments = Random(seed).moments(kills);
-    println!("BROADCAST_SEED={seed}: {moments:?}");
+    let moments = moments(&mut Random::from_env(), kills);
+    println!("{moments:?}");
 
     let main = Stack::from_env().unwrap();
     let stack = own::deploy(&main, "killed", &["admin", "import", "generate", "send"]);

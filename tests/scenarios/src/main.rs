@@ -33,7 +33,7 @@ mod happy_path_by_control_file;
 mod import_that_dies_every_time_is_given_up;
 mod import_waits_for_the_whole_file;
 mod killed_import_is_whole_or_nothing;
-mod killed_send_loses_and_doubles_nothing;
+mod killed_launch_loses_and_doubles_nothing;
 mod launch_cancelled_in_a_race_leaves_nothing_open;
 mod launch_is_spread_and_leaves_room;
 mod launch_starts_at_its_time;

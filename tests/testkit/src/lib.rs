@@ -25,6 +25,7 @@ pub mod moto;
 pub mod name_server;
 pub mod own;
 pub mod packets;
+pub mod random;
 pub mod receiver;
 pub mod sftp;
 pub mod short_lived;
