@@ -8,9 +8,12 @@ use mail::{
 use time::OffsetDateTime;
 
 /// A recipient of the slice, with what the template may use. Holds personal data and has no `Debug`.
-pub(crate) struct Recipient {
+pub struct Recipient {
+    /// The row.
     pub mail: MailId,
+    /// As the list has it.
     pub address: String,
+    /// Stands for the address in the unsubscribe link.
     pub address_key: AddressKey,
     /// One for each of the columns of its import.
     pub fields: Vec<String>,
@@ -19,10 +22,14 @@ pub(crate) struct Recipient {
 }
 
 /// Everything that the slice is made from.
-pub(crate) struct Batch {
+pub struct Batch {
+    /// Whose.
     pub tenant: TenantId,
+    /// Of which campaign.
     pub campaign: CampaignId,
+    /// Compiled once.
     pub template: Compiled,
+    /// From.
     pub sender: Sender,
     /// By the tenant's key for links.
     pub links: Links,
@@ -30,12 +37,14 @@ pub(crate) struct Batch {
     pub return_paths: Links,
     /// Of each import: the name of each column, `None` where an earlier column has it.
     pub columns: Vec<Vec<Option<String>>>,
+    /// In the order of the object.
     pub recipients: Vec<Recipient>,
+    /// Date.
     pub now: OffsetDateTime,
 }
 
 /// The slice, made.
-pub(crate) struct Made {
+pub struct Made {
     /// The messages; those that are neither here nor in `failed` did not fit.
     pub writer: SpoolWriter,
     /// The mails in it, in order.
@@ -46,9 +55,11 @@ pub(crate) struct Made {
 
 /// Why a whole slice cannot be made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum BatchError {
+pub enum BatchError {
+    /// The object.
     #[error(transparent)]
     Spool(#[from] SpoolError),
+    /// The signatures.
     #[error(transparent)]
     Dkim(#[from] DkimError),
 }
@@ -96,7 +107,7 @@ impl Batch {
 }
 
 /// The names by which a template calls the columns of a header.
-pub(crate) fn columns(header: &[String]) -> Vec<Option<String>> {
+pub fn columns(header: &[String]) -> Vec<Option<String>> {
     let mut names: Vec<Option<String>> = Vec::with_capacity(header.len());
     for column in header {
         let name = Some(mail::field_name(column));

@@ -22,6 +22,7 @@ mod keys;
 mod launch;
 mod slice;
 
+pub use batch::{Batch, BatchError, Made, Recipient, columns};
 pub use due::tick;
 pub use error::Error;
 

@@ -1,5 +1,8 @@
 //! DKIM (RFC 6376) with RSA-2048 and Ed25519 (RFC 8463): two signatures, because not every receiver knows the second.
 
+mod canonical;
+mod signature;
+
 use std::fmt;
 
 use aws_lc_rs::{
@@ -10,15 +13,10 @@ use aws_lc_rs::{
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use fault::{Disposition, Fault};
-use mail_auth::{
-    common::{
-        crypto::{Ed25519Key, RsaKey, Sha256},
-        headers::HeaderWriter,
-    },
-    dkim::{self, Done},
-};
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use signature::{Covered, Signer};
 
 /// What a signature covers. Date and Message-ID too: a relay that rewrites them needs a profile without.
 const HEADERS: [&str; 10] = [
@@ -35,6 +33,8 @@ const HEADERS: [&str; 10] = [
 ];
 /// A TXT record's strings have 255 octets at most (RFC 1035, 3.3).
 const TXT_STRING_BYTES_MAX: usize = 255;
+/// About what a signature's header takes.
+const HEADER_BYTES: usize = 800;
 
 /// The keys of one sender domain, as they are kept with the secrets. `Debug` hides them.
 #[derive(Clone, Serialize, Deserialize)]
@@ -137,36 +137,26 @@ impl fmt::Debug for DkimKeys {
 }
 
 /// Parsed keys, made once per invocation and sender domain.
-pub struct DkimSigner {
-    rsa: dkim::DkimSigner<RsaKey<Sha256>, Done>,
-    ed25519: dkim::DkimSigner<Ed25519Key, Done>,
-}
+pub struct DkimSigner(Vec<Signer>);
 
 impl DkimSigner {
-    /// Parses the keys.
+    /// Signs with both keys.
     pub fn new(keys: &DkimKeys) -> Result<Self, DkimError> {
-        let rsa = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(keys.rsa.as_slice()));
-        let rsa = RsaKey::<Sha256>::from_key_der(rsa).map_err(|_| DkimError::Key)?;
-        let ed25519 = Ed25519Key::from_pkcs8_der(&keys.ed25519).map_err(|_| DkimError::Key)?;
-        Ok(Self {
-            rsa: dkim::DkimSigner::from_key(rsa)
-                .domain(&keys.domain)
-                .selector(&keys.selector_rsa)
-                .headers(HEADERS),
-            ed25519: dkim::DkimSigner::from_key(ed25519)
-                .domain(&keys.domain)
-                .selector(&keys.selector_ed25519)
-                .headers(HEADERS),
-        })
+        Ok(Self(vec![Signer::rsa(keys)?, Signer::ed25519(keys)?]))
     }
 
-    /// The message with both signatures before it, relaxed/relaxed; `t=` is the system's clock. About 0.8 ms, nearly all of it RSA.
+    /// Signs with the Ed25519 key alone: a tenth of the time and less, for receivers that know it.
+    pub fn ed25519_only(keys: &DkimKeys) -> Result<Self, DkimError> {
+        Ok(Self(vec![Signer::ed25519(keys)?]))
+    }
+
+    /// The message with its signatures before it, relaxed/relaxed; `t=` is the system's clock. 0.3 to 0.8 ms, nearly all of it RSA.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, DkimError> {
-        let rsa = self.rsa.sign(message).map_err(|_| DkimError::Sign)?;
-        let ed25519 = self.ed25519.sign(message).map_err(|_| DkimError::Sign)?;
-        let mut signed = Vec::with_capacity(message.len() + 1_200);
-        rsa.write_header(&mut signed);
-        ed25519.write_header(&mut signed);
+        let covered = Covered::of(message, OffsetDateTime::now_utc().unix_timestamp())?;
+        let mut signed = Vec::with_capacity(message.len() + HEADER_BYTES * self.0.len());
+        for signer in &self.0 {
+            signer.write(&covered, &mut signed)?;
+        }
         signed.extend_from_slice(message);
         Ok(signed)
     }

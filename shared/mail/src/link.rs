@@ -1,6 +1,6 @@
 //! The URLs that a mail carries, and its return path.
 
-use std::{fmt, fmt::Write, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use aws_lc_rs::hmac;
 use contract::{CampaignId, MailId, TenantId};
@@ -136,24 +136,48 @@ pub(crate) fn web_scheme(url: &str) -> Option<(&'static str, &str)> {
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
 pub(crate) fn encode_component(text: &str) -> String {
-    encode(text, |byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    encode(text, &UNRESERVED)
 }
 
 /// Percent-encodes only what may not stand in a URL at all, as browsers do with what a person typed.
 pub(crate) fn encode_url(text: &str) -> String {
-    encode(text, |byte| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte))
+    encode(text, &URL)
 }
 
-fn encode(text: &str, plain: impl Fn(u8) -> bool) -> String {
-    let mut encoded = String::with_capacity(text.len() + 16);
-    for byte in text.bytes() {
-        if plain(byte) {
-            encoded.push(char::from(byte));
-        } else {
-            // Writing to a String never fails.
-            let _ = write!(encoded, "%{byte:02X}");
-        }
+/// Which bytes stay as they are.
+type Plain = [bool; 256];
+static UNRESERVED: Plain = letters_digits_and(b"-._~");
+static URL: Plain = letters_digits_and(b"!#$%&'()*+,-./:;=?@[]_~");
+
+const fn letters_digits_and(others: &[u8]) -> Plain {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < plain.len() {
+        plain[byte] = byte < 128 && (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
     }
+    let mut at = 0;
+    while at < others.len() {
+        plain[others[at] as usize] = true;
+        at += 1;
+    }
+    plain
+}
+
+fn encode(text: &str, plain: &Plain) -> String {
+    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+    let mut encoded = String::with_capacity(text.len() + text.len() / 2);
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(|byte| !plain[usize::from(byte)]) {
+        let (head, tail) = rest.split_at(at);
+        encoded.push_str(head);
+        let Some(c) = tail.chars().next() else { break };
+        for byte in tail.bytes().take(c.len_utf8()) {
+            encoded.extend(['%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
+        }
+        rest = &tail[c.len_utf8()..];
+    }
+    encoded.push_str(rest);
     encoded
 }
 

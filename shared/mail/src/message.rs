@@ -5,6 +5,7 @@ use std::fmt;
 use contract::{CampaignId, MailId, TenantId};
 use mail_builder::{
     MessageBuilder,
+    encoders::QuotedPrintableEncoder,
     headers::{
         HeaderType, address::Address as Mailbox, content_type::ContentType, date::Date,
         message_id::MessageId, raw::Raw, text::Text, url::URL,
@@ -102,10 +103,7 @@ impl Outgoing<'_> {
             .fold(MessageBuilder::new(), |builder, (name, value)| builder.header(name, value));
         let body = MimePart::new(
             ContentType::new("multipart/alternative").attribute("boundary", boundary),
-            vec![
-                MimePart::new("text/plain", rendered.text.as_str()),
-                MimePart::new("text/html", rendered.html.as_str()),
-            ],
+            vec![MimePart::new("text/plain", rendered.text.as_str()), html(&rendered.html)],
         );
         let mut message = Vec::new();
         builder.body(body).serialize(&mut message);
@@ -114,6 +112,22 @@ impl Outgoing<'_> {
         }
         message
     }
+}
+
+/// In quoted-printable, unless base64 is shorter. Nearly all HTML needs one of them; the library would first look for the shortest way that there
+/// is, which takes longer than the encoding.
+fn html(body: &str) -> MimePart<'_> {
+    // A byte of them becomes three; in base64, three bytes become four.
+    let escaped = |byte: &u8| u8::from((*byte == b'=') | (*byte >= 127));
+    let counts =
+        body.as_bytes().chunks(usize::from(u8::MAX)).map(|bytes| bytes.iter().map(escaped).sum::<u8>());
+    if counts.map(usize::from).sum::<usize>() > body.len() / 6 {
+        return MimePart::new("text/html", body);
+    }
+    let mut encoded = Vec::with_capacity(body.len() + body.len() / 4);
+    QuotedPrintableEncoder::new().preserve_line_breaks().encode_into(body.as_bytes(), &mut encoded);
+    MimePart::new(ContentType::new("text/html").attribute("charset", "utf-8"), encoded)
+        .transfer_encoding("quoted-printable")
 }
 
 #[cfg(test)]
@@ -185,6 +199,22 @@ mod tests {
         assert_eq!(parsed.body_html(0).unwrap().replace("\r\n", "\n"), rendered().html);
         assert_eq!(parsed.parts.len(), 3);
         assert_eq!(parsed.parts[1].content_type().unwrap().attribute("charset"), Some("utf-8"));
+    }
+
+    #[test]
+    fn every_html_is_read_back() {
+        for (html, encoding) in [
+            ("", "quoted-printable"),
+            ("<p>a=b \t\n.\n--=_fixed\n \n</p>  ", "quoted-printable"),
+            (&"<p class=\"x\">Viele Grüße aus Köln an alle</p>\n".repeat(300), "quoted-printable"),
+            (&"Привет ".repeat(300), "base64"),
+        ] {
+            let message = build(&sender(""), &Rendered { html: html.to_owned(), ..rendered() });
+            let parsed = MessageParser::new().parse(&message).unwrap();
+            assert_eq!(parsed.body_html(0).unwrap().replace("\r\n", "\n"), html);
+            assert_eq!(parsed.parts[2].content_transfer_encoding(), Some(encoding), "{html:?}");
+            assert_eq!(parsed.parts[2].content_type().unwrap().attribute("charset"), Some("utf-8"));
+        }
     }
 
     #[test]

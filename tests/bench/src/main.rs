@@ -7,6 +7,7 @@ mod cloud;
 mod comparison;
 mod database;
 mod gateway;
+mod generate;
 mod import;
 mod launch;
 mod openpgp;
@@ -57,6 +58,8 @@ struct Arguments {
 enum Bench {
     /// A million rows from S3 into Postgres, beside `psql \copy`.
     Import,
+    /// Rendering, building, signing and sealing messages, beside the signatures alone by `openssl speed`.
+    Generate,
     /// Mails to an SMTP relay with their ledger, beside Postfix's smtp-source.
     Send,
     /// Decrypting and encrypting 256 MiB, beside `gpg`; and decrypting beside what import takes.
@@ -104,6 +107,7 @@ async fn main() -> Result<()> {
             }
             comparisons
         }
+        Bench::Generate => generate::bench(RUNS).await?,
         Bench::Send => Box::pin(send::bench(&stack, RUNS, SEND_MAILS)).await?,
         Bench::Openpgp => Box::pin(openpgp::bench(&stack, RUNS)).await?,
         Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up, case)).await?,

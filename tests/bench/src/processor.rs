@@ -72,6 +72,12 @@ impl Sub for Seconds {
     }
 }
 
+/// Of this process so far.
+pub fn own_seconds() -> Result<f64> {
+    let (user, system) = stat("self")?.own;
+    Ok(user + system)
+}
+
 /// The Postgres whose time is counted. It runs on this machine.
 pub struct Server {
     postmaster: String,

@@ -106,3 +106,60 @@ fn keys_are_kept_as_json_and_hidden() {
     assert!(ed25519.value.starts_with("v=DKIM1; k=ed25519; p="));
     assert_eq!(DkimSigner::new(&DkimKeys { rsa: vec![1], ..keys }).unwrap_err(), DkimError::Key);
 }
+
+/// What mails may look like that nobody meant well, as it is signed and as it arrives.
+#[tokio::test]
+async fn odd_messages_verify() {
+    let keys = keys();
+    let signers = [(DkimSigner::new(&keys).unwrap(), 2), (DkimSigner::ed25519_only(&keys).unwrap(), 1)];
+    let heads = [
+        "From: <a@example.com>\r\n",
+        "from:<a@example.com>\r\n\t \r\nSUBJECT:\tx  \t y\r\n  z \r\nX-Other: y\r\n",
+        "Subject: 1\r\nFrom: <a@example.com>\r\nSubject: 2\r\nTo: <b@example.net>\r\nSubject:\r\n",
+        "FromX: y\r\nFrom: <a@example.com>\r\nDate: \r\n",
+    ];
+    let long = "word ".repeat(1_000);
+    let spaces = " \t".repeat(200);
+    let bodies = [
+        "",
+        "\r\n",
+        "\r\n\r\n\r\n",
+        "a",
+        "a\r\n\r\n\r\n",
+        "\r\n\r\na",
+        "a \t\r\n\tb  c\t\r\n .\r\n..\r\n",
+        " \ta\r\n \r\nb",
+        &long,
+        &format!("a{spaces}\r\n{spaces}b{spaces}\r\n"),
+        &format!("{}  =\r\n", "x".repeat(63)),
+        &format!("{}\t", "x".repeat(128)),
+    ];
+    for head in heads {
+        for body in bodies {
+            let message = format!("{head}\r\n{body}");
+            for (signer, signatures) in &signers {
+                let signed = signer.sign(message.as_bytes()).unwrap();
+                assert_eq!(verify(&keys, &signed).await, vec![true; *signatures], "{message:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_covered_header_can_be_added() {
+    let keys = keys();
+    let signed = DkimSigner::new(&keys).unwrap().sign(b"From: <a@example.com>\r\n\r\nbody").unwrap();
+    assert_eq!(verify(&keys, &signed).await, [true, true]);
+    let added = [b"Subject: y\r\n", &signed[..]].concat();
+    assert_eq!(verify(&keys, &added).await, [false, false]);
+    let added = [b"X-Other: y\r\n", &signed[..]].concat();
+    assert_eq!(verify(&keys, &added).await, [true, true]);
+}
+
+#[test]
+fn what_has_no_headers_is_not_signed() {
+    let signer = DkimSigner::new(&keys()).unwrap();
+    for message in ["", "\r\n", "\r\nFrom: <a@example.com>", "X-Other: y\r\n\r\nbody"] {
+        assert_eq!(signer.sign(message.as_bytes()), Err(DkimError::Sign), "{message:?}");
+    }
+}

@@ -1,8 +1,9 @@
 //! One mail from a template.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{fmt, sync::Arc};
 
 use contract::MailId;
+use memchr::memmem;
 use minijinja::{
     Error, ErrorKind, State,
     value::{Object, Value},
@@ -85,7 +86,7 @@ impl Compiled {
             unsubscribe_url,
         };
         for (part, body) in [(Part::Html, &rendered.html), (Part::Text, &rendered.text)] {
-            if !body.contains(&rendered.unsubscribe_url) {
+            if memmem::find(body.as_bytes(), rendered.unsubscribe_url.as_bytes()).is_none() {
                 return Err(RenderError::Unsubscribe { part });
             }
         }
@@ -128,10 +129,11 @@ pub(crate) fn one_line(text: &str) -> String {
 
 /// Line ends become LF; other control characters, which no mail may carry (RFC 5322, 3.5), are dropped.
 fn clean_body(body: String) -> String {
-    let bad = |c: char| c.is_ascii_control() && !matches!(c, '\n' | '\t');
-    if !body.contains(bad) {
+    let bad = |byte: u8| byte.is_ascii_control() && !matches!(byte, b'\n' | b'\t');
+    // Without a way out in the middle it takes many bytes at once.
+    if !body.bytes().fold(false, |any, byte| any | bad(byte)) {
         return body;
     }
-    let body = Cow::Owned::<str>(body.replace("\r\n", "\n").replace('\r', "\n"));
-    body.chars().filter(|c| !bad(*c)).collect()
+    let body = body.replace("\r\n", "\n").replace('\r', "\n");
+    body.chars().filter(|c| !u8::try_from(*c).is_ok_and(bad)).collect()
 }

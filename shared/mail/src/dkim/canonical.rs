@@ -1,0 +1,103 @@
+//! What is hashed (RFC 6376, 3.4): relaxed headers and the relaxed body. White space that mail servers change on the way does not count.
+
+/// The name in small letters, the value unfolded, each run of white space one space, none at the ends. `field` is the whole field, without
+/// the line end behind it.
+pub(super) fn relaxed_header(field: &[u8], canonical: &mut Vec<u8>) {
+    let colon = field.iter().position(|byte| *byte == b':').unwrap_or(field.len());
+    let (name, value) = field.split_at(colon);
+    canonical.extend(name.trim_ascii_end().iter().map(u8::to_ascii_lowercase));
+    canonical.push(b':');
+    let words = value.get(1..).unwrap_or_default().split(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'));
+    for (number, word) in words.filter(|word| !word.is_empty()).enumerate() {
+        if number > 0 {
+            canonical.push(b' ');
+        }
+        canonical.extend_from_slice(word);
+    }
+}
+
+/// Each run of white space within a line one space, none at its end; no empty lines at the end of the body, and a line end there unless it
+/// is empty.
+pub(super) fn relaxed_body(body: &[u8]) -> Vec<u8> {
+    let mut canonical = Vec::with_capacity(body.len() + 2);
+    let mut rest = body;
+    while let Some(at) = uneven_space(rest) {
+        canonical.extend_from_slice(&rest[..at]);
+        let behind = rest[at..].iter().position(|byte| !matches!(byte, b' ' | b'\t'));
+        rest = behind.map_or(&[][..], |behind| &rest[at + behind..]);
+        if !rest.is_empty() && !rest.starts_with(b"\r\n") {
+            canonical.push(b' ');
+        }
+    }
+    canonical.extend_from_slice(rest);
+    while canonical.ends_with(b"\r\n") {
+        canonical.truncate(canonical.len() - 2);
+    }
+    if !canonical.is_empty() {
+        canonical.extend_from_slice(b"\r\n");
+    }
+    canonical
+}
+
+/// The first white space that is not one space between two words. Most bodies have little of it: whole blocks are passed over at once.
+fn uneven_space(body: &[u8]) -> Option<usize> {
+    const BLOCK: usize = 64;
+    // A space before any other control character is looked at in vain, which costs less than telling them apart.
+    let uneven = |byte: u8, next: u8| (byte == b'\t') | ((byte == b' ') & (next <= b' '));
+    let behind = body.get(1..)?;
+    let even =
+        body.as_chunks::<BLOCK>().0.iter().zip(behind.as_chunks::<BLOCK>().0).take_while(|(bytes, nexts)| {
+            bytes.iter().zip(*nexts).fold(0, |any, (byte, next)| any | u8::from(uneven(*byte, *next))) == 0
+        });
+    let from = even.count() * BLOCK;
+    let pairs = || body[from..].iter().zip(&behind[from..]);
+    // Nothing is behind the last byte.
+    let last = || body.last().is_some_and(|last| matches!(last, b' ' | b'\t')).then(|| body.len() - 1);
+    pairs().position(|(byte, next)| uneven(*byte, *next)).map(|at| from + at).or_else(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_relaxed() {
+        for (field, expected) in [
+            ("A: X", "a:X"),
+            // The example of RFC 6376, 3.4.5.
+            ("B : Y\t\r\n\tZ  ", "b:Y Z"),
+            ("Subject:", "subject:"),
+            ("Subject: \r\n ", "subject:"),
+            ("SuBJect:a\r\n b\r\n\t c", "subject:a b c"),
+            ("To: M\u{fc}ller: x", "to:M\u{fc}ller: x"),
+        ] {
+            let mut canonical = Vec::new();
+            relaxed_header(field.as_bytes(), &mut canonical);
+            assert_eq!(String::from_utf8(canonical).unwrap(), expected, "{field:?}");
+        }
+    }
+
+    #[test]
+    fn bodies_are_relaxed() {
+        let long = "x".repeat(63);
+        let at_block_end = (format!("{long}  y"), format!("{long} y\r\n"));
+        let at_end = (format!("{long}\t"), format!("{long}\r\n"));
+        for (body, expected) in [
+            // The example of RFC 6376, 3.4.5.
+            (" C \r\nD \t E\r\n\r\n\r\n", " C\r\nD E\r\n"),
+            ("", ""),
+            ("\r\n", ""),
+            ("\r\n\r\n", ""),
+            (" \r\n\t\r\n", ""),
+            ("a", "a\r\n"),
+            ("a ", "a\r\n"),
+            ("a \r\n", "a\r\n"),
+            ("\r\na\r\n", "\r\na\r\n"),
+            ("a\r\n \r\nb\t\tc", "a\r\n\r\nb c\r\n"),
+            (at_block_end.0.as_str(), at_block_end.1.as_str()),
+            (at_end.0.as_str(), at_end.1.as_str()),
+        ] {
+            assert_eq!(String::from_utf8(relaxed_body(body.as_bytes())).unwrap(), expected, "{body:?}");
+        }
+    }
+}
