@@ -2,9 +2,11 @@
 
 use access::{Network, Scope};
 use serde::Deserialize;
-use time::OffsetDateTime;
+use time::{Date, OffsetDateTime};
 
 use crate::AdminError;
+
+time::serde::format_description!(day, Date, "[year]-[month]-[day]");
 
 /// What to do.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -212,6 +214,15 @@ pub struct TenantSpec {
     /// Whether every file to be imported must be signed by one of the tenant's signer keys.
     #[serde(default)]
     pub signature_required: Option<bool>,
+    /// How many mails it hands over in an hour; `null`: as many as there are.
+    #[serde(default, deserialize_with = "crate::pacing::given")]
+    pub mails_per_hour: Option<Option<i32>>,
+    /// Mails an hour for each day from `warm_up_from` on; an empty list ends the warm-up.
+    #[serde(default)]
+    pub warm_up: Option<Vec<i32>>,
+    /// The day (UTC) of the warm-up's first limit.
+    #[serde(default, with = "day::option")]
+    pub warm_up_from: Option<Date>,
 }
 
 impl TenantSpec {

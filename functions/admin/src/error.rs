@@ -42,6 +42,9 @@ pub enum AdminError {
         "an API key expires in the future, has a name of 100 characters at most and 1 to 1,000,000 requests a minute"
     )]
     ApiKey,
+    /// Half of a warm-up.
+    #[error("warm_up takes the limits of its days and warm_up_from, both; an empty warm_up alone ends it")]
+    WarmUp,
     /// The attestation names nobody.
     #[error("an attestation needs the name of who gives it")]
     ByMissing,
@@ -97,6 +100,7 @@ impl Fault for AdminError {
             | Self::KeyInUse
             | Self::Scope
             | Self::ApiKey
+            | Self::WarmUp
             | Self::ByMissing
             | Self::Request(_) => Disposition::Permanent,
             Self::Store(error) => error.disposition(),

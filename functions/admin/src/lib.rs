@@ -12,6 +12,7 @@ mod error;
 mod key;
 mod login;
 mod migrate;
+mod pacing;
 mod pgp;
 mod profile;
 mod secret;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::{Admin, AdminError, Settings, TenantSpec, audit, bucket, key, login, pgp, show};
+use crate::{Admin, AdminError, Settings, TenantSpec, audit, bucket, key, login, pacing, pgp, show};
 
 /// What the steps need to know of a tenant.
 #[derive(sqlx::FromRow)]
@@ -95,6 +95,7 @@ async fn insert(admin: &Admin, db: &mut PgConnection, spec: &TenantSpec) -> Resu
     .fetch_one(&mut *tx)
     .await?;
     update(&mut tx, TenantId(id), None, spec.settings()).await?;
+    pacing::set(&mut tx, TenantId(id), spec).await?;
     audit::note(&mut tx, TenantId(id), "create_tenant", None).await?;
     tx.commit().await?;
     Ok(())
@@ -106,6 +107,7 @@ pub(crate) async fn set(admin: &Admin, spec: &TenantSpec, _now: OffsetDateTime) 
     let before = Tenant::load(&mut db, &spec.slug).await?;
     let mut tx = sqlx::Connection::begin(&mut *db).await?;
     update(&mut tx, before.id(), spec.name.as_deref(), spec.settings()).await?;
+    pacing::set(&mut tx, before.id(), spec).await?;
     for line in &spec.ssh_keys {
         login::insert_key(&mut tx, before.id(), line).await?;
     }

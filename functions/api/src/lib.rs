@@ -32,6 +32,7 @@ mod recipients;
 mod reports;
 mod request;
 mod rotation;
+mod sending_rate;
 mod suppressions;
 mod templates;
 mod webhooks;
@@ -144,6 +145,7 @@ fn operations() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(domains::show))
         .routes(routes!(account::pgp_key))
         .routes(routes!(account::retention))
+        .routes(routes!(sending_rate::show))
         .routes(routes!(account::receipts))
         .routes(routes!(api_keys::create, api_keys::list))
         .routes(routes!(api_keys::delete))

@@ -87,6 +87,11 @@ pub struct Handed {
 }
 
 impl Handed {
+    /// Mails that the relay was offered.
+    pub(crate) fn attempts(&self) -> usize {
+        self.sent + self.deferred + self.refused + self.expired + self.unknown
+    }
+
     fn count(&mut self, state: State) {
         *match state {
             State::Sent => &mut self.sent,

@@ -1,7 +1,7 @@
 //! The ledger's statements. Every one that changes a row names the states from which it may: the loser of a race changes nothing.
 
 use sqlx::{FromRow, PgConnection};
-use store::{CampaignTx, StoreError};
+use store::{CampaignTx, StoreError, pacing::Pace, slices};
 use time::{Duration, OffsetDateTime};
 
 use contract::MailId;
@@ -24,6 +24,7 @@ const SENDING: &str = "sending";
 /// What a row says whose invocation died.
 const LOST: &str = "the sending function ended before the relay's reply was recorded";
 
+
 /// A launch, as far as sending needs it.
 #[derive(Debug, FromRow)]
 pub(crate) struct Launch {
@@ -31,21 +32,30 @@ pub(crate) struct Launch {
     /// When its mails' lifetime began.
     pub begun_at: OffsetDateTime,
     /// Over how long its slices have their turns.
-    pub paced_minutes: i32,
+    paced_minutes: i32,
+    slices: Option<i32>,
+    /// Its tenant's.
+    #[sqlx(flatten)]
+    pub pace: Pace,
 }
 
 impl Launch {
-    /// When the last retry must have begun.
+    /// When the last retry must have begun. A tenant's rate does not make its mails old: the time that all of them take at the rate with which
+    /// they began comes on top.
     pub fn expires_at(&self) -> OffsetDateTime {
-        self.begun_at + Duration::minutes(i64::from(self.paced_minutes)) + LIFETIME
+        let mails = i64::from(self.slices.unwrap_or_default()) * slices::MAILS_MAX;
+        (self.begun_at + Duration::minutes(i64::from(self.paced_minutes)))
+            .saturating_add(LIFETIME)
+            .saturating_add(self.pace.time_for(mails, self.begun_at))
     }
 }
 
 /// Reads a launch.
 pub(crate) async fn launch(tx: &mut CampaignTx, place: Place) -> Result<Option<Launch>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT state, greatest(created_at, starts_at, resumed_at) AS begun_at, coalesce(paced_minutes, 0) AS paced_minutes
-         FROM broadcast.launches WHERE id = $1 AND campaign_id = $2",
+        "SELECT l.state, greatest(l.created_at, l.starts_at, l.resumed_at) AS begun_at, coalesce(l.paced_minutes, 0) AS paced_minutes,
+                l.slices, t.mails_per_hour, t.warm_up, t.warm_up_from
+         FROM broadcast.launches l JOIN broadcast.tenants t ON t.id = l.tenant_id WHERE l.id = $1 AND l.campaign_id = $2",
     )
     .bind(place.launch.0)
     .bind(place.campaign.0)

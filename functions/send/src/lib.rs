@@ -26,6 +26,7 @@ mod error;
 mod handover;
 mod ledger;
 mod outcome;
+mod pace;
 mod relay;
 mod slice;
 mod writer;

@@ -12,6 +12,7 @@ use crate::{
     Error, Place, Send,
     handover::{Handed, Limits, hand_over},
     ledger,
+    pace::Share,
 };
 
 /// Before the end of the invocation: no mail is begun in this time, so that a usual reply comes in it.
@@ -36,20 +37,23 @@ pub(crate) async fn send(
     slices::lock(&mut tx, place.launch, slice).await?;
     let lost = ledger::settle_lost(&mut tx, place, Some(slice), now).await?;
     let ready = ledger::ready(&mut tx, place, slice).await?;
-    let begins = !ready.is_empty() && launch.state == "running";
+    let bucket = store::bucket_of(&mut tx, place.tenant).await?;
+    // Late: others of the tenant wait for it.
+    let share = Share::draw(&mut tx, place, &launch, ready.len(), now).await?;
+    let begins = share.granted() > 0 && launch.state == "running";
     if begins {
         ledger::hold(&mut tx, place, slice, deadline + LOST_AFTER).await?;
     }
-    let bucket = store::bucket_of(&mut tx, place.tenant).await?;
     tx.commit().await?;
     if lost > 0 {
         tracing::warn!(launch = place.launch.0, lost, "mails of an ended invocation are unknown");
     }
     if !begins {
-        return go_on(send, place, slice, Wait::Nothing, now).await;
+        return go_on(send, place, slice, Wait::after(&Handed::default(), share.again_at(), now), now).await;
     }
-    let mails = load(send, place, slice, &bucket, &ready).await?;
+    let mut mails = load(send, place, slice, &bucket, &ready).await?;
     let missing = ready.len() - mails.len();
+    mails.truncate(share.granted());
     let limits = limits(now, deadline, launch.expires_at());
     let handed = Box::pin(hand_over(&send.store, &send.connections, place, mails, limits)).await?;
     tracing::info!(
@@ -65,12 +69,8 @@ pub(crate) async fn send(
         halted = handed.halted,
         "slice handed over"
     );
-    let wait = match handed {
-        Handed { left: 0, .. } => Wait::Nothing,
-        Handed { broken: 0, .. } => Wait::ForUs,
-        _ => Wait::Until(now + RELAY_WAIT),
-    };
-    go_on(send, place, slice, wait, now).await?;
+    share.give_back(send, place, &handed).await?;
+    go_on(send, place, slice, Wait::after(&handed, share.again_at(), now), now).await?;
     if missing > 0 { Err(Error::Incomplete { rows: missing }) } else { Ok(()) }
 }
 
@@ -111,8 +111,20 @@ enum Wait {
     Nothing,
     /// For another invocation: the time of this one was over.
     ForUs,
-    /// For somebody else, who is not worth asking before.
+    /// For the relay or for the tenant's rate, which are not worth asking before.
     Until(OffsetDateTime),
+}
+
+impl Wait {
+    /// After an invocation, of whose share of the tenant's rate the rest comes at `again_at`.
+    fn after(handed: &Handed, again_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Self {
+        let relay_at = (handed.left > 0 && handed.broken > 0).then_some(now + RELAY_WAIT);
+        match relay_at.max(again_at) {
+            Some(at) => Self::Until(at),
+            None if handed.left == 0 => Self::Nothing,
+            None => Self::ForUs,
+        }
+    }
 }
 
 /// When a slice is looked at next, and whether its message is to be sent again at once.
@@ -129,7 +141,8 @@ fn next(rest: Rest, wait: Wait, sending_until: Option<OffsetDateTime>, now: Offs
     }
 }
 
-/// What was not begun goes on: at once where only the time was over, in a minute where the relay took nothing. Where nothing is left the launch's
+/// What was not begun goes on: at once where only the time was over, in a minute where the relay took nothing, at its turn where the tenant's
+/// rate allows no more. Where nothing is left the launch's
 /// next slice has its turn, or the launch ends. Where it was stopped, whoever resumes it has it go on; of a cancelled one, what came into the
 /// spool or was deferred meanwhile is taken back.
 async fn go_on(send: &Send, place: Place, slice: i32, wait: Wait, now: OffsetDateTime) -> Result<(), Error> {
@@ -184,6 +197,25 @@ mod tests {
         ];
         for (rest, wait, expected) in table {
             assert_eq!(next(rest, wait, Some(until), now), expected, "{rest:?} {wait:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_waits_for_who_kept_it() {
+        let now = datetime!(2026-11-23 12:00 UTC);
+        let (relay, turn) = (now + RELAY_WAIT, now + 5 * RELAY_WAIT);
+        let handed = |left, broken| Handed { left, broken, ..Handed::default() };
+        let table = [
+            (handed(0, 0), None, Wait::Nothing),
+            (handed(0, 2), None, Wait::Nothing),
+            (handed(7, 0), None, Wait::ForUs),
+            (handed(7, 1), None, Wait::Until(relay)),
+            (handed(0, 0), Some(turn), Wait::Until(turn)),
+            (handed(7, 1), Some(turn), Wait::Until(turn)),
+            (handed(7, 1), Some(now), Wait::Until(relay)),
+        ];
+        for (handed, again_at, expected) in table {
+            assert_eq!(Wait::after(&handed, again_at, now), expected, "{handed:?} {again_at:?}");
         }
     }
 

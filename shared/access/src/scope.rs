@@ -47,7 +47,7 @@ scopes! {
     SuppressionsRead = "suppressions:read";
     /// Suppress an address, or end that.
     SuppressionsWrite = "suppressions:write";
-    /// See sender domains, the PGP key, retention settings, receipts and the account's keys and webhooks.
+    /// See sender domains, the PGP key, retention settings, the sending rate, receipts and the account's keys and webhooks.
     AccountRead = "account:read";
     /// Make, rotate and delete API keys, with scopes that the key itself has.
     KeysWrite = "keys:write";

@@ -14,6 +14,7 @@ mod campaign;
 mod error;
 pub mod fields;
 mod launch;
+pub mod pacing;
 mod pgp;
 mod read;
 pub mod recipients;

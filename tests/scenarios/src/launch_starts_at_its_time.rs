@@ -117,7 +117,12 @@ impl<'a> Launches<'a> {
 
 /// Fires the schedules of generate and send, now.
 pub(crate) async fn tick(stack: &Stack) {
-    let event = json!({"time": OffsetDateTime::now_utc().format(&Rfc3339).unwrap()});
+    tick_at(stack, OffsetDateTime::now_utc()).await;
+}
+
+/// The same at another time.
+pub(crate) async fn tick_at(stack: &Stack, now: OffsetDateTime) {
+    let event = json!({"time": now.format(&Rfc3339).unwrap()});
     for function in ["generate", "send"] {
         invoke(stack, function, &event).await;
     }

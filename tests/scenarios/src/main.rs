@@ -49,6 +49,7 @@ mod pgp_keys_rotate;
 mod poison_message_reaches_the_dead_letter_queue_alone;
 mod progress_is_seen_while_rows_are_read;
 mod quick_start_works_as_it_is_written;
+mod rate_is_held_by_all_together;
 mod rejected_rows_are_told_to_those_who_read_exports;
 mod removed_key_ends_its_sessions;
 mod same_list_twice_is_refused;
