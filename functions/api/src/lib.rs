@@ -34,6 +34,7 @@ mod request;
 mod rotation;
 mod sending_rate;
 mod suppressions;
+mod template_files;
 mod templates;
 mod webhooks;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use contract::{CampaignId, ImportId, MailId};
 use fault::{Code, Notice};
-use mail::{AddressKey, Compiled, Links};
+use mail::{AddressKey, Compiled, Links, RenderError};
 use serde::{Deserialize, Serialize};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::{AssertSqlSafe, FromRow, Row};
 use store::{CampaignTx, fields};
 use utoipa::ToSchema;
 
@@ -16,7 +16,7 @@ use crate::{
     caller::Caller,
     campaigns::{Campaign, enter},
     request::{Id, MaybeDocument, object},
-    templates::{Content, Link, compile, links, newest, sender_domain},
+    templates::{Content, Draft, Link, compile, links, load, sender_domain},
 };
 
 /// Links of a preview lead nowhere: nobody's click or unsubscribe must come of looking at it.
@@ -49,6 +49,15 @@ pub(crate) struct Preview {
     links: Vec<Link>,
 }
 
+/// An import of the campaign.
+#[derive(FromRow)]
+struct Import {
+    id: i64,
+    header: Option<Vec<String>>,
+    blank_counts: Option<Vec<i64>>,
+    blank_lines: Option<Vec<i64>>,
+}
+
 /// A recipient's row.
 struct Recipient {
     line: i64,
@@ -59,13 +68,13 @@ struct Recipient {
 /// Preview the template
 ///
 /// Renders the campaign's template, or one that is only tried, for one imported recipient. A field that this recipient has not, and every
-/// other mistake, is told with part and line.
+/// other mistake, is told with part and line, as a launch would tell it.
 #[utoipa::path(
     post, path = "/campaigns/{id}/template/preview", operation_id = "preview_template", tag = "Templates", security(("key" = ["recipients:read"])),
     request_body(content = Option<PreviewCall>, example = json!({"line": 2})),
     responses((status = 200, description = "What the recipient would get.", body = Preview)),
     extensions(("x-problems" = json!(["campaign_ended", "template_missing", "launch_nothing", "row_missing", "template_syntax", "template_field",
-                                      "template_unsubscribe", "template_link", "template_render"])))
+                                      "template_field_blank", "template_unsubscribe", "template_link", "template_file", "template_render"])))
 )]
 pub(crate) async fn preview(
     State(api): State<Arc<Api>>,
@@ -75,35 +84,35 @@ pub(crate) async fn preview(
 ) -> Result<Json<Preview>, ApiError> {
     let mut tx = caller.begin_reading(&api).await?;
     Campaign::load_open(&mut tx, id).await?;
-    let content = match call.template {
-        Some(content) => content,
-        None => newest(&mut tx, id).await?.ok_or(Code::TemplateMissing)?.1,
+    let draft = match call.template {
+        Some(content) => Draft::of(content)?,
+        None => load(&mut tx, id).await?,
     };
     let mut tx = enter(tx, CampaignId(id)).await?;
-    let (import, header) = find_import(&mut tx, call.import).await?;
-    let recipient = find_recipient(&mut tx, import, &header, call.line).await?;
+    let import = find_import(&mut tx, call.import).await?;
+    let recipient = find_recipient(&mut tx, &import, call.line).await?;
     drop(tx);
-    sender_domain(&content)?;
-    let compiled = compile(&Arc::new(content)).await?;
+    sender_domain(&draft)?;
+    let compiled = compile(&Arc::new(draft)).await?;
     compiled.check_columns(recipient.fields.iter().map(|(name, _)| name.as_str()))?;
     let place = Links::new(NOWHERE, "preview.invalid", caller.tenant, CampaignId(id), 0, &[0; 32]);
     let place = place.map_err(|_| ApiError::Document)?;
     let line = recipient.line;
     let links = links(&compiled);
-    let rendered = render(compiled, recipient, place).await?;
+    let rendered = render(compiled, recipient, place).await?.map_err(|error| import.notice(error, line))?;
     Ok(Json(Preview {
         subject: rendered.subject,
         html: rendered.html,
         text: rendered.text,
-        import: import.0,
+        import: import.id,
         line,
         links,
     }))
 }
 
-async fn find_import(tx: &mut CampaignTx, wanted: Option<i64>) -> Result<(ImportId, Vec<String>), ApiError> {
-    let found: Option<(i64, Option<Vec<String>>)> = sqlx::query_as(
-        "SELECT id, header FROM broadcast.imports
+async fn find_import(tx: &mut CampaignTx, wanted: Option<i64>) -> Result<Import, ApiError> {
+    let found = sqlx::query_as(
+        "SELECT id, header, blank_counts, blank_lines FROM broadcast.imports
          WHERE campaign_id = $1 AND state IN ('published', 'finished') AND ($2 IS NULL OR id = $2) ORDER BY id DESC LIMIT 1",
     )
     .bind(tx.campaign().0)
@@ -111,21 +120,36 @@ async fn find_import(tx: &mut CampaignTx, wanted: Option<i64>) -> Result<(Import
     .fetch_optional(&mut **tx)
     .await?;
     match (found, wanted) {
-        (Some((id, header)), _) => Ok((ImportId(id), header.unwrap_or_default())),
+        (Some(import), _) => Ok(import),
         (None, Some(_)) => Err(Code::NotFound.into()),
         (None, None) => Err(Code::LaunchNothing.into()),
     }
 }
 
+impl Import {
+    /// What a launch would say of the row at this line. Its words name part, line and field, and quote nothing of the recipient.
+    fn notice(&self, error: RenderError, line: i64) -> Notice {
+        let RenderError::Field { part, line: at, field } = error else {
+            return Notice::new(Code::TemplateRender).with("problem", error);
+        };
+        let column = self.header.iter().flatten().position(|column| mail::field_name(column) == field);
+        let number = |numbers: &Option<Vec<i64>>| Some(*numbers.as_ref()?.get(column?)?);
+        // What was imported before blanks were counted has this row at least.
+        let (rows, row) = number(&self.blank_counts).zip(number(&self.blank_lines)).unwrap_or((1, line));
+        let notice = Notice::new(Code::TemplateFieldBlank).with("part", part).with("line", at);
+        notice.with("field", field).with("rows", rows).with("row", row)
+    }
+}
+
 async fn find_recipient(
     tx: &mut CampaignTx,
-    import: ImportId,
-    header: &[String],
+    import: &Import,
     line: Option<i64>,
 ) -> Result<Recipient, ApiError> {
+    let table = ImportId(import.id).table();
     // Rows stand in the order of the file, so the first one found is among the first of it.
     let statement =
-        format!("SELECT line, address, fields FROM {} WHERE $1 IS NULL OR line = $1 LIMIT 1", import.table());
+        format!("SELECT line, address, fields FROM {table} WHERE $1 IS NULL OR line = $1 LIMIT 1");
     let row =
         sqlx::query(AssertSqlSafe(statement)).persistent(false).bind(line).fetch_optional(&mut **tx).await?;
     let missing = || Notice::new(Code::RowMissing).with("line", line.unwrap_or(0));
@@ -133,7 +157,7 @@ async fn find_recipient(
     let address: String = row.get("address");
     let values = fields::decode(row.get("fields"), &address)?;
     let mut named: Vec<(String, String)> = Vec::with_capacity(values.len());
-    for (column, value) in header.iter().zip(values) {
+    for (column, value) in import.header.iter().flatten().zip(values) {
         let name = mail::field_name(column);
         // Where two columns have one name, the first one counts.
         if !named.iter().any(|(known, _)| *known == name) {
@@ -144,14 +168,14 @@ async fn find_recipient(
 }
 
 /// Off the threads that serve.
-async fn render(compiled: Compiled, recipient: Recipient, links: Links) -> Result<mail::Rendered, ApiError> {
+async fn render(
+    compiled: Compiled,
+    recipient: Recipient,
+    links: Links,
+) -> Result<Result<mail::Rendered, RenderError>, ApiError> {
     let render = move || {
         let fields = recipient.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         compiled.render(fields, &links, MailId(0), AddressKey([0; 16]))
     };
-    let rendered = tokio::task::spawn_blocking(render).await.map_err(|_| ApiError::Cut)?;
-    rendered.map_err(|error| {
-        // Its words name part and line, and quote nothing of the recipient.
-        Notice::new(Code::TemplateRender).with("problem", error).into()
-    })
+    tokio::task::spawn_blocking(render).await.map_err(|_| ApiError::Cut)
 }

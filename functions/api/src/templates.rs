@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use contract::CampaignId;
 use fault::{Code, Notice};
-use mail::{Address, Compiled, Template};
+use mail::{Address, Compiled, Template, TemplateFile};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use store::TenantTx;
@@ -17,29 +17,84 @@ use crate::{
     caller::Caller,
     campaigns::Campaign,
     request::{Document, Id, IfMatch, invalid},
+    template_files::{self, NewFile, ShownFile},
 };
 
 /// Of the sender's display name, in characters.
 const FROM_NAME_CHARS_MAX: usize = 100;
 
-/// What is mailed. `{{ field }}` or `$$field$$` is a column of the recipient's row; `{{ unsubscribe_url }}` must stand in HTML and text.
-#[derive(Clone, Deserialize, Serialize, FromRow, ToSchema)]
+/// What is mailed. `{{ field }}` or `$$field$$` is a column of the recipient's row; `{{ unsubscribe_url }}` must stand in HTML and text. The guide
+/// tells the rest of the language.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Content {
     /// The sender's name for people.
     #[serde(default)]
     #[schema(max_length = 100, pattern = "^[^\\u0000-\\u001f\\u007f-\\u009f]*$")]
-    pub(crate) from_name: String,
+    from_name: String,
     /// At a domain that is confirmed for the account.
     #[schema(format = "email")]
-    pub(crate) from_address: String,
+    from_address: String,
+    /// The language in which `date`, `number` and `name` write (BCP 47): `de`, `en-GB`, `fr-CH`.
+    #[serde(default = "default_locale")]
+    #[schema(default = "en", max_length = 35, pattern = "^[A-Za-z0-9-]+$")]
+    locale: String,
     /// One line.
-    pub(crate) subject: String,
-    /// A whole HTML document or the inside of its body.
-    pub(crate) html: String,
+    subject: String,
+    /// One line that mail programs show behind the subject, and not in the mail.
+    #[serde(default)]
+    preheader: Option<String>,
+    /// A whole HTML document or the inside of its body. The rules of its `<style>` elements come into the elements that they are for.
+    html: String,
     /// Made from the HTML when absent.
     #[serde(default)]
-    pub(crate) text: Option<String>,
+    text: Option<String>,
+    /// What every mail carries. Absent: nothing, whatever the version before had.
+    #[serde(default)]
+    #[schema(max_items = 20)]
+    files: Vec<NewFile>,
+}
+
+fn default_locale() -> String {
+    mail::DEFAULT_LOCALE.to_owned()
+}
+
+/// The newest version.
+#[derive(Serialize, ToSchema)]
+struct ShownTemplate {
+    from_name: String,
+    from_address: String,
+    locale: String,
+    subject: String,
+    preheader: Option<String>,
+    html: String,
+    /// Null: it is made from the HTML.
+    text: Option<String>,
+    /// Without their content.
+    files: Vec<ShownFile>,
+}
+
+/// A template, whether it is kept or not.
+#[derive(Clone, FromRow)]
+pub(crate) struct Draft {
+    from_name: String,
+    from_address: String,
+    locale: String,
+    subject: String,
+    preheader: Option<String>,
+    html: String,
+    text: Option<String>,
+    #[sqlx(skip)]
+    files: Vec<TemplateFile>,
+}
+
+impl Draft {
+    /// With its files decoded.
+    pub(crate) fn of(content: Content) -> Result<Self, ApiError> {
+        let Content { from_name, from_address, locale, subject, preheader, html, text, files } = content;
+        let files = template_files::decode(files)?;
+        Ok(Self { from_name, from_address, locale, subject, preheader, html, text, files })
+    }
 }
 
 /// A new version, and what it uses.
@@ -69,11 +124,12 @@ pub(crate) struct Link {
     put, path = "/campaigns/{id}/template", operation_id = "replace_template", tag = "Templates", security(("key" = ["campaigns:write"])),
     params(("If-Match" = Option<String>, Header, description = "The version that you read.")),
     request_body(content = Content, example = json!({
-        "from_name": "Acme", "from_address": "news@acme.example", "subject": "Hello {{ first_name }}",
+        "from_name": "Acme", "from_address": "news@acme.example", "locale": "en-GB", "subject": "Hello {{ first_name }}",
+        "preheader": "What is new in spring",
         "html": "<p>Hello {{ first_name }}</p><p><a href=\"https://acme.example/\">Our offers</a> <a href=\"{{ unsubscribe_url }}\">No more mails</a></p>"
     })),
     responses((status = 200, description = "The new version.", body = TemplateVersion, headers(("ETag" = String)))),
-    extensions(("x-problems" = json!(["campaign_ended", "sender_domain", "template_syntax", "template_unsubscribe", "template_link"])))
+    extensions(("x-problems" = json!(["campaign_ended", "sender_domain", "template_syntax", "template_unsubscribe", "template_link", "template_file"])))
 )]
 pub(crate) async fn replace(
     State(api): State<Arc<Api>>,
@@ -82,15 +138,16 @@ pub(crate) async fn replace(
     if_match: IfMatch,
     Document(content): Document<Content>,
 ) -> Result<Answer, ApiError> {
-    let domain = sender_domain(&content)?;
-    let content = Arc::new(content);
-    let compiled = compile(&content).await?;
+    let draft = Draft::of(content)?;
+    let domain = sender_domain(&draft)?;
+    let draft = Arc::new(draft);
+    let compiled = compile(&draft).await?;
     let mut tx = api.store.tenant(caller.tenant).await?;
     Campaign::load_open(&mut tx, id).await?;
     check_confirmed(&mut tx, &domain).await?;
     let before = lock(&mut tx, id).await?;
     if_match.check(before)?;
-    let version = insert(&mut tx, CampaignId(id), before + 1, &content).await?;
+    let version = insert(&mut tx, CampaignId(id), before + 1, &draft).await?;
     caller.note(&mut tx, id).await?;
     tx.commit().await?;
     let fields = compiled.fields().iter().cloned().collect();
@@ -98,10 +155,18 @@ pub(crate) async fn replace(
 }
 
 /// Off the threads that serve: a template may take its fuel.
-pub(crate) async fn compile(content: &Arc<Content>) -> Result<Compiled, ApiError> {
-    let content = content.clone();
+pub(crate) async fn compile(draft: &Arc<Draft>) -> Result<Compiled, ApiError> {
+    let draft = draft.clone();
     let compile = move || {
-        Template { subject: &content.subject, html: &content.html, text: content.text.as_deref() }.compile()
+        let template = Template {
+            locale: &draft.locale,
+            subject: &draft.subject,
+            preheader: draft.preheader.as_deref(),
+            html: &draft.html,
+            text: draft.text.as_deref(),
+            files: &draft.files,
+        };
+        template.compile()
     };
     Ok(tokio::task::spawn_blocking(compile).await.map_err(|_| ApiError::Cut)??)
 }
@@ -114,14 +179,14 @@ pub(crate) fn links(compiled: &Compiled) -> Vec<Link> {
 }
 
 /// The domain of the `From` address, as A-label.
-pub(crate) fn sender_domain(content: &Content) -> Result<String, ApiError> {
-    let name = &content.from_name;
+pub(crate) fn sender_domain(draft: &Draft) -> Result<String, ApiError> {
+    let name = &draft.from_name;
     if name.chars().count() > FROM_NAME_CHARS_MAX || name.chars().any(char::is_control) {
         let problem =
             format!("at most {FROM_NAME_CHARS_MAX} characters are possible, and no control characters");
         return Err(invalid("from_name", problem));
     }
-    let address = Address::parse(&content.from_address)
+    let address = Address::parse(&draft.from_address)
         .map_err(|error| invalid("from_address", Notice::new(error.code()).words()))?;
     // Every mail would need relays and receivers that take such addresses.
     if address.is_beyond_ascii() {
@@ -130,9 +195,12 @@ pub(crate) fn sender_domain(content: &Content) -> Result<String, ApiError> {
             "letters beyond ASCII are not possible before the @ sign of a sender",
         ));
     }
-    for (field, text) in
-        [("subject", Some(&content.subject)), ("html", Some(&content.html)), ("text", content.text.as_ref())]
-    {
+    for (field, text) in [
+        ("subject", Some(&draft.subject)),
+        ("preheader", draft.preheader.as_ref()),
+        ("html", Some(&draft.html)),
+        ("text", draft.text.as_ref()),
+    ] {
         // Postgres keeps no NUL in a text, and no mail can have one.
         if text.is_some_and(|text| text.contains('\0')) {
             return Err(invalid(field, "it has a NUL character"));
@@ -165,49 +233,61 @@ async fn insert(
     tx: &mut TenantTx,
     campaign: CampaignId,
     version: i32,
-    content: &Content,
+    draft: &Draft,
 ) -> Result<i32, ApiError> {
-    sqlx::query(
-        "INSERT INTO broadcast.templates (tenant_id, campaign_id, version, from_name, from_address, subject, html, text)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    let template: i64 = sqlx::query_scalar(
+        "INSERT INTO broadcast.templates
+             (tenant_id, campaign_id, version, from_name, from_address, locale, subject, preheader, html, text)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id",
     )
     .bind(tx.tenant().0)
     .bind(campaign.0)
     .bind(version)
-    .bind(&content.from_name)
-    .bind(&content.from_address)
-    .bind(&content.subject)
-    .bind(&content.html)
-    .bind(content.text.as_deref())
-    .execute(&mut **tx)
+    .bind(&draft.from_name)
+    .bind(&draft.from_address)
+    .bind(&draft.locale)
+    .bind(&draft.subject)
+    .bind(draft.preheader.as_deref())
+    .bind(&draft.html)
+    .bind(draft.text.as_deref())
+    .fetch_one(&mut **tx)
     .await?;
+    template_files::insert(tx, template, &draft.files).await?;
     Ok(version)
 }
 
-/// The newest template of a campaign with its version.
-pub(crate) async fn newest(tx: &mut TenantTx, campaign: i64) -> Result<Option<(i32, Content)>, ApiError> {
-    #[derive(FromRow)]
-    struct Row {
-        version: i32,
-        #[sqlx(flatten)]
-        content: Content,
-    }
-    let row: Option<Row> = sqlx::query_as(
-        "SELECT version, from_name, from_address, subject, html, text FROM broadcast.templates
+#[derive(FromRow)]
+struct Newest {
+    id: i64,
+    version: i32,
+    #[sqlx(flatten)]
+    draft: Draft,
+}
+
+/// The newest template of a campaign, without its files.
+async fn newest(tx: &mut TenantTx, campaign: i64) -> Result<Newest, ApiError> {
+    let row: Option<Newest> = sqlx::query_as(
+        "SELECT id, version, from_name, from_address, locale, subject, preheader, html, text FROM broadcast.templates
          WHERE campaign_id = $1 ORDER BY version DESC LIMIT 1",
     )
     .bind(campaign)
     .fetch_optional(&mut **tx)
     .await?;
-    Ok(row.map(|row| (row.version, row.content)))
+    row.ok_or_else(|| Code::TemplateMissing.into())
+}
+
+/// The newest template of a campaign.
+pub(crate) async fn load(tx: &mut TenantTx, campaign: i64) -> Result<Draft, ApiError> {
+    let Newest { id, draft, .. } = newest(tx, campaign).await?;
+    Ok(Draft { files: template_files::load(tx, id).await?, ..draft })
 }
 
 /// Show the template
 ///
-/// The newest version.
+/// The newest version, with the files' names and without their content.
 #[utoipa::path(
     get, path = "/campaigns/{id}/template", operation_id = "show_template", tag = "Templates", security(("key" = ["campaigns:read"])),
-    responses((status = 200, description = "The newest version.", body = Content, headers(("ETag" = String)))),
+    responses((status = 200, description = "The newest version.", body = ShownTemplate, headers(("ETag" = String)))),
     extensions(("x-problems" = json!(["template_missing"])))
 )]
 pub(crate) async fn show(
@@ -217,8 +297,11 @@ pub(crate) async fn show(
 ) -> Result<Answer, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
     Campaign::load(&mut tx, id).await?;
-    let (version, content) = newest(&mut tx, id).await?.ok_or(Code::TemplateMissing)?;
-    Ok(Answer::ok(&content)?.of_version(version))
+    let Newest { id, version, draft } = newest(&mut tx, id).await?;
+    let files = template_files::list(&mut tx, id).await?;
+    let Draft { from_name, from_address, locale, subject, preheader, html, text, .. } = draft;
+    let shown = ShownTemplate { from_name, from_address, locale, subject, preheader, html, text, files };
+    Ok(Answer::ok(&shown)?.of_version(version))
 }
 
 #[cfg(test)]
@@ -227,19 +310,22 @@ mod tests {
 
     use super::*;
 
-    fn content(from_name: &str, from_address: &str, html: &str) -> Content {
-        Content {
+    fn draft(from_name: &str, from_address: &str, html: &str) -> Draft {
+        Draft {
             from_name: from_name.to_owned(),
             from_address: from_address.to_owned(),
+            locale: default_locale(),
             subject: "Hello {{ name }}".to_owned(),
+            preheader: None,
             html: html.to_owned(),
             text: None,
+            files: Vec::new(),
         }
     }
 
     #[test]
     fn a_sender_is_checked() {
-        let domain = |name: &str, address: &str| sender_domain(&content(name, address, ""));
+        let domain = |name: &str, address: &str| sender_domain(&draft(name, address, ""));
         assert_eq!(domain("Acme", "news@Acme.example").unwrap(), "acme.example");
         assert!(domain("Acme\r\nBcc: x", "news@acme.example").is_err());
         assert!(domain(&"x".repeat(101), "news@acme.example").is_err());
@@ -250,11 +336,16 @@ mod tests {
     #[tokio::test]
     async fn a_template_tells_what_it_uses_or_where_it_is_wrong() {
         let html = "<p>{{ name }}</p><a href=\"https://acme.example/\">x</a>\n<a href=\"{{ unsubscribe_url }}\">y</a>";
-        let compiled = compile(&Arc::new(content("", "a@b.example", html))).await.unwrap();
+        let compiled = compile(&Arc::new(draft("", "a@b.example", html))).await.unwrap();
         assert_eq!((compiled.fields().len(), links(&compiled).len()), (1, 1));
-        let error = compile(&Arc::new(content("", "a@b.example", "<p>\n{{ name </p>"))).await.err().unwrap();
+        let error = compile(&Arc::new(draft("", "a@b.example", "<p>\n{{ name </p>"))).await.err().unwrap();
         assert!(
             matches!(error.disposition(), Disposition::Customer(notice) if notice.words().contains("line 2"))
+        );
+        let unknown = Draft { locale: "tlh".to_owned(), ..draft("", "a@b.example", html) };
+        let error = compile(&Arc::new(unknown)).await.err().unwrap();
+        assert!(
+            matches!(error.disposition(), Disposition::Customer(notice) if notice.words().contains("\"locale\""))
         );
     }
 }

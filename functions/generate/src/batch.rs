@@ -2,8 +2,8 @@
 
 use contract::{CampaignId, MailId, TenantId};
 use mail::{
-    Address, AddressKey, Compiled, DkimError, DkimSigner, Links, MailRef, Outgoing, Sender, SpoolError,
-    SpoolWriter,
+    Address, AddressKey, Compiled, DkimError, DkimSigner, EncodedFile, Links, MailRef, Outgoing, Sender,
+    SpoolError, SpoolWriter,
 };
 use time::OffsetDateTime;
 
@@ -29,6 +29,8 @@ pub struct Batch {
     pub campaign: CampaignId,
     /// Compiled once.
     pub template: Compiled,
+    /// What each message carries.
+    pub files: Vec<EncodedFile>,
     /// From.
     pub sender: Sender,
     /// By the tenant's key for links.
@@ -99,6 +101,7 @@ impl Batch {
             sender: &self.sender,
             recipient: &address,
             rendered: &rendered,
+            files: &self.files,
             now: self.now,
         };
         let message = outgoing.build();
@@ -136,7 +139,17 @@ mod tests {
         Batch {
             tenant,
             campaign,
-            template: Template { subject: "Hi {{ name }}", html, text: None }.compile().unwrap(),
+            template: Template {
+                locale: "en",
+                subject: "Hi {{ name }}",
+                preheader: None,
+                html,
+                text: None,
+                files: &[],
+            }
+            .compile()
+            .unwrap(),
+            files: Vec::new(),
             sender: Sender {
                 name: "News".to_owned(),
                 address: Address::parse("news@example.com").unwrap(),

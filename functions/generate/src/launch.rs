@@ -5,14 +5,15 @@ use contract::{
     webhook::{Event, LaunchEnd, LaunchEnded},
 };
 use fault::{Code, Disposition, Fault, Notice};
-use mail::{Address, Compiled, Template};
+use mail::{Address, Compiled, Template, TemplateFile};
 use sqlx::{AssertSqlSafe, FromRow};
 use store::{CampaignTx, slices};
 use time::OffsetDateTime;
 
 use crate::{
-    Error, Generate, Place,
+    Error, Generate, Place, blank,
     due::{is_late, pause_late},
+    files,
 };
 
 /// First half of the advisory lock that a launch's preparation holds.
@@ -31,28 +32,41 @@ pub(crate) struct Launch {
     pub template_id: i64,
     pub from_name: String,
     pub from_address: String,
+    pub locale: String,
     pub subject: String,
+    pub preheader: Option<String>,
     pub html: String,
     pub text: Option<String>,
 }
 
 /// A published import of the campaign.
 #[derive(FromRow)]
-struct Import {
-    id: i64,
-    header: Option<Vec<String>>,
+pub(crate) struct Import {
+    pub id: i64,
+    pub header: Option<Vec<String>>,
+    pub blank_counts: Option<Vec<i64>>,
+    pub blank_lines: Option<Vec<i64>>,
 }
 
 impl Launch {
     /// Compiles the frozen template.
-    pub fn compile(&self) -> Result<Compiled, mail::TemplateError> {
-        Template { subject: &self.subject, html: &self.html, text: self.text.as_deref() }.compile()
+    pub fn compile(&self, files: &[TemplateFile]) -> Result<Compiled, mail::TemplateError> {
+        let template = Template {
+            locale: &self.locale,
+            subject: &self.subject,
+            preheader: self.preheader.as_deref(),
+            html: &self.html,
+            text: self.text.as_deref(),
+            files,
+        };
+        template.compile()
     }
 }
 
 /// The columns of [`Launch`].
 pub(crate) const SELECT_LAUNCH: &str =
-    "SELECT l.state, l.starts_at, greatest(l.created_at, l.starts_at, l.resumed_at) AS begun_at, l.paced_minutes, l.template_id, t.from_name, t.from_address, t.subject, t.html, t.text
+    "SELECT l.state, l.starts_at, greatest(l.created_at, l.starts_at, l.resumed_at) AS begun_at, l.paced_minutes, l.template_id,
+            t.from_name, t.from_address, t.locale, t.subject, t.preheader, t.html, t.text
      FROM broadcast.launches l JOIN broadcast.templates t ON t.id = l.template_id
      WHERE l.id = $1 AND l.campaign_id = $2";
 
@@ -194,7 +208,8 @@ async fn prepare(
         return Ok(Prepared::Refused(Code::CampaignEnded.into()));
     }
     let imports: Vec<Import> = sqlx::query_as(
-        "SELECT id, header FROM broadcast.imports WHERE campaign_id = $1 AND state IN ('published', 'finished') ORDER BY id",
+        "SELECT id, header, blank_counts, blank_lines FROM broadcast.imports
+         WHERE campaign_id = $1 AND state IN ('published', 'finished') ORDER BY id",
     )
     .bind(place.campaign.0)
     .fetch_all(&mut **tx)
@@ -203,10 +218,14 @@ async fn prepare(
         Ok(from) => domain_secret(tx, from.domain()).await?.is_some(),
         Err(_) => false,
     };
-    let template = match check(launch, &imports, confirmed) {
+    let files = files::of(tx, launch.template_id).await?;
+    let template = match check(launch, &files, &imports, confirmed) {
         Ok(template) => template,
         Err(notice) => return Ok(Prepared::Refused(notice)),
     };
+    if let Some(notice) = blank::check(tx, &template, &imports).await? {
+        return Ok(Prepared::Refused(notice));
+    }
     write_links(tx, launch.template_id, &template).await?;
     for import in &imports {
         write_rows(tx, place, ImportId(import.id), now).await?;
@@ -254,7 +273,12 @@ async fn write_slices(
 }
 
 /// What a customer can have wrong: the compiled template, or why the launch cannot start.
-fn check(launch: &Launch, imports: &[Import], domain_confirmed: bool) -> Result<Compiled, Notice> {
+fn check(
+    launch: &Launch,
+    files: &[TemplateFile],
+    imports: &[Import],
+    domain_confirmed: bool,
+) -> Result<Compiled, Notice> {
     if imports.is_empty() {
         return Err(Code::LaunchNothing.into());
     }
@@ -266,7 +290,7 @@ fn check(launch: &Launch, imports: &[Import], domain_confirmed: bool) -> Result<
         Disposition::Customer(notice) => notice,
         _ => Code::TemplateSyntax.into(),
     };
-    let template = launch.compile().map_err(notice)?;
+    let template = launch.compile(files).map_err(notice)?;
     for import in imports {
         let names: Vec<String> =
             import.header.iter().flatten().map(|column| mail::field_name(column)).collect();
@@ -385,14 +409,17 @@ mod tests {
             template_id: 1,
             from_name: "News".to_owned(),
             from_address: "news@example.com".to_owned(),
+            locale: "en".to_owned(),
             subject: "Hello {{ first_name }}".to_owned(),
+            preheader: None,
             html: html.to_owned(),
             text: None,
         }
     }
 
     fn import(header: &[&str]) -> Import {
-        Import { id: 1, header: Some(header.iter().map(|name| (*name).to_owned()).collect()) }
+        let header = Some(header.iter().map(|name| (*name).to_owned()).collect());
+        Import { id: 1, header, blank_counts: None, blank_lines: None }
     }
 
     #[test]
@@ -408,14 +435,14 @@ mod tests {
             ("<p>{{ oops</p>", vec![named()], true, Some(Code::TemplateSyntax)),
         ];
         for (html, imports, confirmed, expected) in table {
-            let result = check(&launch(html), &imports, confirmed);
+            let result = check(&launch(html), &[], &imports, confirmed);
             assert_eq!(result.err().map(|notice| notice.code), expected, "{html}");
         }
     }
 
     #[test]
     fn the_domain_is_named() {
-        let notice = check(&launch(""), &[import(&[])], false).err();
+        let notice = check(&launch(""), &[], &[import(&[])], false).err();
         assert_eq!(
             notice.map(|notice| notice.words()).as_deref(),
             Some("The sender's domain \"example.com\" is not confirmed for you.")

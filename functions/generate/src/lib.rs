@@ -16,8 +16,10 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod blank;
 mod due;
 mod error;
+mod files;
 mod keys;
 mod launch;
 mod slice;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use access::Purpose;
 use contract::{ImportId, MailId, SendMessage, spool_key};
 use exchange::{TenantFiles, Written};
-use mail::{Address, AddressKey, Compiled, Links, Sender, open_spool};
+use mail::{Address, AddressKey, Compiled, Links, Sender, TemplateFile, open_spool};
 use sqlx::{AssertSqlSafe, FromRow};
 use store::{
     CampaignTx, fields,
@@ -16,6 +16,7 @@ use time::OffsetDateTime;
 use crate::{
     Error, Generate, NUDGE, Place, SPOOLED_NUDGE,
     batch::{Batch, BatchError, Made, Recipient, columns},
+    files,
     launch::{Launch, SELECT_LAUNCH, domain_secret, next_slice},
 };
 
@@ -25,6 +26,7 @@ const KEY_ID: u8 = 1;
 /// A slice as it stands in the database.
 struct Loaded {
     template: Compiled,
+    files: Vec<TemplateFile>,
     sender: Sender,
     dkim_secret: String,
     bucket: String,
@@ -101,8 +103,10 @@ async fn load(
     }
     let from = Address::parse(&launch.from_address).map_err(|_| Error::Template)?;
     let dkim_secret = domain_secret(tx, from.domain()).await?.ok_or(Error::Template)?;
+    let files = files::of(tx, launch.template_id).await?;
     Ok(Some(Loaded {
-        template: launch.compile().map_err(|_| Error::Template)?,
+        template: launch.compile(&files).map_err(|_| Error::Template)?,
+        files,
         sender: Sender { name: launch.from_name, address: from.into_owned(), reply_to: None },
         dkim_secret,
         bucket: store::bucket_of(tx, place.tenant).await?,
@@ -179,6 +183,7 @@ async fn spool(
         tenant: place.tenant,
         campaign: place.campaign,
         template: loaded.template,
+        files: loaded.files.iter().map(TemplateFile::encode).collect(),
         sender: loaded.sender,
         links: links(Purpose::Links)?,
         return_paths: links(Purpose::Reports)?,

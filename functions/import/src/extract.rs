@@ -19,6 +19,7 @@ use crate::{
     layers::Layers,
     plan::Terms,
     reading::{
+        blanks::Blanks,
         columns::Columns,
         file::Metered,
         gate::Domains,
@@ -49,6 +50,8 @@ pub struct Table {
     pub rejected: u64,
     /// What is known of addresses that stand in several rows.
     pub repeated: Repeated,
+    /// Which columns are blank in rows of the table.
+    pub blanks: Blanks,
     /// Bytes as uploaded.
     pub bytes: u64,
     /// SHA-256 of these, hexadecimal.
@@ -172,7 +175,7 @@ impl Extract {
             // The connection's own error says why.
             Err(Stop::Closed) => return Err(Error::Broken),
         };
-        let Rows { columns, imported, rejected, unknown, repeats, charset, delimiter } = rows;
+        let Rows { columns, imported, rejected, unknown, repeats, blanks, charset, delimiter } = rows;
         let checked = lookups.map(|lookups| Checked {
             asked: lookups.asked(),
             unknown,
@@ -194,6 +197,7 @@ impl Extract {
             imported,
             rejected,
             repeated: repeats.finish(),
+            blanks,
             bytes,
             sha256,
             content_sha256,

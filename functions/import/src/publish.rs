@@ -42,7 +42,7 @@ pub async fn publish(
     let published = sqlx::query(
         "UPDATE broadcast.imports
          SET state = 'published', header = $3, key_column = $4, rows = $5, imported = $6, rejected = $7, duplicates = $8,
-             sha256 = $9, bytes_total = $10, bytes_done = $10, content_sha256 = $11
+             sha256 = $9, bytes_total = $10, bytes_done = $10, content_sha256 = $11, blank_counts = $12, blank_lines = $13
          WHERE id = $1 AND state = 'running' AND lease_until = $2",
     )
     .bind(job.import.0)
@@ -56,6 +56,8 @@ pub async fn publish(
     .bind(&table.sha256)
     .bind(count(table.bytes))
     .bind(&table.content_sha256)
+    .bind(&table.blanks.counts)
+    .bind(&table.blanks.lines)
     .execute(&mut *tx)
     .await?;
     if published.rows_affected() != 1 {

@@ -1,5 +1,6 @@
 //! From a file's bytes to rows: synchronous, streaming, without a database, S3 or a clock.
 
+pub mod blanks;
 pub mod charset;
 pub mod columns;
 pub mod copy;

@@ -70,8 +70,10 @@ advice! {
     TemplateMissing, "Put one with `PUT /v1/campaigns/{id}/template`, then call again.";
     TemplateSyntax, "Mostly a brace, a quotation mark or an `endif` is missing. The lines are counted within the part as you sent it, from 1.";
     TemplateField, "Compare the name with the file's columns: it is in small letters, with `ae` for `ä` and so on, and an underscore for what is no letter or digit. A field that only some files have needs a default: `{{ city|default(\"\") }}`.";
+    TemplateFieldBlank, "Say what is to stand there instead (`{{ title|default(\"\") }}`), or ask first (`{% if title %}{{ title }} {% endif %}`), or fill the cells and import the list again. A cell with nothing but white space is blank.";
     TemplateUnsubscribe, "Both parts need it, the text one as well if you send one of your own. Every recipient must be able to leave.";
     TemplateLink, "A link begins with `https://` or `http://` and a host that stands there as it is; fields may come behind that, in the path and the query. `mailto:`, `tel:` and places within the mail (`#top`) are left alone.";
+    TemplateFile, "Mails carry images, PDF, calendar and office files and plain text, 256 KiB of them together; the HTML shows an inline one as `cid:` and its name. Link to everything else.";
     TemplateRender, "Preview the same template for another line to see whether the row or the template is at fault. Fields that may be empty or no number need a default or a condition.";
     SenderDomain, "`GET /v1/sender-domains` shows which domains are confirmed, and the DNS records of the others. Publish them and ask your operator to confirm the domain, or send from a confirmed one.";
     LaunchNothing, "Import a file first, and wait until its state is `finished`: `GET /v1/campaigns/{id}/imports`. An import that was refused has no recipients.";

@@ -90,9 +90,11 @@ catalogue! {
     // Templates and launches.
     TemplateMissing, "template_missing", 409, "The campaign has no template yet.";
     TemplateSyntax, "template_syntax", 422, "The template's {part} is not valid in line {line}: {problem}.";
-    TemplateField, "template_field", 422, "The template's {part} uses the field \"{field}\", which the import has not.";
+    TemplateField, "template_field", 422, "The template's {part} uses the field \"{field}\" in line {line}, which the import has not.";
+    TemplateFieldBlank, "template_field_blank", 422, "The template's {part} needs the field \"{field}\" in line {line}, but cells of it are blank: {rows} of them, the first in line {row} of the file.";
     TemplateUnsubscribe, "template_unsubscribe", 422, "The template's {part} has no unsubscribe link: put {{{{ unsubscribe_url }}}} into it.";
     TemplateLink, "template_link", 422, "The template's link in line {line} is not allowed: {problem}.";
+    TemplateFile, "template_file", 422, "The template's file \"{file}\" is not possible: {problem}.";
     TemplateRender, "template_render", 422, "The template cannot be rendered for this recipient: {problem}.";
     SenderDomain, "sender_domain", 422, "The sender's domain \"{domain}\" is not confirmed for you.";
     LaunchNothing, "launch_nothing", 409, "The campaign has no imported recipients.";

@@ -51,9 +51,29 @@ pub fn field_name(column: &str) -> String {
     name
 }
 
+/// Whether a field has nothing in it but white space: to a template it is missing.
+pub fn is_blank(value: &str) -> bool {
+    match value.bytes().next() {
+        None => true,
+        // Told by its first byte in almost every field: imports ask for each.
+        Some(b'!'..=b'~') => false,
+        Some(_) => value.trim().is_empty(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn white_space_is_blank() {
+        for value in ["", " ", "\t\r\n", "\u{a0}\u{2003}"] {
+            assert!(is_blank(value), "{value:?}");
+        }
+        for value in ["0", " x", "ü", "\u{a0}-"] {
+            assert!(!is_blank(value), "{value:?}");
+        }
+    }
 
     #[test]
     fn columns_become_names() {

@@ -1,9 +1,11 @@
 //! Just enough HTML to find a template's links, its body's end, and its text. Not a renderer: what it does not understand stays as it is.
 
+mod css;
 mod pieces;
 mod text;
 
-pub(crate) use pieces::{Piece, Tag, expressions, pieces, template_end};
+pub(crate) use css::inline as inline_css;
+pub(crate) use pieces::{Attribute, Piece, Tag, expressions, has_template, pieces, template_end};
 pub(crate) use text::text_of;
 
 /// From `&` to `;`. Longer ones than we know are not looked for.

@@ -9,6 +9,7 @@ mod actor;
 mod address;
 mod dkim;
 mod field;
+mod file;
 mod html;
 mod link;
 mod message;
@@ -25,7 +26,8 @@ pub use address::{
     NORMALISATION_VERSION,
 };
 pub use dkim::{DkimError, DkimKeys, DkimSigner, DnsRecord};
-pub use field::field_name;
+pub use field::{field_name, is_blank};
+pub use file::{EncodedFile, FILE_NAME_BYTES_MAX, FILES_BYTES_MAX, FILES_MAX, TemplateFile};
 pub use link::{LINK_BYTES_MAX, LinkError, Links};
 pub use message::{MailRef, Outgoing, Sender};
 pub use redact::redact;
@@ -33,7 +35,7 @@ pub use report::{Ignored, REPORT_BYTES_MAX, Report, Verdict, parse_report};
 pub use spool::{SPOOL_BYTES_MAX, SpoolError, SpoolWriter, Spooled, open_spool};
 pub use status::BounceClass;
 pub use template::{
-    Compiled, FUEL_MAX, OUTPUT_BYTES_MAX, Part, RenderError, Rendered, SOURCE_BYTES_MAX, SUBJECT_BYTES_MAX,
-    Template, TemplateError, TemplateLink,
+    Compiled, DEFAULT_LOCALE, FUEL_MAX, OUTPUT_BYTES_MAX, Part, RenderError, Rendered, SOURCE_BYTES_MAX,
+    SUBJECT_BYTES_MAX, Template, TemplateError, TemplateLink, check_locale,
 };
 pub use token::{Claim, Kind, TokenError, Unverified, peek, peek_return_path};

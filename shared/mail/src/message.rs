@@ -14,7 +14,7 @@ use mail_builder::{
 };
 use time::OffsetDateTime;
 
-use crate::{Address, Rendered, template::one_line};
+use crate::{Address, EncodedFile, Rendered, file::content_id, template::one_line};
 
 /// Whom a mail is from. `Debug` shows the domain alone.
 #[derive(Clone, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub struct Outgoing<'a> {
     pub recipient: &'a Address<'a>,
     /// Subject and bodies.
     pub rendered: &'a Rendered,
+    /// Images that the HTML shows, and attachments.
+    pub files: &'a [EncodedFile],
     /// Date.
     pub now: OffsetDateTime,
 }
@@ -73,12 +75,12 @@ impl Outgoing<'_> {
         let mut random = [0; 12];
         // Without randomness the boundary is still one that no encoded body holds by chance.
         let _ = aws_lc_rs::rand::fill(&mut random);
-        self.build_with(&format!("=_{}", data_encoding::HEXLOWER.encode(&random)))
+        self.build_with(&data_encoding::HEXLOWER.encode(&random))
     }
 
-    /// The boundary must be a surprise, or a field's value could hold it.
-    fn build_with(&self, boundary: &str) -> Vec<u8> {
-        let Self { mail, sender, recipient, rendered, now } = *self;
+    /// What the boundaries end with must be a surprise, or a field's value could hold it.
+    fn build_with(&self, surprise: &str) -> Vec<u8> {
+        let Self { mail, sender, recipient, rendered, now, .. } = *self;
         let name = one_line(&sender.name);
         let from =
             Mailbox::new_address(Some(name).filter(|name| !name.is_empty()), sender.address.envelope());
@@ -101,17 +103,53 @@ impl Outgoing<'_> {
         let builder = headers
             .into_iter()
             .fold(MessageBuilder::new(), |builder, (name, value)| builder.header(name, value));
-        let body = MimePart::new(
-            ContentType::new("multipart/alternative").attribute("boundary", boundary),
-            vec![MimePart::new("text/plain", rendered.text.as_str()), html(&rendered.html)],
-        );
         let mut message = Vec::new();
-        builder.body(body).serialize(&mut message);
+        builder.body(self.body(surprise)).serialize(&mut message);
         while message.ends_with(b"\r\n") {
             message.truncate(message.len() - 2);
         }
         message
     }
+
+    /// Text and HTML, within what they need: `related` with the images that the HTML shows, `mixed` with attachments.
+    fn body(&self, surprise: &str) -> MimePart<'_> {
+        let parts = vec![
+            MimePart::new("text/plain", self.rendered.text.as_str()),
+            html(&self.rendered.html),
+        ];
+        let content_type = |name: &'static str, mark: char| {
+            // None of them begins like another one: not every reader compares whole lines.
+            ContentType::new(name).attribute("boundary", format!("={mark}{surprise}"))
+        };
+        let mut body = MimePart::new(content_type("multipart/alternative", '_'), parts);
+        let (inline, attached): (Vec<_>, Vec<_>) = self.files.iter().partition(|file| file.inline);
+        if !inline.is_empty() {
+            let related = content_type("multipart/related", 'r').attribute("type", "multipart/alternative");
+            body = MimePart::new(
+                related,
+                [body].into_iter().chain(inline.into_iter().map(part)).collect::<Vec<_>>(),
+            );
+        }
+        if !attached.is_empty() {
+            let mixed = content_type("multipart/mixed", 'm');
+            body = MimePart::new(
+                mixed,
+                [body].into_iter().chain(attached.into_iter().map(part)).collect::<Vec<_>>(),
+            );
+        }
+        body
+    }
+}
+
+fn part(file: &EncodedFile) -> MimePart<'_> {
+    let disposition = if file.inline { "inline" } else { "attachment" };
+    let part = MimePart::new(file.content_type.as_str(), file.body.as_slice())
+        .header(
+            "Content-Disposition",
+            ContentType::new(disposition).attribute("filename", file.name.as_str()),
+        )
+        .transfer_encoding("base64");
+    if file.inline { part.cid(content_id(&file.name)) } else { part }
 }
 
 /// In quoted-printable, unless base64 is shorter. Nearly all HTML needs one of them; the library would first look for the shortest way that there
@@ -136,6 +174,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
+    use crate::TemplateFile;
 
     fn rendered() -> Rendered {
         Rendered {
@@ -157,8 +196,8 @@ mod tests {
     fn build(sender: &Sender, rendered: &Rendered) -> Vec<u8> {
         let recipient = Address::parse("Anna.Muster@example.com").unwrap();
         let mail = MailRef { tenant: TenantId(1), campaign: CampaignId(2), mail: MailId(3) };
-        Outgoing { mail, sender, recipient: &recipient, rendered, now: datetime!(2026-11-23 18:00 UTC) }
-            .build_with("=_fixed")
+        let now = datetime!(2026-11-23 18:00 UTC);
+        Outgoing { mail, sender, recipient: &recipient, rendered, files: &[], now }.build_with("fixed")
     }
 
     #[test]
@@ -218,6 +257,43 @@ mod tests {
     }
 
     #[test]
+    fn files_stand_where_mail_programs_look_for_them() {
+        let file = |name: &str, content_type: &str, inline| {
+            let content = name.repeat(100).into_bytes();
+            TemplateFile { name: name.to_owned(), content_type: content_type.to_owned(), content, inline }
+                .encode()
+        };
+        let logo = file("logo.png", "image/png", true);
+        let terms = file("terms.txt", "text/plain", false);
+        let recipient = Address::parse("a@example.com").unwrap();
+        let mail = MailRef { tenant: TenantId(1), campaign: CampaignId(2), mail: MailId(3) };
+        let (rendered, sender, now) = (rendered(), sender(""), datetime!(2026-11-23 18:00 UTC));
+        let table: [(&[EncodedFile], &[&str]); 3] = [
+            (&[logo.clone()], &["related", "alternative", "plain", "html", "png"]),
+            (&[terms.clone()], &["mixed", "alternative", "plain", "html", "plain"]),
+            (&[terms, logo], &["mixed", "related", "alternative", "plain", "html", "png", "plain"]),
+        ];
+        for (files, expected) in table {
+            let outgoing =
+                Outgoing { mail, sender: &sender, recipient: &recipient, rendered: &rendered, files, now };
+            let message = outgoing.build();
+            assert!(message.is_ascii() && message.split(|byte| *byte == b'\n').all(|line| line.len() <= 998));
+            let parsed = MessageParser::new().parse(&message).unwrap();
+            let types: Vec<_> =
+                parsed.parts.iter().map(|part| part.content_type().unwrap().subtype().unwrap()).collect();
+            assert_eq!(types, expected);
+            assert_eq!(parsed.body_html(0).unwrap().replace("\r\n", "\n"), rendered.html);
+            assert_eq!(parsed.attachment_count(), files.len());
+            for part in parsed.attachments() {
+                let name = part.attachment_name().unwrap();
+                assert_eq!(part.contents(), name.repeat(100).as_bytes());
+                let inline = part.content_disposition().unwrap().is_inline();
+                assert_eq!(part.content_id(), inline.then_some("logo.png@files.invalid"));
+            }
+        }
+    }
+
+    #[test]
     fn fields_cannot_add_headers() {
         let mut rendered = rendered();
         rendered.subject = "Hi\r\nBcc: evil@b.example\r\n\r\nbody\u{85}\u{2028}\u{0}x".to_owned();
@@ -248,8 +324,14 @@ mod tests {
             let recipient = Address::parse(&text).unwrap();
             let mail = MailRef { tenant: TenantId(1), campaign: CampaignId(2), mail: MailId(3) };
             let now = datetime!(2026-11-23 18:00 UTC);
-            let outgoing =
-                Outgoing { mail, sender: &sender, recipient: &recipient, rendered: &rendered, now };
+            let outgoing = Outgoing {
+                mail,
+                sender: &sender,
+                recipient: &recipient,
+                rendered: &rendered,
+                files: &[],
+                now,
+            };
             let message = String::from_utf8(outgoing.build()).unwrap();
             let to = format!("To: <{local}@xn--mller-kva.example>\r\n");
             let unfolded = message.replace("\r\n ", " ");
@@ -264,7 +346,8 @@ mod tests {
         let recipient = Address::parse("a@example.com").unwrap();
         let mail = MailRef { tenant: TenantId(1), campaign: CampaignId(2), mail: MailId(3) };
         let now = datetime!(2026-11-23 18:00 UTC);
-        let outgoing = Outgoing { mail, sender: &sender, recipient: &recipient, rendered: &rendered, now };
+        let outgoing =
+            Outgoing { mail, sender: &sender, recipient: &recipient, rendered: &rendered, files: &[], now };
         assert_ne!(outgoing.build(), outgoing.build());
         assert_eq!(format!("{outgoing:?}").matches("example.com").count(), 0);
     }

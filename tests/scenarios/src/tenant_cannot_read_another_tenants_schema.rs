@@ -25,6 +25,7 @@ async fn roles_and_rows_are_closed() {
     for table in [
         "campaigns",
         "templates",
+        "template_files",
         "files",
         "imports",
         "launches",

@@ -1,8 +1,30 @@
 //! What arrived at the sink, by the recipients' domain.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
 
 use localstack::Stack;
+use serde_json::Value;
+
+/// Texts are shown as they are, with plain line ends, everything else in base64.
+const READ: &str = r#"
+import base64, email, email.policy, json, sys
+message = email.message_from_binary_file(sys.stdin.buffer, policy=email.policy.default)
+def show(part):
+    content = None
+    if part.get_content_maintype() == "text" and not part.is_attachment():
+        content = part.get_content().replace("\r\n", "\n")
+    elif not part.is_multipart():
+        content = base64.b64encode(part.get_payload(decode=True)).decode()
+    return {"type": part.get_content_type(), "id": part["content-id"], "name": part.get_filename(),
+            "disposition": part.get_content_disposition(), "content": content}
+parts = list(message.walk())
+defects = [str(defect) for part in parts for defect in part.defects]
+json.dump({"subject": message["subject"], "parts": [show(part) for part in parts], "defects": defects}, sys.stdout)
+"#;
 
 /// One mail as the sink took it.
 #[derive(Clone)]
@@ -45,6 +67,20 @@ impl Mail {
         let text = (0..message.text_body_count()).filter_map(|part| message.body_text(part));
         let html = (0..message.html_body_count()).filter_map(|part| message.body_html(part));
         text.chain(html).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Subject, parts in their order and what is wrong with it, as another library than ours reads it: the one of Python.
+    pub fn as_python_reads_it(&self) -> Value {
+        let mut child = Command::new("python3")
+            .args(["-c", READ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("python3 runs");
+        child.stdin.take().unwrap().write_all(self.message.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "Python cannot read the message");
+        serde_json::from_slice(&output.stdout).unwrap()
     }
 
     /// The first URL in the decoded text that contains a mark.

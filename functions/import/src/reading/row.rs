@@ -7,6 +7,7 @@ use fault::{Code, Notice};
 use mail::{Address, DigestKey};
 
 use super::{
+    blanks::Blanks,
     columns::Columns,
     copy::{CopyRows, Recipient},
     records::{Content, Fields, ROW_BYTES_MAX, Record},
@@ -87,7 +88,7 @@ pub fn add(
     charset: &str,
     made: &mut Vec<usize>,
     copy: &mut CopyRows,
-    repeats: &mut Repeats,
+    (repeats, blanks): (&mut Repeats, &mut Blanks),
 ) -> Result<Added, Problem> {
     let Some(Good { fields, text, address }) = read(record, columns, charset, made)? else {
         return Ok(Added::Blank);
@@ -95,8 +96,10 @@ pub fn add(
     let own_key = columns.key.map(|at| field(text, fields, at).trim()).filter(|key| !key.is_empty());
     let address_key = address.key(digest_key);
     repeats.note(address_key);
+    let line = i64::try_from(record.line).unwrap_or(i64::MAX);
+    blanks.note(line, text, fields);
     let chunk = copy.push(&Recipient {
-        line: i64::try_from(record.line).unwrap_or(i64::MAX),
+        line,
         address: address.envelope(),
         address_key,
         own_key,

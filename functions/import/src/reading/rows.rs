@@ -13,6 +13,7 @@ use fault::{Code, Notice};
 use mail::DigestKey;
 
 use super::{
+    blanks::Blanks,
     charset::Text,
     columns::{self, Columns},
     copy::CopyRows,
@@ -50,6 +51,8 @@ pub struct Rows {
     pub unknown: u64,
     /// Which addresses stand in several rows.
     pub repeats: Repeats,
+    /// Which columns are blank in imported rows.
+    pub blanks: Blanks,
     /// The charset's name after WHATWG, given or detected; UTF-8 when everything is ASCII.
     pub charset: &'static str,
     /// Given or detected.
@@ -132,8 +135,8 @@ pub fn read_rows<R: Read, W: Write, F: FnOnce() -> io::Result<W>>(
 
 impl Rows {
     fn new(columns: Columns, charset: &'static str, delimiter: u8) -> Self {
-        let repeats = Repeats::default();
-        Self { columns, imported: 0, rejected: 0, unknown: 0, repeats, charset, delimiter }
+        let (repeats, blanks) = (Repeats::default(), Blanks::new(columns.names.len()));
+        Self { columns, imported: 0, rejected: 0, unknown: 0, repeats, blanks, charset, delimiter }
     }
 }
 
@@ -156,8 +159,16 @@ impl<W: Write, F: FnOnce() -> io::Result<W>, S: FnMut(Bytes) -> bool> Taker<'_, 
             Err(Problem { column: Some(columns.address), notice: Code::AddressDomainNoMail.into() })
         } else {
             let charset = self.found.get().name();
-            let (made, copy, repeats) = (&mut self.made, &mut self.copy, &mut table.repeats);
-            row::add(record, columns, self.digest_key, charset, made, copy, repeats)
+            let (made, copy) = (&mut self.made, &mut self.copy);
+            row::add(
+                record,
+                columns,
+                self.digest_key,
+                charset,
+                made,
+                copy,
+                (&mut table.repeats, &mut table.blanks),
+            )
         };
         match added {
             Ok(Added::Row(None)) => table.imported += 1,
@@ -266,6 +277,14 @@ mod tests {
             assert_eq!(outcome.table.columns.names, ["email", "name"]);
             assert!(outcome.report.is_empty());
         }
+    }
+
+    #[test]
+    fn blank_cells_of_imported_rows_are_counted() {
+        let text = b"email;title;city;\na@b.example;Dr.;Bonn\nc@d.example;; ;\nno address;;;\n\ne@f.example;\"\";Bonn;\n";
+        let table = read(text, &Profile::default()).unwrap().table;
+        assert_eq!((table.imported, table.rejected), (3, 1));
+        assert_eq!(table.blanks, Blanks { counts: vec![0, 2, 1, 3], lines: vec![0, 3, 3, 2] });
     }
 
     #[test]

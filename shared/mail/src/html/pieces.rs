@@ -105,6 +105,11 @@ pub(crate) fn template_end(source: &str, at: usize) -> Option<usize> {
     Some(end)
 }
 
+/// Whether a part of the template language stands in it.
+pub(crate) fn has_template(source: &str) -> bool {
+    source.match_indices('{').any(|(at, _)| template_end(source, at).is_some())
+}
+
 /// All `{{ .. }}` and `{% .. %}` of a source, without their braces; nothing of comments and raw blocks.
 pub(crate) fn expressions(source: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();

@@ -15,10 +15,18 @@ pub(super) const RESERVED: &str = "_broadcast_";
 pub(super) const CLICK: &str = "_broadcast_click";
 /// Variable: the image that tells that a mail was opened.
 pub(super) const PIXEL: &str = "_broadcast_pixel";
+/// Variable: what mail programs show behind the subject.
+pub(super) const PREHEADER: &str = "_broadcast_preheader";
 /// Variable: what the filter needs of the mail.
 pub(super) const MAIL: &str = "_broadcast_mail";
 /// Variable for authors.
 pub(super) const UNSUBSCRIBE: &str = "unsubscribe_url";
+/// Every mail program knows one of these.
+const HIDDEN: &str = "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;font-size:1px;line-height:1px;color:transparent;mso-hide:all";
+/// Takes room where mail programs list mails, and shows nothing: a joiner that is invisible, a non-joiner and a space that does not fold.
+const FILLER: &str = "&#847;&zwnj;&nbsp;";
+/// Mail programs show up to about 140 characters; a preheader has some of these itself.
+const FILLER_COUNT: usize = 100;
 /// Longer than any name of a column that an import takes; keeps prices in dollars from being taken for a field.
 const FIELD_CHARS_MAX: usize = 64;
 
@@ -150,6 +158,23 @@ pub(super) fn pixel(source: &str) -> String {
     });
     let (head, tail) = source.split_at(body_end.unwrap_or(source.len()));
     format!("{head}{{{{ {PIXEL} }}}}{tail}")
+}
+
+/// Puts the preheader where the body begins, or at the begin of what is no whole document. Mail programs show it behind the subject, the
+/// filler in place of the words that follow, and none of it in the mail.
+pub(super) fn preheader(source: &str) -> String {
+    let begin = pieces(source).into_iter().find_map(|piece| match piece {
+        Piece::Tag(tag) if !tag.closing && tag.name == "body" => Some(tag.range.end),
+        _ => None,
+    });
+    let begin = begin.or_else(|| {
+        pieces(source).into_iter().find_map(|piece| match piece {
+            Piece::Tag(tag) if tag.closing && tag.name == "head" => Some(tag.range.end),
+            _ => None,
+        })
+    });
+    let (head, tail) = source.split_at(begin.unwrap_or(0));
+    format!("{head}<div style=\"{HIDDEN}\">{{{{ {PREHEADER} }}}}{}</div>{tail}", FILLER.repeat(FILLER_COUNT))
 }
 
 /// Whether `{{ unsubscribe_url }}` stands somewhere.

@@ -12,9 +12,9 @@ use minijinja::{
 use super::{
     Compiled, OUTPUT_BYTES_MAX, Part, RenderError, SUBJECT_BYTES_MAX,
     error::render_error,
-    prepare::{MAIL, PIXEL, UNSUBSCRIBE},
+    prepare::{MAIL, PIXEL, PREHEADER, UNSUBSCRIBE},
 };
-use crate::{AddressKey, Links, html, link::encode_url};
+use crate::{AddressKey, Links, field::is_blank, html, link::encode_url};
 
 /// What one recipient gets. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,7 +55,8 @@ impl Object for Sealer {
 }
 
 impl Compiled {
-    /// Renders all parts for one recipient. `fields` by [`crate::field_name`]; those that the template does not look at cost nothing.
+    /// Renders all parts for one recipient. `fields` by [`crate::field_name`]; those that the template does not look at cost nothing, and
+    /// those that are blank are missing.
     pub fn render<'f>(
         &self,
         fields: impl IntoIterator<Item = (&'f str, &'f str)>,
@@ -75,8 +76,16 @@ impl Compiled {
             (PIXEL, Value::from_safe_string(pixel)),
             (MAIL, Value::from_object(sealed)),
         ];
-        let used = fields.into_iter().filter(|(name, _)| self.fields.contains(*name));
-        let context = Value::from_pairs(used.map(|(name, value)| (name, Value::from(value))).chain(ours));
+        let used = fields.into_iter().filter(|(name, value)| !is_blank(value) && self.fields.contains(*name));
+        let used = used.map(|(name, value)| (name, Value::from(value))).chain(ours);
+        let mut context: Vec<(&str, Value)> = used.collect();
+        if self.sources.iter().any(|(part, _)| *part == Part::Preheader) {
+            let without = Value::from_pairs(context.iter().cloned());
+            // A plain text: the HTML part escapes it.
+            let preheader = one_line(&self.part(Part::Preheader, &without)?);
+            context.push((PREHEADER, Value::from(preheader)));
+        }
+        let context = Value::from_pairs(context);
 
         let subject = one_line(&self.part(Part::Subject, &context)?);
         let rendered = Rendered {
@@ -94,10 +103,18 @@ impl Compiled {
     }
 
     fn part(&self, part: Part, context: &Value) -> Result<String, RenderError> {
-        let template =
-            self.environment.get_template(part.name()).map_err(|error| render_error(part, &error))?;
-        let output = template.render(context.clone()).map_err(|error| render_error(part, &error))?;
-        let limit = if part == Part::Subject { SUBJECT_BYTES_MAX } else { OUTPUT_BYTES_MAX };
+        let template = self.environment.get_template(part.name());
+        let output = template.and_then(|template| template.render(context.clone())).map_err(|error| {
+            let source = self.environment.get_template(part.name());
+            let source = source.as_ref().map_or("", |template| template.source());
+            let is_blank = |name: &str| context.get_attr(name).is_ok_and(|value| value.is_undefined());
+            render_error(part, &error, source, &self.fields, is_blank)
+        })?;
+        let limit = if matches!(part, Part::Subject | Part::Preheader) {
+            SUBJECT_BYTES_MAX
+        } else {
+            OUTPUT_BYTES_MAX
+        };
         if output.len() > limit { Err(RenderError::TooLong { part }) } else { Ok(output) }
     }
 }
