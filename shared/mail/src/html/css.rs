@@ -91,7 +91,7 @@ impl<'p> Copy<'p> {
                         && is_for_all_media(source, tag)
                     {
                         selectors += rules.bytes().filter(|byte| matches!(byte, b'{' | b',')).count();
-                        copy.html.extend(["<style>", rules.as_str(), "</style>"]);
+                        copy.html.extend(["<style>", requotable(&rules).as_str(), "</style>"]);
                     }
                 }
                 Piece::Tag(tag) if tag.closing && matches!(tag.name.as_str(), "style" | "script") => {}
@@ -208,6 +208,44 @@ fn is_certain(source: &str, tag: &Tag) -> bool {
     source[tag.range.clone()]
         .match_indices('{')
         .all(|(at, _)| inside(tag.range.start + at) || template_end(source, tag.range.start + at).is_none())
+}
+
+/// The inliner puts strings into single quotes as they are: an apostrophe within one becomes its escape of CSS.
+fn requotable(css: &str) -> String {
+    let mut written = String::with_capacity(css.len());
+    let mut rest = css;
+    while let Some(at) = rest.find(['"', '\'', '/']) {
+        let (head, tail) = rest.split_at(at);
+        written.push_str(head);
+        let (quote, end) = match tail.as_bytes()[0] {
+            b'/' if tail.starts_with("/*") => (None, tail.find("*/").map_or(tail.len(), |end| end + 2)),
+            b'/' => (None, 1),
+            quote => (Some(quote), string_end(tail, quote)),
+        };
+        let piece = &tail[..end];
+        if quote == Some(b'"') {
+            written.push_str(&piece.replace("\\'", "'").replace('\'', "\\27 "));
+        } else {
+            written.push_str(piece);
+        }
+        rest = &tail[end..];
+    }
+    written.push_str(rest);
+    written
+}
+
+/// Behind the closing quote, or the end.
+fn string_end(css: &str, quote: u8) -> usize {
+    let bytes = css.as_bytes();
+    let mut at = 1;
+    while at < bytes.len() && bytes[at] != quote {
+        at += 1 + usize::from(bytes[at] == b'\\');
+    }
+    let mut end = (at + 1).min(bytes.len());
+    while !css.is_char_boundary(end) {
+        end += 1;
+    }
+    end
 }
 
 fn without_fields(value: &str) -> String {

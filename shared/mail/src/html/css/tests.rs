@@ -15,10 +15,14 @@ fn rules_come_into_the_elements_that_they_are_for() {
         ("p{font-family:\"A B\",serif}", "<p>a", "<p style=\"font-family: 'A B',serif;\">a"),
         ("p{color:red}", "<p style='margin:0'>a", "<p style='color: red;margin: 0'>a"),
         ("p{color:red}", "<p style='color:blue'>a", "<p style='color: blue'>a"),
-        ("p{color:red}", "<p style>a", "<p style=\"color: red;\">a"),
+        ("p{color:red}", "<p style>a", "<p style=\"color: red\">a"),
         ("p{color:red}", "<p style=margin:0>a", "<p style=\"color: red;margin: 0\">a"),
         ("p{color:red\n;margin\n:0}", "<p\nstyle='top:\n0'>a", "<p\nstyle='color: red;margin: 0;top: 0\n'>a"),
-        ("p{content:\"'\"}", "<p style='top:0'>a", "<p style='content: \"&#39;\";top: 0'>a"),
+        (
+            "/* it's \" */p{font:\"Bo's\"}",
+            "<p style='top:0'>a",
+            "<p style='font: &#39;Bo\\27 s&#39;;top: 0'>a",
+        ),
         (
             "p{color:red} #x p.y > b{top:0}",
             "<div id=x><p class='y z'><b>a</b></p></div>",
