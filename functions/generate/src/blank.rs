@@ -42,6 +42,10 @@ pub(crate) async fn check(
                 // The row may have other blanks, and the first of them in the template is the one that is told.
                 && let Some(blank) = blanks.iter().find(|blank| blank.field == field)
             {
+                // An earlier launch took all of an import, with the template of its time.
+                if was_launched(tx, ImportId(import.id)).await? {
+                    break;
+                }
                 let notice = Notice::new(Code::TemplateFieldBlank).with("part", part).with("line", line);
                 let notice = notice.with("field", field).with("rows", blank.rows);
                 return Ok(Some(notice.with("row", blank.first_line)));
@@ -59,6 +63,11 @@ fn blanks<'i>(import: &Import, names: &'i [Option<String>], template: &Compiled)
         (*rows > 0).then_some(Blank { field, rows: *rows, first_line: *first_line })
     });
     columns.collect()
+}
+
+async fn was_launched(tx: &mut CampaignTx, import: ImportId) -> Result<bool, Error> {
+    let launched = "SELECT EXISTS (SELECT FROM ledger WHERE import_id = $1)";
+    Ok(sqlx::query_scalar(launched).bind(import.0).fetch_one(&mut **tx).await?)
 }
 
 async fn row(tx: &mut CampaignTx, import: ImportId, line: i64) -> Result<Option<Vec<String>>, Error> {

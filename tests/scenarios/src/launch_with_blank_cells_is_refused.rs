@@ -73,5 +73,17 @@ async fn with_the_words_that_the_preview_has() {
         let mail = mails.iter().find(|mail| mail.recipient.starts_with(name)).unwrap();
         assert!(mail.text().replace("\r\n", "\n").contains(words), "{}", mail.text());
     }
+
+    // Who was mailed already is not asked again.
+    tenant.put("more.csv", format!("email;title;first name\nfrida@{domain};Dr.;Frida\n")).await;
+    tenant.control("more.csv", "spring", false).await;
+    wait::until("the second import", async || {
+        let imports = tenant.imports(campaign).await;
+        (imports.len() == 2 && imports.iter().all(|import| import["state"] == "finished")).then_some(())
+    })
+    .await;
+    tenant.api("PUT", &path, Some(template("{{ title }} {{ first_name }}"))).await.ok();
+    assert_eq!(launched().await["state"], "done");
+    wait::until("a sixth mail", async || (tenant.mails().len() == 6).then_some(())).await;
     tenant.all_is_well(campaign).await;
 }

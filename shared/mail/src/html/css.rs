@@ -121,7 +121,7 @@ impl<'p> Copy<'p> {
         if too_much || nodes.saturating_mul(selectors) > WORK_MAX { Err(TOO_MUCH) } else { Ok(Some(copy)) }
     }
 
-    fn start_tag(&mut self, source: &'_ str, tag: &'p Tag) {
+    fn start_tag(&mut self, source: &str, tag: &'p Tag) {
         self.html.extend(["<", tag.name.as_str()]);
         if is_certain(source, tag) {
             self.html.push_str(&format!(" {NUMBER}=\"{}\"", self.tags.len()));
