@@ -175,7 +175,8 @@ async fn main() -> ExitCode {
 async fn execute(command: Command) -> Result<i32> {
     match command {
         Command::Sink { port, dir, reports_url, bounce_domain } => {
-            sink::serve(port, sink::Settings { dir, reports_url, bounce_domain }).await.map(|()| 0)
+            let settings = sink::Settings { dir, reports_url, bounce_domain, login: None, as_ses: false };
+            sink::serve(port, settings).await.map(|()| 0)
         }
         Command::Proxy { upstream, route } => proxy::serve(&upstream, &route).await.map(|()| 0),
         // These work on what is there.

@@ -57,12 +57,22 @@ const NEEDS: [Need; 9] = [
     Need { package: "libclang-dev", what_for: "building sequoia-openpgp", present: has_libclang },
 ];
 
-/// Customers' SFTP clients, for the scenarios.
-const TEST_NEEDS: [Need; 5] = [
+/// Customers' SFTP clients and receivers' verifiers, for the scenarios.
+const TEST_NEEDS: [Need; 7] = [
     Need { package: "curl", what_for: "a client of the tests", present: || on_path("curl") },
     Need { package: "lftp", what_for: "a client of the tests", present: || on_path("lftp") },
     Need { package: "rclone", what_for: "a client of the tests", present: || on_path("rclone") },
     Need { package: "sshfs", what_for: "a client of the tests", present: || on_path("sshfs") },
+    Need {
+        package: "opendkim",
+        what_for: "a verifier of the tests' mails",
+        present: || Path::new("/usr/sbin/opendkim").exists(),
+    },
+    Need {
+        package: "spamassassin",
+        what_for: "a verifier of the tests' mails",
+        present: || on_path("spamassassin"),
+    },
     Need { package: "sq", what_for: "OpenPGP in tests, beside gnupg", present: || on_path("sq") },
 ];
 
@@ -136,7 +146,7 @@ async fn install(missing: &[&Need]) -> Result<()> {
     Ok(())
 }
 
-/// Postgres gets no cluster of the system's, Postfix no configuration, and sshd stays down: none has a service to start.
+/// Postgres gets no cluster of the system's, Postfix no configuration, and sshd and `OpenDKIM` stay down: none has a service to start.
 async fn keep_services_down(packages: &[&str]) -> Result<()> {
     if packages.contains(&"postgresql") {
         let mut write = process::as_root("sh");
@@ -150,6 +160,16 @@ async fn keep_services_down(packages: &[&str]) -> Result<()> {
         let mut write = process::as_root("sh");
         write.args(["-c", "mkdir -p /etc/ssh && touch /etc/ssh/sshd_not_to_be_run"]);
         process::run("keep sshd from starting", write, "").await?;
+    }
+    if packages.contains(&"opendkim") {
+        // It has no such file. A masked unit is not started.
+        let mut mask = process::as_root("sh");
+        let unit = "/etc/systemd/system/opendkim.service";
+        mask.args([
+            "-c",
+            &format!("test -e {unit} || {{ mkdir -p /etc/systemd/system && ln -s /dev/null {unit}; }}"),
+        ]);
+        process::run("keep OpenDKIM from starting", mask, "").await?;
     }
     if packages.contains(&"postfix") {
         let answers = process::as_root("debconf-set-selections");

@@ -37,6 +37,9 @@ pub(crate) struct Accounting {
     unlaunched: i64,
     /// Addresses by what became of their mail.
     ledger: BTreeMap<String, i64>,
+    /// Mails that the relay refused at once, by class: `hard` (the address is mailed no more), `soft`, `block`. Each is a bounce among the
+    /// responses, too.
+    refused: BTreeMap<String, i64>,
     responses: BTreeMap<String, i64>,
     /// Responses by kind and who caused them: `human`, `proxy`, `scanner`, `system`.
     actors: BTreeMap<String, BTreeMap<String, i64>>,

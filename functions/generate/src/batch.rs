@@ -2,8 +2,8 @@
 
 use contract::{CampaignId, MailId, TenantId};
 use mail::{
-    Address, AddressKey, Compiled, DkimError, DkimSigner, EncodedFile, Links, MailRef, Outgoing, Sender,
-    SpoolError, SpoolWriter,
+    Address, AddressKey, Compiled, DkimError, DkimSigner, EncodedFile, Links, MailRef, Outgoing,
+    RelayProfile, Sender, SpoolError, SpoolWriter,
 };
 use time::OffsetDateTime;
 
@@ -43,6 +43,8 @@ pub struct Batch {
     pub recipients: Vec<Recipient>,
     /// Date.
     pub now: OffsetDateTime,
+    /// What the messages are made for.
+    pub relay: RelayProfile,
 }
 
 /// The slice, made.
@@ -73,8 +75,9 @@ impl Batch {
         for recipient in &self.recipients {
             match self.message(recipient) {
                 Ok((to, message)) => {
-                    let signed = dkim.sign(&message)?;
+                    let mut signed = dkim.sign(&message)?;
                     let from = self.return_paths.return_path(recipient.mail);
+                    signed.splice(..0, self.relay.settings(&from).into_bytes());
                     if !made.writer.push(recipient.mail, &from, to.envelope(), &signed)? {
                         break;
                     }
@@ -104,7 +107,7 @@ impl Batch {
             files: &self.files,
             now: self.now,
         };
-        let message = outgoing.build();
+        let message = outgoing.build_for(&self.relay);
         Ok((address, message))
     }
 }
@@ -160,6 +163,7 @@ mod tests {
             columns: vec![columns(&["Email".to_owned(), "Name".to_owned(), "NAME".to_owned()])],
             recipients,
             now: datetime!(2026-11-23 18:00 UTC),
+            relay: RelayProfile::Postfix,
         }
     }
 
@@ -198,6 +202,18 @@ mod tests {
         let text = String::from_utf8(spooled[1].message.to_vec()).unwrap();
         assert!(text.starts_with("DKIM-Signature: ") && text.contains("\r\nSubject: Hi Dora\r\n"), "{text}");
         assert!(text.contains("\r\nMessage-ID: <m4.2.1@example.com>\r\n"), "{text}");
+    }
+
+    #[test]
+    fn ses_gets_a_tag_that_is_the_return_paths_token() {
+        let mut batch = batch("{{ unsubscribe_url }}", vec![recipient(7, "a@example.org", "Anna")]);
+        batch.relay = RelayProfile::Ses { configuration_set: None };
+        let object = make(&batch).writer.seal(&KEY, 1, "x").unwrap();
+        let spooled = open_spool(object, "x", |_| KEY).unwrap();
+        let text = String::from_utf8(spooled[0].message.to_vec()).unwrap();
+        let tag = text.strip_prefix("X-SES-MESSAGE-TAGS: broadcast=").unwrap().lines().next().unwrap();
+        assert_eq!(spooled[0].from, format!("{tag}@bounces.example.com"));
+        assert!(text.contains("\r\nDKIM-Signature: ") && !text.contains("\r\nFeedback-ID"), "{text}");
     }
 
     #[test]

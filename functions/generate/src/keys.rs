@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use mail::{DkimKeys, DkimSigner};
+use mail::{DkimKeys, DkimSigner, RelayProfile, Signatures};
 use runtime::Clients;
 
 use crate::Error;
@@ -17,12 +17,18 @@ const KEEP: Duration = Duration::from_mins(5);
 const DOMAINS_MAX: usize = 256;
 
 /// Parsed keys by the name of their secret.
-#[derive(Default)]
 pub(crate) struct KeyCache {
+    signatures: Signatures,
+    relay: RelayProfile,
     signers: Mutex<HashMap<String, (Instant, Arc<DkimSigner>)>>,
 }
 
 impl KeyCache {
+    /// Of signers for such signatures, before such a relay.
+    pub fn new(signatures: Signatures, relay: RelayProfile) -> Self {
+        Self { signatures, relay, signers: Mutex::default() }
+    }
+
     /// The signer whose keys stand in a secret.
     pub async fn signer(&self, clients: &Clients, secret_name: &str) -> Result<Arc<DkimSigner>, Error> {
         if let Some(signer) = self.fresh(secret_name) {
@@ -30,7 +36,7 @@ impl KeyCache {
         }
         let secret = clients.secret(secret_name).await?;
         let keys: DkimKeys = serde_json::from_str(&secret).map_err(|_| Error::Secret)?;
-        let signer = Arc::new(DkimSigner::new(&keys)?);
+        let signer = Arc::new(DkimSigner::with(&keys, self.signatures, &self.relay)?);
         let mut signers = self.signers.lock().unwrap_or_else(PoisonError::into_inner);
         if signers.len() >= DOMAINS_MAX {
             signers.clear();

@@ -33,6 +33,7 @@ use std::sync::Arc;
 use access::MasterKey;
 use contract::{CampaignId, GenerateMessage, LaunchId, TenantId};
 use exchange::Exchange;
+use mail::{RelayProfile, Signatures};
 use runtime::{Body, Clients, Config, Delivery};
 use store::{CampaignTx, Store, StoreError, slices};
 use time::{Duration, OffsetDateTime};
@@ -54,6 +55,7 @@ pub struct Generate {
     send_queue: String,
     public_url: String,
     bounce_domain: String,
+    relay: RelayProfile,
     /// Of one launch.
     slices_in_flight: i64,
 }
@@ -88,11 +90,17 @@ impl Generate {
     /// From the environment. Reads the master key.
     pub async fn new(config: &Config) -> Result<Self, runtime::Error> {
         let clients = Clients::new(config).await;
+        let relay = match (config.relay_is_ses()?, config.ses_configuration_set()?) {
+            (false, _) => RelayProfile::Postfix,
+            (true, set) => RelayProfile::Ses { configuration_set: set.map(str::to_owned) },
+        };
+        let signatures = if config.dkim_ed25519_only()? { Signatures::Ed25519 } else { Signatures::Both };
         Ok(Self {
             store: Store::connect(config.database_url()?)?,
             exchange: Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
             master: clients.master_key(config.master_key_secret()?).await?,
-            keys: keys::KeyCache::default(),
+            keys: keys::KeyCache::new(signatures, relay.clone()),
+            relay,
             queue: config.generate_queue_url()?.to_owned(),
             send_queue: config.send_queue_url()?.to_owned(),
             public_url: config.public_url()?.to_owned(),

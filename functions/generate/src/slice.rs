@@ -190,6 +190,7 @@ async fn spool(
         columns: loaded.template_columns,
         recipients: loaded.recipients,
         now,
+        relay: generate.relay.clone(),
     };
     let name = spool_key(place.tenant, place.campaign, place.launch, slice);
     let key = generate.master.derive(place.tenant, Purpose::Spool, KEY_ID);

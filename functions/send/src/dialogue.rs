@@ -23,6 +23,9 @@ const CONNECT_SECONDS_MAX: u64 = 10;
 /// A relay that is there answers RSET at once; one that takes longer costs less as a new connection.
 const RESET_SECONDS_MAX: u64 = 2;
 
+/// After it the relay closes.
+const CLOSING: u16 = 421;
+
 /// An open connection, greeted, encrypted and logged in as the relay's URL says.
 pub(crate) struct Connection {
     smtp: AsyncSmtpConnection,
@@ -106,14 +109,14 @@ impl Connection {
     pub async fn deliver(&mut self, mail: &Spooled, next: Option<&Spooled>, until: Instant) -> Heard {
         match timeout_at(until, self.offer(mail)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => {
+            Ok(Err((phase, error))) => {
                 let answer = answer(&error, "the connection was lost before the mail was handed over");
                 let reusable = stays_open(&answer) && self.reset(until).await;
-                return Heard { phase: Phase::Offer, answer, reusable };
+                return Heard { phase, answer, reusable };
             }
             Err(_) => {
                 let answer = Answer::Silence("the relay did not answer before the mail was handed over");
-                return Heard { phase: Phase::Offer, answer, reusable: false };
+                return Heard { phase: Phase::Data, answer, reusable: false };
             }
         }
         self.used = true;
@@ -126,12 +129,13 @@ impl Connection {
         Heard { phase: Phase::Content, reusable: stays_open(&answer), answer }
     }
 
-    /// MAIL, RCPT, DATA, unless they were said before, and their replies.
-    async fn offer(&mut self, mail: &Spooled) -> Result<(), SmtpError> {
+    /// MAIL, RCPT, DATA, unless they were said before, and their replies; an error with what it answers, and of several the first.
+    async fn offer(&mut self, mail: &Spooled) -> Result<(), (Phase, SmtpError)> {
         let commands = offer_of(mail);
+        let at = |phase| move |error| (phase, error);
         if !self.pipelining {
-            for command in commands {
-                self.smtp.command(command).await?;
+            for (command, phase) in commands.into_iter().zip([Phase::Mail, Phase::Rcpt, Phase::Data]) {
+                self.smtp.command(command).await.map_err(at(phase))?;
             }
             return Ok(());
         }
@@ -139,21 +143,22 @@ impl Connection {
             Some(_) => self.smtp.read_response().await,
             None => self.smtp.command(commands.concat()).await,
         };
-        if from.as_ref().is_err_and(|error| error.status().is_none()) {
-            return from.map(|_| ());
+        let from = from.map(drop).map_err(at(Phase::Mail));
+        if ends_connection(&from) {
+            return from;
         }
         // Each command has its reply, whatever the one before was.
-        let to = self.smtp.read_response().await;
-        if to.as_ref().is_err_and(|error| error.status().is_none()) {
-            return from.and(to).map(|_| ());
+        let to = self.smtp.read_response().await.map(drop).map_err(at(Phase::Rcpt));
+        if ends_connection(&to) {
+            return from.and(to);
         }
-        let data = self.smtp.read_response().await;
+        let data = self.smtp.read_response().await.map(drop).map_err(at(Phase::Data));
         let refused = from.and(to);
         if refused.is_err() && data.is_ok() {
             // RFC 2920, 3.1: a relay that wants content without a recipient gets none.
             let _ = self.smtp.command(".\r\n").await;
         }
-        refused.and(data).map(|_| ())
+        refused.and(data)
     }
 
     /// The content and the final dot in one piece, with the offer of the next mail (RFC 2920, 3.1), then the content's reply.
@@ -212,6 +217,12 @@ fn stuffed(message: &[u8]) -> Vec<u8> {
     content
 }
 
+/// Whether there is no further reply to read: the relay said nothing, or that it closes.
+fn ends_connection(reply: &Result<(), (Phase, SmtpError)>) -> bool {
+    let code = |error: &SmtpError| error.status().map(u16::from);
+    reply.as_ref().is_err_and(|(_, error)| matches!(code(error), None | Some(CLOSING)))
+}
+
 /// A negative reply, or the silence that `lost` describes.
 fn answer(error: &SmtpError, lost: &'static str) -> Answer {
     match error.status() {
@@ -225,7 +236,7 @@ fn answer(error: &SmtpError, lost: &'static str) -> Answer {
 
 /// After 421 the relay closes (RFC 5321, 3.8); after silence nobody knows what the next reply would answer.
 fn stays_open(answer: &Answer) -> bool {
-    matches!(answer, Answer::Reply { code, .. } if *code != 421)
+    matches!(answer, Answer::Reply { code, .. } if *code != CLOSING)
 }
 
 /// A greeting's or a login's refusal for the log; the texts of I/O and TLS errors name no recipient.

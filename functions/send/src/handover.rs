@@ -259,7 +259,7 @@ impl<'s> Worker<'s> {
             };
             chosen = self.choose(&connection);
             let mut heard = connection.deliver(mail, chosen, shared.until).await;
-            if heard.phase == Phase::Offer && !heard.reusable && connection.was_used() {
+            if heard.phase != Phase::Content && !heard.reusable && connection.was_used() {
                 // What ended was the old connection, which says nothing of this mail.
                 if let Ok(fresh) = shared.connections.open(shared.until).await {
                     connection = fresh;

@@ -4,7 +4,8 @@ use sqlx::{FromRow, PgConnection};
 use store::{CampaignTx, StoreError, pacing::Pace, slices};
 use time::{Duration, OffsetDateTime};
 
-use contract::MailId;
+use contract::{MailId, TenantId};
+use mail::BounceClass;
 
 use crate::{Place, outcome::Outcome};
 
@@ -23,7 +24,6 @@ pub(crate) const CANCELLED_MAX: i64 = 200;
 const SENDING: &str = "sending";
 /// What a row says whose invocation died.
 const LOST: &str = "the sending function ended before the relay's reply was recorded";
-
 
 /// A launch, as far as sending needs it.
 #[derive(Debug, FromRow)]
@@ -135,7 +135,7 @@ pub(crate) async fn refuse(
     now: OffsetDateTime,
 ) -> Result<u64, StoreError> {
     let refused = sqlx::query(
-        "UPDATE ledger SET state = 'refused', reply = $2, changed_at = $3
+        "UPDATE ledger SET state = 'refused', class = 'soft', reply = $2, changed_at = $3
          WHERE id = ANY ($1) AND state = 'spooled'",
     )
     .bind(mails.iter().map(|mail| mail.0).collect::<Vec<_>>())
@@ -220,48 +220,78 @@ pub(crate) async fn overdue(
 /// `sending`, and are returned with the number of their attempt. Of what is usual no index has a part, so that the database writes new versions
 /// of rows into their own pages and nothing else.
 ///
-/// An outcome settles its own attempt, also when the row was taken for lost meanwhile.
+/// An outcome settles its own attempt, also when the row was taken for lost meanwhile. A hard refusal suppresses the address, as a hard bounce
+/// does.
 pub(crate) async fn step(
     session: &mut PgConnection,
+    tenant: TenantId,
     outcomes: &[&Outcome],
     intents: &[MailId],
     now: OffsetDateTime,
 ) -> Result<Vec<(MailId, i16)>, StoreError> {
-    let rows = outcomes.len() + intents.len();
-    let (mut mails, mut attempts, mut states) =
-        (Vec::with_capacity(rows), Vec::with_capacity(rows), Vec::with_capacity(rows));
-    let (mut replies, mut due) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
+    let mut rows = Rows::default();
     for outcome in outcomes {
-        mails.push(outcome.mail.0);
-        attempts.push(Some(outcome.attempt));
-        states.push(outcome.state.name());
-        replies.push(Some(outcome.reply.as_str()));
-        due.push(outcome.due_at);
+        let Outcome { mail, attempt, state, class, reply, due_at } = *outcome;
+        rows.push(*mail, Some(*attempt), state.name(), class.map(BounceClass::name), Some(reply), *due_at);
     }
     for intent in intents {
-        mails.push(intent.0);
-        attempts.push(None);
-        states.push(SENDING);
-        replies.push(None);
-        due.push(None);
+        rows.push(*intent, None, SENDING, None, None, None);
     }
     let granted: Vec<(i64, i16)> = sqlx::query_as(
         "WITH stepped AS (
-             UPDATE ledger l SET state = s.state, reply = coalesce(s.reply, l.reply), due_at = s.due_at, changed_at = $6,
+             UPDATE ledger l SET state = s.state, class = s.class, reply = coalesce(s.reply, l.reply), due_at = s.due_at, changed_at = $7,
                     attempt = l.attempt + (s.attempt IS NULL)::integer::smallint
-             FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::timestamptz[]) AS s (id, attempt, state, reply, due_at)
+             FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+                  AS s (id, attempt, state, class, reply, due_at)
              WHERE l.id = s.id AND CASE WHEN s.attempt IS NULL THEN l.state = 'spooled'
                                         ELSE l.attempt = s.attempt AND l.state IN ('sending', 'unknown') END
-             RETURNING l.id, l.attempt, l.state)
+             RETURNING l.id, l.attempt, l.state, l.class, l.address_key
+         ), suppressed AS (
+             INSERT INTO broadcast.suppressions (tenant_id, address_key, reason, created_at)
+             SELECT $8, address_key, 'bounced', $7 FROM stepped WHERE class = 'hard' ORDER BY address_key
+             ON CONFLICT (tenant_id, address_key) DO NOTHING)
          SELECT id, attempt FROM stepped WHERE state = 'sending'",
     )
-    .bind(mails)
-    .bind(attempts)
-    .bind(states)
-    .bind(replies)
-    .bind(due)
+    .bind(rows.mails)
+    .bind(rows.attempts)
+    .bind(rows.states)
+    .bind(rows.classes)
+    .bind(rows.replies)
+    .bind(rows.due)
     .bind(now)
+    .bind(tenant.0)
     .fetch_all(session)
     .await?;
     Ok(granted.into_iter().map(|(id, attempt)| (MailId(id), attempt)).collect())
+}
+
+/// Columns of what is written in one statement.
+#[derive(Default)]
+struct Rows<'o> {
+    mails: Vec<i64>,
+    /// Of an outcome; an intent has none.
+    attempts: Vec<Option<i16>>,
+    states: Vec<&'static str>,
+    classes: Vec<Option<&'static str>>,
+    replies: Vec<Option<&'o str>>,
+    due: Vec<Option<OffsetDateTime>>,
+}
+
+impl<'o> Rows<'o> {
+    fn push(
+        &mut self,
+        mail: MailId,
+        attempt: Option<i16>,
+        state: &'static str,
+        class: Option<&'static str>,
+        reply: Option<&'o str>,
+        due_at: Option<OffsetDateTime>,
+    ) {
+        self.mails.push(mail.0);
+        self.attempts.push(attempt);
+        self.states.push(state);
+        self.classes.push(class);
+        self.replies.push(reply);
+        self.due.push(due_at);
+    }
 }

@@ -27,6 +27,7 @@ mod handover;
 mod ledger;
 mod outcome;
 mod pace;
+mod refusals;
 mod relay;
 mod slice;
 mod writer;
@@ -80,14 +81,13 @@ impl Send {
     /// From the environment. Reads the master key.
     pub async fn new(config: &Config) -> Result<Self, runtime::Error> {
         let clients = Clients::new(config).await;
+        let roots = config.relay_ca().map(std::fs::read).transpose().map_err(|_| RelayError::Tls)?;
+        let relay = Relay::parse(config.relay_url()?, config.bounce_domain()?, roots.as_deref())?;
         Ok(Self {
             store: Store::connect(config.database_url()?)?,
             exchange: Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
             master: clients.master_key(config.master_key_secret()?).await?,
-            connections: Arc::new(Connections::new(Relay::parse(
-                config.relay_url()?,
-                config.bounce_domain()?,
-            )?)),
+            connections: Arc::new(Connections::new(relay)),
             queue: config.send_queue_url()?.to_owned(),
             generate_queue: config.generate_queue_url()?.to_owned(),
             slices_in_flight: config.slices_in_flight()?,

@@ -1,15 +1,30 @@
 //! What a dialogue means for its mail. Pure.
 
 use contract::MailId;
+use mail::{AnswerTo, BounceClass};
 use time::{Duration, OffsetDateTime};
 
 /// How far a mail's dialogue had come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// MAIL, RCPT, DATA: the relay does not have the mail.
-    Offer,
+    /// MAIL was not answered well: the relay does not have the mail.
+    Mail,
+    /// Nor was RCPT.
+    Rcpt,
+    /// Nor was DATA.
+    Data,
     /// The content was handed over, at least in part: only a reply tells whether the relay has it.
     Content,
+}
+
+impl Phase {
+    fn answered(self) -> AnswerTo {
+        match self {
+            Self::Mail => AnswerTo::Sender,
+            Self::Rcpt => AnswerTo::Recipient,
+            Self::Data | Self::Content => AnswerTo::Content,
+        }
+    }
 }
 
 /// What was heard in the end.
@@ -55,6 +70,8 @@ pub(crate) struct Outcome {
     pub mail: MailId,
     pub attempt: i16,
     pub state: State,
+    /// Of a refusal.
+    pub class: Option<BounceClass>,
     pub reply: String,
     pub due_at: Option<OffsetDateTime>,
 }
@@ -75,14 +92,15 @@ fn judge(phase: Phase, answer: &Answer) -> State {
     match (phase, answer) {
         (Phase::Content, Answer::Reply { code: 200..=299, .. }) => State::Sent,
         (_, Answer::Reply { code: code @ 500..=599, .. }) if !ABOUT_US.contains(code) => State::Refused,
-        (_, Answer::Reply { code: 400..=599, .. }) | (Phase::Offer, _) => State::Deferred,
+        (_, Answer::Reply { code: 400..=599, .. }) => State::Deferred,
         (Phase::Content, _) => State::Unknown,
+        _ => State::Deferred,
     }
 }
 
 /// The outcome of an attempt that ended at `now`. `addresses` are taken out of the reply; `expires_at` is the end of all retries.
 pub(crate) fn decide(
-    mail: MailId,
+    id: MailId,
     attempt: i16,
     (phase, answer): (Phase, &Answer),
     addresses: &[&str],
@@ -100,7 +118,13 @@ pub(crate) fn decide(
         State::Deferred => (State::Deferred, Some(retry_at)),
         other => (other, None),
     };
-    Outcome { mail, attempt, state, reply, due_at }
+    let class = match answer {
+        Answer::Reply { code, text } if state == State::Refused => {
+            Some(mail::classify_reply(*code, text, phase.answered()))
+        }
+        _ => None,
+    };
+    Outcome { mail: id, attempt, state, class, reply, due_at }
 }
 
 fn wait_after(attempt: i16) -> Duration {
@@ -132,23 +156,62 @@ mod tests {
             (Phase::Content, reply(554), State::Refused),
             (Phase::Content, lost(), State::Unknown),
             (Phase::Content, reply(354), State::Unknown),
-            (Phase::Offer, reply(450), State::Deferred),
-            (Phase::Offer, reply(452), State::Deferred),
-            (Phase::Offer, reply(421), State::Deferred),
-            (Phase::Offer, reply(530), State::Deferred),
-            (Phase::Offer, reply(550), State::Refused),
-            (Phase::Offer, reply(552), State::Refused),
-            (Phase::Offer, lost(), State::Deferred),
-            // No mail is sent by a positive reply to anything but its content.
-            (Phase::Offer, reply(250), State::Deferred),
         ];
-        for (phase, answer, state) in table {
+        let offered = [Phase::Mail, Phase::Rcpt, Phase::Data].into_iter().flat_map(|phase| {
+            [
+                (phase, reply(421), State::Deferred),
+                (phase, reply(450), State::Deferred),
+                (phase, reply(451), State::Deferred),
+                (phase, reply(452), State::Deferred),
+                (phase, reply(530), State::Deferred),
+                (phase, reply(550), State::Refused),
+                (phase, reply(552), State::Refused),
+                (phase, reply(554), State::Refused),
+                (phase, lost(), State::Deferred),
+                // No mail is sent by a positive reply to anything but its content.
+                (phase, reply(250), State::Deferred),
+            ]
+        });
+        for (phase, answer, state) in table.into_iter().chain(offered) {
             assert_eq!(judge(phase, &answer), state, "{phase:?} {answer:?}");
         }
     }
 
+    #[test]
+    fn a_refusal_has_a_class_and_nothing_else_has() {
+        let class = |phase, answer: Answer| {
+            decide(MailId(1), 1, (phase, &answer), &[], NOW, END).class.map(BounceClass::name)
+        };
+        for (phase, code, expected) in [
+            (Phase::Rcpt, 550, Some("hard")),
+            (Phase::Rcpt, 552, Some("soft")),
+            (Phase::Rcpt, 554, Some("block")),
+            // It is about our sender, or about the content.
+            (Phase::Mail, 550, Some("block")),
+            (Phase::Data, 550, Some("block")),
+            (Phase::Content, 550, Some("block")),
+            (Phase::Rcpt, 450, None),
+            (Phase::Rcpt, 530, None),
+            (Phase::Content, 250, None),
+        ] {
+            assert_eq!(class(phase, reply(code)), expected, "{phase:?} {code}");
+        }
+    }
+
+    #[test]
+    fn a_mail_is_tried_to_the_end_of_its_time() {
+        let (mut now, mut attempt) = (END - Duration::days(1), 0);
+        loop {
+            attempt += 1;
+            let Some(due_at) = at(attempt, now).due_at else { break };
+            assert!(due_at > now && due_at < END);
+            now = due_at;
+        }
+        assert_eq!((attempt, at(attempt, now).state), (12, State::Expired));
+    }
+
     fn at(attempt: i16, now: OffsetDateTime) -> Outcome {
-        decide(MailId(1), attempt, (Phase::Offer, &reply(451)), &[], now, END)
+        decide(MailId(1), attempt, (Phase::Rcpt, &reply(451)), &[], now, END)
     }
 
     #[test]
@@ -178,7 +241,7 @@ mod tests {
     fn replies_hide_addresses_and_end() {
         let text = format!("5.1.1 <anna@example.org>: unknown {}", "x".repeat(1000));
         let answer = Answer::Reply { code: 550, text };
-        let outcome = decide(MailId(1), 1, (Phase::Offer, &answer), &["anna@example.org"], NOW, END);
+        let outcome = decide(MailId(1), 1, (Phase::Rcpt, &answer), &["anna@example.org"], NOW, END);
         assert!(outcome.reply.starts_with("550 5.1.1 <address>: unknown xxx"), "{}", outcome.reply);
         assert_eq!(outcome.reply.chars().count(), REPLY_CHARS_MAX);
     }

@@ -2,7 +2,11 @@
 
 use std::fmt;
 
-use lettre::transport::smtp::{authentication::Credentials, client::TlsParameters, extension::ClientId};
+use lettre::transport::smtp::{
+    authentication::Credentials,
+    client::{Certificate, CertificateStore, TlsParameters},
+    extension::ClientId,
+};
 use url::{Host, Url};
 
 /// RFC 5321, 4.5.4.2.
@@ -31,14 +35,15 @@ pub enum RelayError {
     #[error("RELAY_URL has a password: use smtp+starttls://")]
     PasswordInClear,
     /// TLS could not be set up.
-    #[error("TLS for the relay could not be set up")]
+    #[error("TLS for the relay could not be set up: is RELAY_CA a PEM file with certificates?")]
     Tls,
 }
 
 impl Relay {
     /// Reads `smtp://host[:port]` (plain, for a relay on this machine or a private network) or
-    /// `smtp+starttls://[user:password@]host[:port]`. `hello` is the name by which we greet.
-    pub fn parse(url: &str, hello: &str) -> Result<Self, RelayError> {
+    /// `smtp+starttls://[user:password@]host[:port]`. `hello` is the name by which we greet; `roots` in PEM are those that its certificate may
+    /// come from, instead of the public ones.
+    pub fn parse(url: &str, hello: &str, roots: Option<&[u8]>) -> Result<Self, RelayError> {
         let url = Url::parse(url).map_err(|_| RelayError::Malformed)?;
         let host = match url.host().ok_or(RelayError::Malformed)? {
             Host::Domain(name) => name.to_owned(),
@@ -47,10 +52,7 @@ impl Relay {
         };
         let (port, tls) = match url.scheme() {
             "smtp" => (PORT_PLAIN, None),
-            "smtp+starttls" => {
-                let tls = TlsParameters::new_rustls(host.clone()).map_err(|_| RelayError::Tls)?;
-                (PORT_STARTTLS, Some(tls))
-            }
+            "smtp+starttls" => (PORT_STARTTLS, Some(tls(&host, roots)?)),
             _ => return Err(RelayError::Malformed),
         };
         let credentials = match url.password() {
@@ -61,6 +63,15 @@ impl Relay {
         let hello = ClientId::Domain(hello.to_owned());
         Ok(Self { host, port: url.port().unwrap_or(port), tls, credentials, hello })
     }
+}
+
+fn tls(host: &str, roots: Option<&[u8]>) -> Result<TlsParameters, RelayError> {
+    let mut tls = TlsParameters::builder(host.to_owned());
+    if let Some(roots) = roots {
+        let roots = Certificate::from_pem(roots).map_err(|_| RelayError::Tls)?;
+        tls = tls.certificate_store(CertificateStore::None).add_root_certificate(roots);
+    }
+    tls.build_rustls().map_err(|_| RelayError::Tls)
 }
 
 impl fmt::Debug for Relay {
@@ -99,7 +110,7 @@ mod tests {
             ("smtp://[::1]:25", ("::1", 25, false, false)),
         ];
         for (url, expected) in table {
-            let relay = Relay::parse(url, "b.example").unwrap();
+            let relay = Relay::parse(url, "b.example", None).unwrap();
             let found = (&*relay.host, relay.port, relay.tls.is_some(), relay.credentials.is_some());
             assert_eq!(found, expected, "{url}");
             assert!(!format!("{relay:?}").contains("AKIA"));
@@ -116,7 +127,7 @@ mod tests {
             ("smtp+starttls://u:%zz@relay.example", RelayError::Malformed),
         ];
         for (url, expected) in table {
-            assert_eq!(Relay::parse(url, "b.example").unwrap_err(), expected, "{url}");
+            assert_eq!(Relay::parse(url, "b.example", None).unwrap_err(), expected, "{url}");
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::{
     handover::{Handed, Limits, hand_over},
     ledger,
     pace::Share,
+    refusals,
 };
 
 /// Before the end of the invocation: no mail is begun in this time, so that a usual reply comes in it.
@@ -141,13 +142,14 @@ fn next(rest: Rest, wait: Wait, sending_until: Option<OffsetDateTime>, now: Offs
     }
 }
 
-/// What was not begun goes on: at once where only the time was over, in a minute where the relay took nothing, at its turn where the tenant's
-/// rate allows no more. Where nothing is left the launch's
-/// next slice has its turn, or the launch ends. Where it was stopped, whoever resumes it has it go on; of a cancelled one, what came into the
-/// spool or was deferred meanwhile is taken back.
+/// Tells what was refused. What was not begun goes on: at once where only the time was over, in a minute where the relay took nothing, at its turn
+/// where the tenant's rate allows no more. Where nothing is left the launch's next slice has its turn, or the launch ends. Where it was stopped,
+/// whoever resumes it has it go on; of a cancelled one, what came into the spool or was deferred meanwhile is taken back.
 async fn go_on(send: &Send, place: Place, slice: i32, wait: Wait, now: OffsetDateTime) -> Result<(), Error> {
     let Place { tenant, campaign, launch } = place;
     let mut tx = send.store.campaign(tenant, campaign).await?;
+    // First, because it takes the lock that an export and the campaign's end take first.
+    refusals::record(&mut tx, place, slice, now).await?;
     let Some(locked) = slices::lock(&mut tx, launch, slice).await? else { return Err(Error::NoLaunch) };
     let rest = slices::rest(&mut tx, launch, slice).await?;
     let (next, again) = next(rest, wait, locked.sending_until, now);

@@ -14,6 +14,9 @@ pub enum Error {
     /// The body of a report broke off while it was read.
     #[error("a report could not be read to its end")]
     Body,
+    /// Firehose's buffer is set too large, or somebody else writes there.
+    #[error("an object of events is larger than {} bytes", mail::EVENTS_BYTES_MAX)]
+    TooManyEvents,
     /// What is left is for the next delivery.
     #[error("the invocation ends before the report could be read")]
     OutOfTime,
@@ -34,7 +37,7 @@ impl Fault for Error {
             Self::Store(error) => error.disposition(),
             Self::Aws(error) => error.disposition(),
             Self::Body | Self::OutOfTime | Self::Group(_) => Disposition::RETRY,
-            Self::ForeignBucket | Self::NotFromCollect => Disposition::Permanent,
+            Self::ForeignBucket | Self::NotFromCollect | Self::TooManyEvents => Disposition::Permanent,
         }
     }
 }

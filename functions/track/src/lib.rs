@@ -17,7 +17,11 @@ pub use arrival::{Arrival, Suppression};
 pub use error::Error;
 pub use write::{Outcome, store_responses};
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use access::MasterKey;
 use contract::{CampaignId, TenantId, TrackMessage};
@@ -45,13 +49,16 @@ pub struct Track {
     pub master_key: MasterKey,
 }
 
-/// An arrival, and what waits for it.
+/// An arrival, and the record that brought it.
 struct Pending {
     arrival: Arrival,
-    /// The record that brought it.
     message_id: String,
-    /// The report's key, to be deleted once this is stored.
-    object: Option<String>,
+}
+
+/// The key of an object that goes once its whole record is stored. Its responses may be of several campaigns.
+struct Read {
+    message_id: String,
+    key: String,
 }
 
 /// Handles a batch; returns the records that failed.
@@ -69,34 +76,45 @@ pub async fn handle(track: Arc<Track>, deliveries: Vec<Delivery<TrackMessage>>) 
             }
         })
         .buffer_unordered(REPORTS_AT_ONCE);
-    let (mut pending, mut failed) = (Vec::new(), Vec::new());
+    let (mut pending, mut read, mut failed) = (Vec::new(), Vec::new(), Vec::new());
     while let Some((message_id, loaded)) = loading.next().await {
         match loaded {
-            Ok(arrivals) => pending.extend(arrivals),
+            Ok((arrivals, objects)) => {
+                pending.extend(arrivals);
+                read.extend(objects);
+            }
             Err(error) => failed.push((message_id, error)),
         }
     }
     for ((tenant, campaign), group) in by_campaign(pending) {
         failed.extend(settle(&track, tenant, campaign, group, now).await);
     }
+    read.retain(|read| failed.iter().all(|(message_id, _)| *message_id != read.message_id));
+    failed.extend(forget(&track, read).await);
+    // A record whose responses are of several campaigns may have failed several times.
+    let mut known = HashSet::new();
+    failed.retain(|(message_id, _)| known.insert(message_id.clone()));
     failed
 }
 
-async fn load(track: &Track, message_id: &str, body: Body<TrackMessage>) -> Result<Vec<Pending>, Error> {
-    let message_id = message_id.to_owned();
+async fn load(
+    track: &Track,
+    message_id: &str,
+    body: Body<TrackMessage>,
+) -> Result<(Vec<Pending>, Vec<Read>), Error> {
+    let pending = |arrival| Pending { arrival, message_id: message_id.to_owned() };
     match body {
-        Body::Message(message) => {
-            Ok(vec![Pending { arrival: Arrival::from_message(message)?, message_id, object: None }])
-        }
+        Body::Message(message) => Ok((vec![pending(Arrival::from_message(message)?)], Vec::new())),
         Body::Objects(events) => {
-            let mut pending = Vec::new();
+            let (mut arrivals, mut objects) = (Vec::new(), Vec::new());
             for event in events {
-                if let Some(arrival) = report::load(track, &event).await? {
-                    let (message_id, object) = (message_id.clone(), Some(event.key));
-                    pending.push(Pending { arrival, message_id, object });
+                let told = report::load(track, &event).await?;
+                arrivals.extend(told.arrivals.into_iter().map(pending));
+                if told.done {
+                    objects.push(Read { message_id: message_id.to_owned(), key: event.key });
                 }
             }
-            Ok(pending)
+            Ok((arrivals, objects))
         }
     }
 }
@@ -121,7 +139,7 @@ async fn settle(
     let error = match store_responses(&track.store, tenant, campaign, &arrivals, now).await {
         Ok(outcome) => {
             report_outcome(tenant, campaign, &outcome);
-            return forget_reports(track, group).await;
+            return Vec::new();
         }
         Err(error) => error,
     };
@@ -148,11 +166,10 @@ fn report_outcome(tenant: TenantId, campaign: CampaignId, outcome: &Outcome) {
     tracing::info!(%tenant, %campaign, stored, repeated, dropped, suppressed, settled, "responses");
 }
 
-/// What stood in the reports is stored: the objects, which name people, go.
-async fn forget_reports(track: &Track, group: Vec<Pending>) -> Vec<(String, Error)> {
-    let reports = group.into_iter().filter_map(|one| Some((one.message_id, one.object?)));
-    stream::iter(reports)
-        .map(async |(message_id, key)| (message_id, report::delete(track, &key).await))
+/// What stood in the objects is stored: they, which name people, go.
+async fn forget(track: &Track, read: Vec<Read>) -> Vec<(String, Error)> {
+    stream::iter(read)
+        .map(async |read| (read.message_id, report::delete(track, &read.key).await))
         .buffer_unordered(REPORTS_AT_ONCE)
         .filter_map(async |(message_id, deleted)| Some((message_id, deleted.err()?)))
         .collect()

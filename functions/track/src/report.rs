@@ -1,4 +1,4 @@
-//! One object of the reports bucket: a bounce, a complaint, a delivery notice, or something that is none of them.
+//! One object of the reports bucket: a bounce, a complaint, a delivery notice, something that is none of them, or many events of such.
 
 use access::Purpose;
 use aws_sdk_s3::{error::SdkError, operation::get_object::GetObjectError};
@@ -9,28 +9,47 @@ use time::OffsetDateTime;
 
 use crate::{Arrival, Error, Track};
 
-/// The arrival that a report is, if it is one and ours. `None`: acknowledged, with the reason in the log.
-pub async fn load(track: &Track, event: &ObjectEvent) -> Result<Option<Arrival>, Error> {
+/// What an object of the reports bucket tells.
+#[derive(Default)]
+pub struct Told {
+    /// Responses to mails of ours.
+    pub arrivals: Vec<Arrival>,
+    /// Whether the object can go once they are stored. One with a report that nobody made stays: perhaps our own keys are wrong, and a person
+    /// has to look. The bucket's lifecycle deletes it.
+    pub done: bool,
+}
+
+/// Reads an object. What tells nothing is acknowledged, with the reason in the log.
+pub async fn load(track: &Track, event: &ObjectEvent) -> Result<Told, Error> {
     if event.bucket != track.reports_bucket {
         return Err(Error::ForeignBucket);
     }
-    let Some((bytes, arrived)) = fetch(track, &event.key).await? else { return Ok(None) };
-    let report = mail::parse_report(&bytes);
-    let Some(claim) = verify(track, &report) else {
-        // Left where it is: perhaps our own keys are wrong, and a person has to look. The bucket's lifecycle deletes it.
-        tracing::warn!("a report without a valid token of ours was dropped");
-        return Ok(None);
-    };
-    let Some(arrival) = arrival(&claim, report, arrived) else {
-        tracing::info!(tenant = %claim.tenant, campaign = %claim.campaign, mail = %claim.mail, "a report tells no response");
-        delete(track, &event.key).await?;
-        return Ok(None);
-    };
-    Ok(Some(arrival))
+    let Some((bytes, arrived)) = fetch(track, &event.key).await? else { return Ok(Told::default()) };
+    let reports =
+        if mail::are_events(&bytes) { mail::parse_events(&bytes) } else { vec![mail::parse_report(&bytes)] };
+    let mut told = Told { done: true, ..Told::default() };
+    let (mut foreign, mut ignored) = (0, 0);
+    for report in reports {
+        match verify(track, &report) {
+            Some(claim) => match arrival(&claim, report, arrived) {
+                Some(arrival) => told.arrivals.push(arrival),
+                None => ignored += 1,
+            },
+            None => foreign += 1,
+        }
+    }
+    told.done = foreign == 0;
+    if foreign > 0 {
+        tracing::warn!(foreign, "reports without a valid token of ours were dropped");
+    }
+    if ignored > 0 {
+        tracing::info!(ignored, "reports tell no response");
+    }
+    Ok(told)
 }
 
 /// The arrival that the report's words make of a verified claim.
-fn arrival(claim: &Claim, report: Report, at: OffsetDateTime) -> Option<Arrival> {
+fn arrival(claim: &Claim, report: Report, arrived: OffsetDateTime) -> Option<Arrival> {
     let (kind, class) = match report.verdict {
         Verdict::Bounced { class, .. } => (ResponseKind::Bounced, Some(class)),
         Verdict::Delivered => (ResponseKind::Delivered, None),
@@ -41,7 +60,7 @@ fn arrival(claim: &Claim, report: Report, at: OffsetDateTime) -> Option<Arrival>
     let diagnostic = report.diagnostic.filter(|_| class.is_some()).map(|words| words.replace('\0', ""));
     Some(Arrival {
         event: Arrival::mail_event(claim.campaign, claim.mail, kind),
-        at,
+        at: report.at.filter(|at| *at <= arrived).unwrap_or(arrived),
         tenant: claim.tenant,
         campaign: claim.campaign,
         mail: claim.mail,
@@ -61,7 +80,7 @@ fn verify(track: &Track, report: &Report) -> Option<Claim> {
     token.verify(&key).ok()
 }
 
-/// The object's beginning, as much as is looked at, and when it came; `None` when it is gone: handled before.
+/// The object, or as much of a mail as is looked at, and when it came; `None` when it is gone: handled before.
 async fn fetch(track: &Track, key: &str) -> Result<Option<(Vec<u8>, OffsetDateTime)>, Error> {
     let mut object = match track.s3.get_object().bucket(&track.reports_bucket).key(key).send().await {
         Ok(object) => object,
@@ -73,7 +92,11 @@ async fn fetch(track: &Track, key: &str) -> Result<Option<(Vec<u8>, OffsetDateTi
     let mut bytes = Vec::new();
     while let Some(chunk) = object.body.next().await {
         bytes.extend_from_slice(&chunk.map_err(|_| Error::Body)?);
-        if bytes.len() >= mail::REPORT_BYTES_MAX {
+        if mail::are_events(&bytes) {
+            if bytes.len() > mail::EVENTS_BYTES_MAX {
+                return Err(Error::TooManyEvents);
+            }
+        } else if bytes.len() >= mail::REPORT_BYTES_MAX {
             break;
         }
     }

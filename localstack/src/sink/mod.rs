@@ -2,10 +2,11 @@
 //!
 //! What it answers is chosen by the recipient's local part ([`behaviour`]). What it accepts becomes a file
 //! `<dir>/<recipient domain>/<n>.eml`; mail to the bounce domain becomes an object of the reports bucket, as the
-//! mail server of a real bounce domain would put it there.
+//! mail server of a real bounce domain would put it there. Tests also run it as Amazon SES does things ([`ses`]).
 
 pub mod behaviour;
 mod keep;
+mod ses;
 mod session;
 
 use std::collections::HashSet;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 use crate::error::{IoContext, Result};
@@ -26,18 +28,52 @@ pub struct Settings {
     pub reports_url: String,
     /// The domain of return paths.
     pub bounce_domain: String,
+    /// Who may send; without it everybody.
+    pub login: Option<Login>,
+    /// Mails are changed as Amazon SES changes them, and what becomes of them is told as events in the reports bucket.
+    pub as_ses: bool,
+}
+
+/// What a client says to log in, each in base64 as it says it.
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// Of AUTH PLAIN.
+    pub plain: String,
+    /// Of AUTH LOGIN.
+    pub user: String,
+    /// Of AUTH LOGIN.
+    pub password: String,
+}
+
+/// Whether the greeting is still to be said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Greeting {
+    /// The sink says it.
+    Said,
+    /// It was said before TLS began.
+    Omitted,
 }
 
 /// What all connections share.
-pub(crate) struct Sink {
-    pub settings: Settings,
+pub struct Sink {
+    settings: Settings,
     written: AtomicU64,
     met: Mutex<HashSet<String>>,
 }
 
 impl Sink {
-    pub(crate) fn new(settings: Settings) -> Self {
+    /// A sink that has met nobody.
+    pub fn new(settings: Settings) -> Self {
         Self { settings, written: AtomicU64::new(0), met: Mutex::new(HashSet::new()) }
+    }
+
+    /// One connection, until the client leaves.
+    pub async fn converse(
+        &self,
+        stream: impl AsyncRead + AsyncWrite,
+        greeting: Greeting,
+    ) -> std::io::Result<()> {
+        session::run(stream, self, greeting).await
     }
 
     fn next_number(&self) -> u64 {
@@ -63,7 +99,7 @@ pub async fn serve(port: u16, settings: Settings) -> Result<()> {
         tokio::spawn(async move {
             // The other side may leave at any point; there is nobody to tell.
             let _ = stream.set_nodelay(true);
-            let _ = session::run(stream, &sink).await;
+            let _ = sink.converse(stream, Greeting::Said).await;
         });
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, BufWriter};
+use tokio::io::{
+    AsyncBufRead, AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader, BufWriter,
+};
 
-use super::Sink;
-use super::behaviour::{self, Behaviour};
+use super::behaviour::{self, Act, Step};
 use super::keep::{self, Envelope};
+use super::{Greeting, Login, Sink};
 
 /// RFC 5321 gives a command line 512 octets and a text line 1000; return paths and parameters may be longer.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -22,35 +24,69 @@ const SLOWNESS: Duration = Duration::from_secs(2);
 /// What a command leads to.
 enum Next {
     Reply(String),
+    /// Ends the connection, perhaps with a reply.
+    Close(Option<&'static str>),
+    /// Says nothing more.
+    Stall,
     Data,
-    Quit,
+    /// Asks for a name and then for a password.
+    Login,
 }
 
-/// Speaks SMTP until the client leaves.
-pub(super) async fn run(stream: impl AsyncRead + AsyncWrite, sink: &Sink) -> std::io::Result<()> {
+impl Next {
+    fn reply(text: &str) -> Self {
+        Self::Reply(text.to_owned())
+    }
+}
+
+/// What the connection has come to.
+#[derive(Default)]
+struct State {
+    hello: String,
+    logged_in: bool,
+    envelope: Option<Envelope>,
+}
+
+/// Speaks SMTP until the client leaves. Where TLS begins on this very connection, the greeting was said before.
+pub(super) async fn run(
+    stream: impl AsyncRead + AsyncWrite,
+    sink: &Sink,
+    greeting: Greeting,
+) -> std::io::Result<()> {
     let (reading, writing) = tokio::io::split(stream);
     tokio::pin!(reading, writing);
     let mut reader = BufReader::with_capacity(64 * 1024, reading);
     let mut writer = BufWriter::new(writing);
-    let mut envelope = None;
-    reply(&mut writer, "220 sink.localhost.example ESMTP").await?;
-    writer.flush().await?;
+    let mut state = State::default();
+    if greeting == Greeting::Said {
+        reply(&mut writer, "220 sink.localhost.example ESMTP").await?;
+        writer.flush().await?;
+    }
     while let Some(line) = read_line(&mut reader).await? {
         let text = String::from_utf8_lossy(&line).trim_end().to_owned();
-        match command(&text, &mut envelope, sink) {
-            Next::Reply(answer) => reply(&mut writer, &answer).await?,
-            Next::Quit => {
-                reply(&mut writer, "221 2.0.0 bye").await?;
-                return writer.flush().await;
-            }
+        let next = match command(&text, &mut state, sink) {
             Next::Data => {
-                reply(&mut writer, "354 end with a dot").await?;
+                let envelope = state.envelope.take().unwrap_or_default();
+                content(&mut reader, &mut writer, sink, &envelope).await?
+            }
+            other => other,
+        };
+        match next {
+            Next::Reply(answer) => reply(&mut writer, &answer).await?,
+            Next::Login => {
+                let answer = log_in(&mut reader, &mut writer, sink, &mut state).await?;
+                reply(&mut writer, answer).await?;
+            }
+            Next::Close(answer) => {
+                if let Some(answer) = answer {
+                    reply(&mut writer, answer).await?;
+                }
                 writer.flush().await?;
-                let Some(message) = read_message(&mut reader).await? else { return Ok(()) };
-                let Some(answer) = take(sink, envelope.take().unwrap_or_default(), &message).await else {
-                    return Ok(());
-                };
-                reply(&mut writer, &answer).await?;
+                return writer.shutdown().await;
+            }
+            Next::Data | Next::Stall => {
+                writer.flush().await?;
+                return tokio::io::copy(&mut reader, &mut tokio::io::sink()).await.map(drop);
             }
         }
         // A pipelining client waits for nothing: its answers go together once its commands are read.
@@ -65,86 +101,172 @@ async fn reply(writer: &mut (impl AsyncWrite + Unpin), text: &str) -> std::io::R
     writer.write_all(format!("{text}\r\n").as_bytes()).await
 }
 
-fn command(line: &str, envelope: &mut Option<Envelope>, sink: &Sink) -> Next {
+fn command(line: &str, state: &mut State, sink: &Sink) -> Next {
     let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
-    let answer = match verb.to_ascii_uppercase().as_str() {
+    let login = sink.settings.login.as_ref().filter(|_| !state.logged_in);
+    let State { hello, logged_in, envelope } = state;
+    match verb.to_ascii_uppercase().as_str() {
         "EHLO" => {
-            *envelope = None;
-            let smtputf8 = if rest.starts_with(ASCII_ONLY) { "" } else { "250-SMTPUTF8\r\n" };
-            format!(
-                "250-sink.localhost.example\r\n250-PIPELINING\r\n250-SIZE {MESSAGE_BYTES_MAX}\r\n\
-                 250-ENHANCEDSTATUSCODES\r\n{smtputf8}250 8BITMIME"
-            )
+            (*hello, *envelope) = (rest.to_owned(), None);
+            trouble(hello, Step::Ehlo, sink).unwrap_or_else(|| Next::Reply(extensions(rest, sink)))
         }
         "HELO" => {
             *envelope = None;
-            "250 sink.localhost.example".to_owned()
+            Next::reply("250 sink.localhost.example")
         }
+        "AUTH" => match (login, rest.split_once(' ').unwrap_or((rest, ""))) {
+            (Some(login), ("PLAIN", told)) => {
+                *logged_in = told == login.plain;
+                Next::reply(logged(*logged_in))
+            }
+            (Some(_), ("LOGIN", "")) => Next::Login,
+            _ => Next::reply("504 5.5.4 not known here"),
+        },
+        "MAIL" | "RCPT" | "DATA" if login.is_some() => Next::reply("530 5.7.0 authentication required"),
         "MAIL" => match path(rest, "FROM:") {
             Some(from) if envelope.is_none() => {
+                if let Some(next) = trouble(hello, Step::Mail, sink) {
+                    return next;
+                }
                 let beyond_ascii =
                     rest.split(' ').any(|parameter| parameter.eq_ignore_ascii_case("SMTPUTF8"));
                 *envelope = Some(Envelope { from, recipients: Vec::new(), beyond_ascii });
-                "250 2.1.0 ok".to_owned()
+                Next::reply("250 2.1.0 ok")
             }
-            Some(_) => "503 5.5.1 one at a time".to_owned(),
-            None => "501 5.5.4 MAIL FROM:<address>".to_owned(),
+            Some(_) => Next::reply("503 5.5.1 one at a time"),
+            None => Next::reply("501 5.5.4 MAIL FROM:<address>"),
         },
         "RCPT" => match (path(rest, "TO:"), envelope.as_mut()) {
-            (_, None) => "503 5.5.1 MAIL first".to_owned(),
+            (_, None) => Next::reply("503 5.5.1 MAIL first"),
             (Some(recipient), Some(envelope)) if !recipient.is_ascii() && !envelope.beyond_ascii => {
-                "553 5.6.7 SMTPUTF8 is missing".to_owned()
+                Next::reply("553 5.6.7 SMTPUTF8 is missing")
             }
             (Some(recipient), Some(envelope)) if !recipient.is_empty() => add(envelope, recipient, sink),
-            _ => "501 5.5.4 RCPT TO:<address>".to_owned(),
+            _ => Next::reply("501 5.5.4 RCPT TO:<address>"),
         },
         "DATA" => match envelope {
-            Some(envelope) if !envelope.recipients.is_empty() => return Next::Data,
-            _ => "554 5.5.1 no valid recipients".to_owned(),
+            Some(envelope) if !envelope.recipients.is_empty() => {
+                envelope.trouble(Step::Data, sink).unwrap_or(Next::Data)
+            }
+            _ => Next::reply("554 5.5.1 no valid recipients"),
         },
         "RSET" => {
             *envelope = None;
-            "250 2.0.0 ok".to_owned()
+            Next::reply("250 2.0.0 ok")
         }
-        "NOOP" => "250 2.0.0 ok".to_owned(),
-        "QUIT" => return Next::Quit,
-        _ => "502 5.5.2 not known here".to_owned(),
-    };
-    Next::Reply(answer)
+        "NOOP" => Next::reply("250 2.0.0 ok"),
+        "QUIT" => Next::Close(Some("221 2.0.0 bye")),
+        _ => Next::reply("502 5.5.2 not known here"),
+    }
 }
 
-fn add(envelope: &mut Envelope, recipient: String, sink: &Sink) -> String {
-    match behaviour::of(&recipient) {
-        Behaviour::Refuse(answer) => return answer.to_owned(),
-        Behaviour::RefuseOnce(answer) if sink.first_time(&recipient) => return answer.to_owned(),
-        _ if envelope.recipients.len() == RECIPIENTS_MAX => {
-            return "452 4.5.3 too many recipients".to_owned();
-        }
-        _ => envelope.recipients.push(recipient),
-    }
-    "250 2.1.5 ok".to_owned()
+fn extensions(hello: &str, sink: &Sink) -> String {
+    let smtputf8 = if hello.starts_with(ASCII_ONLY) { "" } else { "250-SMTPUTF8\r\n" };
+    let auth = if sink.settings.login.is_some() { "250-AUTH PLAIN LOGIN\r\n" } else { "" };
+    format!(
+        "250-sink.localhost.example\r\n250-PIPELINING\r\n250-SIZE {MESSAGE_BYTES_MAX}\r\n\
+         250-ENHANCEDSTATUSCODES\r\n{auth}{smtputf8}250 8BITMIME"
+    )
 }
 
-/// The answer to the final dot; none when the connection shall just end.
-async fn take(sink: &Sink, envelope: Envelope, message: &[u8]) -> Option<String> {
-    let behaviours: Vec<(&String, Behaviour)> =
-        envelope.recipients.iter().map(|recipient| (recipient, behaviour::of(recipient))).collect();
-    let mut lost = false;
-    for (recipient, behaviour) in behaviours {
-        match behaviour {
-            Behaviour::RefuseData(answer) => return Some(answer.to_owned()),
-            Behaviour::DisconnectOnce if sink.first_time(recipient) => return None,
-            Behaviour::LoseAnswer => lost = true,
-            Behaviour::Slow => tokio::time::sleep(SLOWNESS).await,
-            _ => {}
-        }
+fn logged(in_: bool) -> &'static str {
+    if in_ { "235 2.7.0 welcome" } else { "535 5.7.8 authentication credentials invalid" }
+}
+
+/// AUTH LOGIN: two questions, in base64 as everything of it.
+async fn log_in(
+    reader: &mut (impl AsyncBufRead + Unpin),
+    writer: &mut (impl AsyncWrite + Unpin),
+    sink: &Sink,
+    state: &mut State,
+) -> std::io::Result<&'static str> {
+    let mut told = Vec::new();
+    for question in ["334 VXNlcm5hbWU6", "334 UGFzc3dvcmQ6"] {
+        reply(writer, question).await?;
+        writer.flush().await?;
+        let line = read_line(reader).await?.unwrap_or_default();
+        told.push(String::from_utf8_lossy(&line).trim_end().to_owned());
     }
-    match keep::keep(sink, &envelope, message).await {
-        Ok(()) if lost => None,
-        Ok(()) => Some("250 2.0.0 kept".to_owned()),
+    let known = |Login { user, password, .. }: &Login| told == [user.as_str(), password.as_str()];
+    state.logged_in = sink.settings.login.as_ref().is_some_and(known);
+    Ok(logged(state.logged_in))
+}
+
+/// What a name asks for at a step, if it asks for something there.
+fn trouble(name: &str, step: Step, sink: &Sink) -> Option<Next> {
+    let behaviour = behaviour::of(name).filter(|behaviour| behaviour.step == step)?;
+    if behaviour.once && !sink.first_time(name) {
+        return None;
+    }
+    match behaviour.act {
+        Act::Answer(answer) if answer.starts_with("421") => Some(Next::Close(Some(answer))),
+        Act::Answer(answer) => Some(Next::reply(answer)),
+        Act::Drop => Some(Next::Close(None)),
+        Act::Stall => Some(Next::Stall),
+        // Not instead of an answer: of what comes after it, see `take`.
+        Act::Lose | Act::Slow => None,
+    }
+}
+
+impl Envelope {
+    fn trouble(&self, step: Step, sink: &Sink) -> Option<Next> {
+        // SES takes everything and reports later what it could not deliver.
+        let mut recipients = self.recipients.iter().filter(|_| !sink.settings.as_ses);
+        recipients.find_map(|recipient| trouble(recipient, step, sink))
+    }
+
+    fn asks_for(&self, act: Act) -> bool {
+        let asks = |name: &String| behaviour::of(name).is_some_and(|behaviour| behaviour.act == act);
+        self.recipients.iter().any(asks)
+    }
+}
+
+fn add(envelope: &mut Envelope, recipient: String, sink: &Sink) -> Next {
+    if envelope.recipients.len() == RECIPIENTS_MAX {
+        return Next::reply("452 4.5.3 too many recipients");
+    }
+    if !sink.settings.as_ses
+        && let Some(next) = trouble(&recipient, Step::Rcpt, sink)
+    {
+        return next;
+    }
+    envelope.recipients.push(recipient);
+    Next::reply("250 2.1.5 ok")
+}
+
+/// From 354 to what is said of the final dot.
+async fn content(
+    reader: &mut (impl AsyncBufRead + Unpin),
+    writer: &mut (impl AsyncWrite + Unpin),
+    sink: &Sink,
+    envelope: &Envelope,
+) -> std::io::Result<Next> {
+    reply(writer, "354 end with a dot").await?;
+    writer.flush().await?;
+    if let Some(next) = envelope.trouble(Step::Go, sink) {
+        return Ok(next);
+    }
+    if let Some(next) = envelope.trouble(Step::Content, sink) {
+        read_line(reader).await?;
+        return Ok(next);
+    }
+    let Some(message) = read_message(reader).await? else { return Ok(Next::Close(None)) };
+    if let Some(next) = envelope.trouble(Step::Dot, sink) {
+        return Ok(next);
+    }
+    Ok(take(sink, envelope, &message).await)
+}
+
+async fn take(sink: &Sink, envelope: &Envelope, message: &[u8]) -> Next {
+    if envelope.asks_for(Act::Slow) {
+        tokio::time::sleep(SLOWNESS).await;
+    }
+    match keep::keep(sink, envelope, message).await {
+        Ok(_) if envelope.asks_for(Act::Lose) => Next::Close(None),
+        Ok(answer) => Next::Reply(answer),
         Err(problem) => {
             eprintln!("a mail could not be kept: {problem}");
-            Some("451 4.3.0 could not keep it".to_owned())
+            Next::reply("451 4.3.0 could not keep it")
         }
     }
 }

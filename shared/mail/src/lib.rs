@@ -14,6 +14,7 @@ mod html;
 mod link;
 mod message;
 mod redact;
+mod relay;
 mod report;
 mod spool;
 mod status;
@@ -25,15 +26,18 @@ pub use address::{
     ADDRESS_BYTES_MAX, Address, AddressError, AddressKey, DigestKey, LOCAL_PART_BYTES_MAX,
     NORMALISATION_VERSION,
 };
-pub use dkim::{DkimError, DkimKeys, DkimSigner, DnsRecord};
+pub use dkim::{DkimError, DkimKeys, DkimSigner, DnsRecord, Signatures};
 pub use field::{field_name, is_blank};
 pub use file::{EncodedFile, FILE_NAME_BYTES_MAX, FILES_BYTES_MAX, FILES_MAX, TemplateFile};
 pub use link::{LINK_BYTES_MAX, LinkError, Links};
 pub use message::{MailRef, Outgoing, Sender};
 pub use redact::redact;
-pub use report::{Ignored, REPORT_BYTES_MAX, Report, Verdict, parse_report};
+pub use relay::RelayProfile;
+pub use report::{
+    EVENTS_BYTES_MAX, Ignored, REPORT_BYTES_MAX, Report, Verdict, are_events, parse_events, parse_report,
+};
 pub use spool::{SPOOL_BYTES_MAX, SpoolError, SpoolWriter, Spooled, open_spool};
-pub use status::BounceClass;
+pub use status::{AnswerTo, BounceClass, classify_reply};
 pub use template::{
     Compiled, DEFAULT_LOCALE, FUEL_MAX, OUTPUT_BYTES_MAX, Part, RenderError, Rendered, SOURCE_BYTES_MAX,
     SUBJECT_BYTES_MAX, Template, TemplateError, TemplateLink, check_locale,

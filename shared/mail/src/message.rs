@@ -14,7 +14,7 @@ use mail_builder::{
 };
 use time::OffsetDateTime;
 
-use crate::{Address, EncodedFile, Rendered, file::content_id, template::one_line};
+use crate::{Address, EncodedFile, RelayProfile, Rendered, file::content_id, template::one_line};
 
 /// Whom a mail is from. `Debug` shows the domain alone.
 #[derive(Clone, PartialEq, Eq)]
@@ -72,14 +72,19 @@ impl Outgoing<'_> {
     /// The message with CRLF line ends, none longer than 998 octets, and none behind the last line: SMTP's own CRLF before the dot ends it.
     /// ASCII, but for a recipient's letters beyond it, which stand in To as they are (RFC 6532). Unsigned; see [`crate::DkimSigner::sign`].
     pub fn build(&self) -> Vec<u8> {
+        self.build_for(&RelayProfile::Postfix)
+    }
+
+    /// The same for a relay that makes some headers itself.
+    pub fn build_for(&self, relay: &RelayProfile) -> Vec<u8> {
         let mut random = [0; 12];
         // Without randomness the boundary is still one that no encoded body holds by chance.
         let _ = aws_lc_rs::rand::fill(&mut random);
-        self.build_with(&data_encoding::HEXLOWER.encode(&random))
+        self.build_with(&data_encoding::HEXLOWER.encode(&random), relay)
     }
 
     /// What the boundaries end with must be a surprise, or a field's value could hold it.
-    fn build_with(&self, surprise: &str) -> Vec<u8> {
+    fn build_with(&self, surprise: &str, relay: &RelayProfile) -> Vec<u8> {
         let Self { mail, sender, recipient, rendered, now, .. } = *self;
         let name = one_line(&sender.name);
         let from =
@@ -97,9 +102,9 @@ impl Outgoing<'_> {
         headers.extend([
             ("List-Unsubscribe", URL::new(rendered.unsubscribe_url.as_str()).into()),
             ("List-Unsubscribe-Post", Raw::new("List-Unsubscribe=One-Click").into()),
-            ("Feedback-ID", Raw::new(format!("{}:{}:campaign:broadcast", mail.campaign, mail.tenant)).into()),
-            ("MIME-Version", Raw::new("1.0").into()),
         ]);
+        headers.extend(relay.feedback_id(mail).map(|id| ("Feedback-ID", Raw::new(id).into())));
+        headers.push(("MIME-Version", Raw::new("1.0").into()));
         let builder = headers
             .into_iter()
             .fold(MessageBuilder::new(), |builder, (name, value)| builder.header(name, value));
@@ -113,10 +118,7 @@ impl Outgoing<'_> {
 
     /// Text and HTML, within what they need: `related` with the images that the HTML shows, `mixed` with attachments.
     fn body(&self, surprise: &str) -> MimePart<'_> {
-        let parts = vec![
-            MimePart::new("text/plain", self.rendered.text.as_str()),
-            html(&self.rendered.html),
-        ];
+        let parts = vec![MimePart::new("text/plain", self.rendered.text.as_str()), html(&self.rendered.html)];
         let content_type = |name: &'static str, mark: char| {
             // None of them begins like another one: not every reader compares whole lines.
             ContentType::new(name).attribute("boundary", format!("={mark}{surprise}"))
@@ -197,7 +199,8 @@ mod tests {
         let recipient = Address::parse("Anna.Muster@example.com").unwrap();
         let mail = MailRef { tenant: TenantId(1), campaign: CampaignId(2), mail: MailId(3) };
         let now = datetime!(2026-11-23 18:00 UTC);
-        Outgoing { mail, sender, recipient: &recipient, rendered, files: &[], now }.build_with("fixed")
+        Outgoing { mail, sender, recipient: &recipient, rendered, files: &[], now }
+            .build_with("fixed", &RelayProfile::Postfix)
     }
 
     #[test]

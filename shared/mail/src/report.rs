@@ -1,8 +1,13 @@
 //! What comes back to a return path: delivery status notifications (RFC 3464), complaints (RFC 5965), and everything that is neither.
 
+mod events;
+
+pub use events::{EVENTS_BYTES_MAX, are_events, parse_events};
+
 use std::borrow::Cow;
 
 use mail_parser::{HeaderName, Message, MessageParser, MimeHeaders, PartType};
+use time::OffsetDateTime;
 
 use crate::{
     BounceClass, Unverified, peek_return_path, redact,
@@ -27,6 +32,8 @@ pub struct Report {
     pub verdict: Verdict,
     /// The server's words without any address, where it has some.
     pub diagnostic: Option<String>,
+    /// When it happened, where the report has a time that we take.
+    pub at: Option<OffsetDateTime>,
 }
 
 /// What a report says of a mail.
@@ -64,14 +71,19 @@ pub enum Ignored {
 pub fn parse_report(raw: &[u8]) -> Report {
     let raw = line_ends(&raw[..raw.len().min(REPORT_BYTES_MAX)]);
     let Some(message) = MessageParser::new().parse(raw.as_ref()) else {
-        return Report { token: None, verdict: Verdict::Ignored(Ignored::NotAReport), diagnostic: None };
+        return Report {
+            token: None,
+            verdict: Verdict::Ignored(Ignored::NotAReport),
+            diagnostic: None,
+            at: None,
+        };
     };
     let token = RECIPIENT_HEADERS
         .iter()
         .find_map(|name| peek_return_path(first_address(topmost(&message, name)?)).ok());
     if let Some(body) = part(&message, &["delivery-status", "global-delivery-status"]) {
         let (verdict, diagnostic) = delivery_status(&body);
-        return Report { token, verdict, diagnostic };
+        return Report { token, verdict, diagnostic, at: None };
     }
     if let Some(body) = part(&message, &["feedback-report"]) {
         let feedback = Fields::groups(&body).into_iter().next().unwrap_or_default();
@@ -82,10 +94,10 @@ pub fn parse_report(raw: &[u8]) -> Report {
             Some("abuse" | "fraud" | "virus" | "other" | "opt-out" | "opt-out-list") => Verdict::Complained,
             _ => Verdict::Ignored(Ignored::OtherReport),
         };
-        return Report { token, verdict, diagnostic: None };
+        return Report { token, verdict, diagnostic: None, at: None };
     }
     let ignored = if is_auto_reply(&message) { Ignored::AutoReply } else { Ignored::NotAReport };
-    Report { token, verdict: Verdict::Ignored(ignored), diagnostic: None }
+    Report { token, verdict: Verdict::Ignored(ignored), diagnostic: None, at: None }
 }
 
 /// Bare CR line ends, as some transports make them.

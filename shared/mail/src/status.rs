@@ -52,7 +52,7 @@ const STATUSES: [(&str, BounceClass); 22] = [
 
 /// Words, in lower case, for statuses that say nothing or say too much; the first match counts. Blocks before mailboxes: a blocking server
 /// may say `user ... rejected` as well.
-const WORDS: [(&str, BounceClass); 36] = [
+const WORDS: [(&str, BounceClass); 38] = [
     ("blocklist", Block),
     ("blacklist", Block),
     ("block list", Block),
@@ -69,6 +69,8 @@ const WORDS: [(&str, BounceClass); 36] = [
     ("bulk mail", Block),
     ("rate limit", Block),
     ("too many", Block),
+    ("sender address", Block),
+    ("sender rejected", Block),
     ("user unknown", Hard),
     ("unknown user", Hard),
     ("unknown recipient", Hard),
@@ -108,7 +110,7 @@ pub(crate) fn classify(status: Option<&str>, diagnostic: &str) -> BounceClass {
         detail.strip_prefix(known).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     });
     let diagnostic = diagnostic.to_ascii_lowercase();
-    let by_words = WORDS.iter().find(|(word, _)| diagnostic.contains(word)).map(|(_, class)| *class);
+    let by_words = by_words(&diagnostic);
     match by_status.map(|(_, class)| *class) {
         // Many servers give 5.7.1 to unknown users, and 5.1.1 or 5.2.x to senders whom they block.
         Some(Block) if by_words == Some(Hard) => Hard,
@@ -116,6 +118,39 @@ pub(crate) fn classify(status: Option<&str>, diagnostic: &str) -> BounceClass {
         Some(class) => class,
         None => by_words.unwrap_or(if class == "5" || diagnostic.contains("550") { Hard } else { Soft }),
     }
+}
+
+/// What a refusal at the hand-over answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AnswerTo {
+    /// MAIL: our own address.
+    Sender,
+    /// RCPT.
+    Recipient,
+    /// DATA, or the content.
+    Content,
+}
+
+/// Judges a relay's final reply. `Hard` is for ever, so it takes a reply to RCPT, or one to the content whose status names the address.
+pub fn classify_reply(code: u16, text: &str, to: AnswerTo) -> BounceClass {
+    let status = status_in(text).filter(|status| !is_vague(status));
+    let class = match status {
+        Some(_) => classify(status, text),
+        None => by_words(&text.to_ascii_lowercase()).unwrap_or(match code {
+            // RFC 5321, 4.2.3; 556 is RFC 7504: the domain takes no mail.
+            550 | 551 | 553 | 556 => Hard,
+            554 => Block,
+            _ => Soft,
+        }),
+    };
+    match (class, to, status) {
+        (Hard, AnswerTo::Sender, _) | (Hard, AnswerTo::Content, None) => Block,
+        _ => class,
+    }
+}
+
+fn by_words(diagnostic: &str) -> Option<BounceClass> {
+    WORDS.iter().find(|(word, _)| diagnostic.contains(word)).map(|(_, class)| *class)
 }
 
 fn is_vague(status: &str) -> bool {
@@ -141,6 +176,35 @@ pub(crate) fn is_status(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refusals_are_classified_by_what_they_answer() {
+        use AnswerTo::{Content, Recipient, Sender};
+        let table = [
+            (550, "5.1.1 <address>: Recipient address rejected: User unknown", Recipient, Hard),
+            (550, "unknown here", Recipient, Hard),
+            (552, "5.2.2 mailbox is full", Recipient, Soft),
+            (552, "too much", Recipient, Soft),
+            (554, "5.7.1 blocked by policy", Recipient, Block),
+            (554, "no", Recipient, Block),
+            (554, "5.7.1 Relay access denied", Recipient, Block),
+            (550, "5.1.0 <address>: Sender address rejected: User unknown", Recipient, Block),
+            (556, "no mail here", Recipient, Hard),
+            (501, "5.5.4 bad address syntax", Recipient, Hard),
+            (500, "what?", Recipient, Soft),
+            // Whatever it says: it says it of us.
+            (550, "5.1.1 no such user here", Sender, Block),
+            (553, "no", Sender, Block),
+            (552, "5.2.2 storage exceeded", Sender, Soft),
+            (550, "5.1.1 no such user here", Content, Hard),
+            (550, "content not wanted", Content, Block),
+            (554, "Message rejected: Email address is not verified.", Content, Block),
+            (552, "5.3.4 message too large", Content, Soft),
+        ];
+        for (code, text, to, class) in table {
+            assert_eq!(classify_reply(code, text, to), class, "{code} {text} {to:?}");
+        }
+    }
 
     #[test]
     fn failures_are_classified() {

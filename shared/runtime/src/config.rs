@@ -93,7 +93,26 @@ const GATEWAY_LISTEN: &str = "GATEWAY_LISTEN";
 const DNS_SERVER: &str = "DNS_SERVER";
 const WEBHOOK_NETWORKS: &str = "WEBHOOK_NETWORKS";
 const WEBHOOK_CA: &str = "WEBHOOK_CA";
+const RELAY_CA: &str = "RELAY_CA";
+const RELAY_PROFILE: &str = "RELAY_PROFILE";
+const SES_CONFIGURATION_SET: &str = "SES_CONFIGURATION_SET";
+const DKIM_SIGNATURES: &str = "DKIM_SIGNATURES";
 const SLICES_IN_FLIGHT: &str = "SLICES_IN_FLIGHT";
+
+/// Variables that are absent where the usual is meant.
+const OPTIONAL: [&str; 11] = [
+    DEPLOYMENT,
+    ENDPOINT_URL,
+    GATEWAY_LISTEN,
+    DNS_SERVER,
+    WEBHOOK_NETWORKS,
+    WEBHOOK_CA,
+    RELAY_CA,
+    RELAY_PROFILE,
+    SES_CONFIGURATION_SET,
+    DKIM_SIGNATURES,
+    SLICES_IN_FLIGHT,
+];
 
 /// About what as many functions work on at once as a large launch needs. More lets one launch stand before others in the queues; fewer slow it
 /// down where functions are many.
@@ -108,15 +127,7 @@ impl Config {
     fn from_lookup(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let values = NAMES
             .iter()
-            .chain(&[
-                DEPLOYMENT,
-                ENDPOINT_URL,
-                GATEWAY_LISTEN,
-                DNS_SERVER,
-                WEBHOOK_NETWORKS,
-                WEBHOOK_CA,
-                SLICES_IN_FLIGHT,
-            ])
+            .chain(&OPTIONAL)
             .filter_map(|name| Some((*name, lookup(name).filter(|value| !value.is_empty())?)))
             .collect();
         let config = Self { values };
@@ -172,6 +183,46 @@ impl Config {
         number.parse().ok().filter(|number| *number > 0).ok_or(malformed)
     }
 
+    /// `RELAY_CA`: a PEM file with the root certificates that the relay's may come from, instead of the public ones.
+    pub fn relay_ca(&self) -> Option<&str> {
+        self.values.get(RELAY_CA).map(String::as_str)
+    }
+
+    /// `RELAY_PROFILE`: true for `ses`, whose SMTP makes some headers itself; false for `postfix`, or without it.
+    pub fn relay_is_ses(&self) -> Result<bool, ConfigError> {
+        self.is_second(RELAY_PROFILE, ["postfix", "ses"], "postfix or ses")
+    }
+
+    /// `SES_CONFIGURATION_SET`: the configuration set that mails name at SES, where it is not the identity's default one.
+    pub fn ses_configuration_set(&self) -> Result<Option<&str>, ConfigError> {
+        let set = self.values.get(SES_CONFIGURATION_SET).map(String::as_str);
+        // As SES allows; and no line of a header ends in it.
+        let plain = |set: &str| set.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+        let malformed =
+            ConfigError::Malformed { name: SES_CONFIGURATION_SET, expected: "a configuration set's name" };
+        if set.is_none_or(plain) { Ok(set) } else { Err(malformed) }
+    }
+
+    /// `DKIM_SIGNATURES`: true for `ed25519`, where the relay signs with RSA itself; false for `both`, or without it.
+    pub fn dkim_ed25519_only(&self) -> Result<bool, ConfigError> {
+        self.is_second(DKIM_SIGNATURES, ["both", "ed25519"], "both or ed25519")
+    }
+
+    /// The first of two values is the usual one.
+    fn is_second(
+        &self,
+        name: &'static str,
+        values: [&str; 2],
+        expected: &'static str,
+    ) -> Result<bool, ConfigError> {
+        match self.values.get(name).map(String::as_str) {
+            None => Ok(false),
+            Some(value) if value == values[0] => Ok(false),
+            Some(value) if value == values[1] => Ok(true),
+            Some(_) => Err(ConfigError::Malformed { name, expected }),
+        }
+    }
+
     fn required(&self, name: &'static str) -> Result<&str, ConfigError> {
         self.values.get(name).map(String::as_str).ok_or(ConfigError::Missing(name))
     }
@@ -224,6 +275,25 @@ mod tests {
         for wrong in ["localhost", "127.0.0.0/8,", "127.0.0.1/8"] {
             assert!(of(wrong).unwrap_err().to_string().contains("WEBHOOK_NETWORKS"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_relays_kind_is_one_of_two() {
+        let of = |value| {
+            config(&[("DEPLOYMENT", "d"), ("RELAY_PROFILE", value), ("DKIM_SIGNATURES", value)]).unwrap()
+        };
+        assert_eq!(
+            (of("").relay_is_ses(), of("postfix").relay_is_ses(), of("ses").relay_is_ses()),
+            (Ok(false), Ok(false), Ok(true))
+        );
+        assert!(of("SES").relay_is_ses().unwrap_err().to_string().contains("postfix or ses"));
+        assert_eq!(
+            (of("both").dkim_ed25519_only(), of("ed25519").dkim_ed25519_only()),
+            (Ok(false), Ok(true))
+        );
+        let set = |set| config(&[("DEPLOYMENT", "d"), ("SES_CONFIGURATION_SET", set)]).unwrap();
+        assert_eq!(set("news_1").ses_configuration_set(), Ok(Some("news_1")));
+        assert!(set("a\r\nb").ses_configuration_set().is_err());
     }
 
     #[test]

@@ -21,6 +21,7 @@ const LEDGER_STATES: [&str; 11] = [
     "expired",
     "unknown",
 ];
+const CLASSES: [&str; 3] = ["hard", "soft", "block"];
 const RESPONSE_KINDS: [&str; 6] = ["delivered", "bounced", "complained", "opened", "clicked", "unsubscribed"];
 
 /// A campaign's sums. Counts only: it may be kept when the data is deleted.
@@ -40,6 +41,9 @@ pub struct Accounting {
     pub unlaunched: i64,
     /// Addresses by what became of their mail.
     pub ledger: BTreeMap<String, i64>,
+    /// Mails that the relay refused at once, by class; each of them is a bounce among the responses, too. Those of older launches have none.
+    #[serde(default)]
+    pub refused: BTreeMap<String, i64>,
     /// Responses by kind.
     pub responses: BTreeMap<String, i64>,
     /// Responses by kind and who caused them.
@@ -63,6 +67,8 @@ struct Counts {
     imports_unlaunched: i64,
     imports: BTreeMap<String, i64>,
     ledger: BTreeMap<String, i64>,
+    #[serde(default)]
+    refused: BTreeMap<String, i64>,
     actors: BTreeMap<String, BTreeMap<String, i64>>,
     mails_bounced: i64,
     mails_delivered: i64,
@@ -89,8 +95,11 @@ impl CampaignTx {
                              FROM (SELECT state, count(*) AS n FROM broadcast.imports WHERE campaign_id = $1 GROUP BY state) AS each),
                  'ledger', (SELECT coalesce(jsonb_object_agg(state, n), '{}')
                             FROM (SELECT state, count(*) AS n FROM ledger GROUP BY state) AS each),
+                 'refused', (SELECT coalesce(jsonb_object_agg(class, n), '{}')
+                             FROM (SELECT class, count(*) AS n FROM ledger WHERE class IS NOT NULL GROUP BY class) AS each),
                  'actors', (SELECT coalesce(jsonb_object_agg(kind, actors), '{}') FROM kinds),
-                 'mails_bounced', (SELECT count(DISTINCT mail_id) FROM responses WHERE kind = 'bounced'),
+                 'mails_bounced', (SELECT count(DISTINCT mail_id) FROM responses JOIN ledger ON ledger.id = mail_id
+                                   WHERE kind = 'bounced' AND ledger.state = 'sent'),
                  'mails_delivered', (SELECT count(DISTINCT mail_id) FROM responses WHERE kind = 'delivered'))",
         )
         .bind(self.campaign().0)
@@ -121,6 +130,7 @@ fn account(counts: Counts) -> Accounting {
         imports: counts.imports,
         unlaunched,
         ledger,
+        refused: filled(&CLASSES, &counts.refused),
         responses,
         actors: counts.actors,
         delivered: if delivered_assumed {

@@ -132,7 +132,8 @@ async fn hand_all_over(
     objects: Vec<Vec<u8>>,
     sink: SocketAddr,
 ) -> Result<()> {
-    let connections = Arc::new(Connections::new(Relay::parse(&format!("smtp://{sink}"), "bench.example")?));
+    let relay = Relay::parse(&format!("smtp://{sink}"), "bench.example", None)?;
+    let connections = Arc::new(Connections::new(relay));
     for (slice, object) in objects.into_iter().enumerate() {
         let mails = open_spool(object, &name(place, slice)?, |_| SPOOL_KEY)?;
         let all = Handed { sent: mails.len(), ..Handed::default() };

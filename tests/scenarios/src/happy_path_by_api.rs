@@ -1,7 +1,12 @@
 //! A file in Incoming, imported by an HTTP call; the launch is a call of its own.
 
 use serde_json::json;
-use testkit::{Stack, Tenant, csv::Plan, wait};
+use testkit::{
+    Stack, Tenant,
+    csv::Plan,
+    verifiers::{Made, verify},
+    wait,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn import_call_then_launch() {
@@ -27,7 +32,9 @@ async fn import_call_then_launch() {
     assert_eq!(answer.status, 202, "{}", answer.text());
     let accounting = tenant.mailed(campaign, 20).await;
     assert_eq!(accounting.number("ledger.sent"), 20);
-    wait::until("20 mails", async || (tenant.mails().len() == 20).then_some(())).await;
+    let mails =
+        wait::until("20 mails", async || Some(tenant.mails()).filter(|mails| mails.len() == 20)).await;
+    verify(&tenant, Made::Usually, &mails).await;
 
     // A second launch mails nobody again.
     tenant.api("POST", &format!("/v1/campaigns/{campaign}/launches"), None).await.ok();

@@ -1,7 +1,13 @@
 //! A file and its control file, uploaded with OpenSSH's `sftp`, become mails; what happened comes back as files. No log names a recipient.
 
 use serde_json::json;
-use testkit::{Stack, Tenant, csv::Plan, tenant::admin, wait};
+use testkit::{
+    Stack, Tenant,
+    csv::Plan,
+    tenant::admin,
+    verifiers::{Made, verify},
+    wait,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn upload_to_export() {
@@ -30,6 +36,7 @@ async fn upload_to_export() {
 
     let mails =
         wait::until("60 mails", async || Some(tenant.mails()).filter(|mails| mails.len() == 60)).await;
+    verify(&tenant, Made::Usually, &mails).await;
     let mail = mails.iter().find(|mail| mail.recipient.starts_with("Kunde.10@")).unwrap();
     assert!(mail.text().contains("Hello"), "{}", mail.text());
     assert!(mail.header("DKIM-Signature").is_some());

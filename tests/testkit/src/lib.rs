@@ -13,6 +13,7 @@
 
 pub mod audit;
 pub mod aws;
+mod certificate;
 pub mod csv;
 pub mod customer;
 pub mod gateway;
@@ -27,10 +28,12 @@ pub mod own;
 pub mod packets;
 pub mod random;
 pub mod receiver;
+pub mod ses;
 pub mod sftp;
 pub mod short_lived;
 pub mod ssh;
 pub mod tenant;
+pub mod verifiers;
 pub mod wait;
 
 pub use localstack::Stack;

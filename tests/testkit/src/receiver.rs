@@ -5,7 +5,6 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     path::Path,
-    process::Command,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -17,18 +16,16 @@ use http_body_util::{BodyExt, Full};
 use hyper::{HeaderMap, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use localstack::Stack;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{ServerConfig, crypto::aws_lc_rs},
-};
+use tokio_rustls::TlsAcceptor;
+
+use crate::certificate;
 
 /// Of its certificate.
-const NAMES: &str = "subjectAltName=IP:127.0.0.1,IP:127.0.0.2,DNS:*.receiver.example";
+const NAMES: &str = "IP:127.0.0.1,IP:127.0.0.2,DNS:*.receiver.example";
 
 /// What it answers.
 #[derive(Debug, Clone)]
@@ -88,7 +85,7 @@ impl Receiver {
         let address = listener.local_addr().unwrap();
         let shared =
             Arc::new(Shared { plan: Mutex::new(plan.iter().cloned().collect()), ..Shared::default() });
-        let serving = tokio::spawn(serve(listener, acceptor(root), Arc::clone(&shared)));
+        let serving = tokio::spawn(serve(listener, certificate::acceptor(root, NAMES), Arc::clone(&shared)));
         Self { address, shared, serving }
     }
 
@@ -142,29 +139,4 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Response<Full<By
         Answer::Hang => std::future::pending().await,
     };
     response.body(Full::new(Bytes::from_static(b"thank you"))).unwrap()
-}
-
-/// A fresh key, and a certificate signed by the root, or by itself.
-fn acceptor(root: Option<&Path>) -> TlsAcceptor {
-    let folder = tempfile::tempdir().unwrap();
-    let (key, certificate) = (folder.path().join("key.pem"), folder.path().join("certificate.pem"));
-    let mut openssl = Command::new("openssl");
-    openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]);
-    openssl.args(["-days", "30", "-subj", "/CN=receiver", "-addext", NAMES]);
-    openssl.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
-    if let Some(root) = root {
-        openssl.arg("-CA").arg(root).arg("-CAkey").arg(root.with_extension("key"));
-    }
-    let output = openssl.arg("-keyout").arg(&key).arg("-out").arg(&certificate).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![CertificateDer::from_pem_file(certificate).unwrap()],
-            PrivateKeyDer::from_pem_file(key).unwrap(),
-        )
-        .unwrap();
-    TlsAcceptor::from(Arc::new(config))
 }

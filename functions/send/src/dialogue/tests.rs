@@ -74,7 +74,7 @@ async fn relay(extensions: &'static str, script: Vec<Act>) -> (Relay, JoinHandle
         }
         content
     });
-    (Relay::parse(&format!("smtp://127.0.0.1:{port}"), "b.example").unwrap(), task)
+    (Relay::parse(&format!("smtp://127.0.0.1:{port}"), "b.example", None).unwrap(), task)
 }
 
 fn mail(message: &'static [u8]) -> Spooled {
@@ -121,17 +121,17 @@ async fn every_step_of_the_plain_dialogue() {
         (vec![mail_from(), rcpt(), data(), Content("554 spam\r\n")], (Phase::Content, Ok(554), true)),
         (vec![mail_from(), rcpt(), data(), Content("421 bye\r\n")], (Phase::Content, Ok(421), false)),
         (vec![mail_from(), rcpt(), data(), ContentThenClose], (Phase::Content, AFTER, false)),
-        (vec![mail_from(), rcpt(), LineThenClose("DATA")], (Phase::Offer, BEFORE, false)),
-        (vec![mail_from(), LineThenClose("RCPT")], (Phase::Offer, BEFORE, false)),
-        (vec![LineThenClose("MAIL")], (Phase::Offer, BEFORE, false)),
-        (vec![Line("MAIL", "452 full\r\n"), reset()], (Phase::Offer, Ok(452), true)),
-        (vec![mail_from(), Line("RCPT", "550 unknown\r\n"), reset()], (Phase::Offer, Ok(550), true)),
-        (vec![mail_from(), rcpt(), Line("DATA", "451 no\r\n"), reset()], (Phase::Offer, Ok(451), true)),
+        (vec![mail_from(), rcpt(), LineThenClose("DATA")], (Phase::Data, BEFORE, false)),
+        (vec![mail_from(), LineThenClose("RCPT")], (Phase::Rcpt, BEFORE, false)),
+        (vec![LineThenClose("MAIL")], (Phase::Mail, BEFORE, false)),
+        (vec![Line("MAIL", "452 full\r\n"), reset()], (Phase::Mail, Ok(452), true)),
+        (vec![mail_from(), Line("RCPT", "550 unknown\r\n"), reset()], (Phase::Rcpt, Ok(550), true)),
+        (vec![mail_from(), rcpt(), Line("DATA", "451 no\r\n"), reset()], (Phase::Data, Ok(451), true)),
         (
             vec![mail_from(), Line("RCPT", "550 unknown\r\n"), LineThenClose("RSET")],
-            (Phase::Offer, Ok(550), false),
+            (Phase::Rcpt, Ok(550), false),
         ),
-        (vec![Line("MAIL", "421 bye\r\n")], (Phase::Offer, Ok(421), false)),
+        (vec![Line("MAIL", "421 bye\r\n")], (Phase::Mail, Ok(421), false)),
         (vec![mail_from(), rcpt(), data(), Content("nonsense\r\n")], (Phase::Content, AFTER, false)),
     ];
     for (number, (script, expected)) in table.into_iter().enumerate() {
@@ -154,20 +154,22 @@ async fn every_step_of_the_pipelined_dialogue() {
     let table = vec![
         (with(group(OK, OK, GO), vec![Content(OK)]), (Phase::Content, Ok(250), true)),
         (with(group(OK, OK, GO), vec![ContentThenClose]), (Phase::Content, AFTER, false)),
-        (with(group(OK, "550 unknown\r\n", "554 none\r\n"), vec![reset()]), (Phase::Offer, Ok(550), true)),
-        (with(group("451 later\r\n", no, no), vec![reset()]), (Phase::Offer, Ok(451), true)),
-        (with(group(OK, OK, "452 full\r\n"), vec![reset()]), (Phase::Offer, Ok(452), true)),
+        (with(group(OK, "550 unknown\r\n", "554 none\r\n"), vec![reset()]), (Phase::Rcpt, Ok(550), true)),
+        (with(group("451 later\r\n", no, no), vec![reset()]), (Phase::Mail, Ok(451), true)),
+        (with(group(OK, OK, "452 full\r\n"), vec![reset()]), (Phase::Data, Ok(452), true)),
         // RFC 2920, 3.1: content is asked for although there is no recipient.
         (
             with(group(OK, "550 unknown\r\n", GO), vec![Content("554 none\r\n"), reset()]),
-            (Phase::Offer, Ok(550), true),
+            (Phase::Rcpt, Ok(550), true),
         ),
-        (vec![Line("MAIL", OK), LineThenClose("RCPT")], (Phase::Offer, BEFORE, false)),
+        (vec![Line("MAIL", OK), LineThenClose("RCPT")], (Phase::Rcpt, BEFORE, false)),
         (
             vec![Line("MAIL", ""), Line("RCPT", "550 bye\r\n"), LineThenClose("DATA")],
-            (Phase::Offer, Ok(550), false),
+            (Phase::Mail, Ok(550), false),
         ),
-        (with(group("421 bye\r\n", "", ""), vec![]), (Phase::Offer, Ok(421), false)),
+        (with(group("421 bye\r\n", "", ""), vec![]), (Phase::Mail, Ok(421), false)),
+        (with(group(OK, "421 bye\r\n", ""), vec![]), (Phase::Rcpt, Ok(421), false)),
+        (with(group(OK, OK, "421 bye\r\n"), vec![]), (Phase::Data, Ok(421), false)),
     ];
     for (number, (script, expected)) in table.into_iter().enumerate() {
         assert_eq!(heard(PIPELINING, script).await, expected, "script {number}");
@@ -244,8 +246,8 @@ async fn the_next_mail_is_offered_with_the_content_of_the_one_before() {
             offer().into_iter().chain([Content(OK)]).collect(),
             (Phase::Content, Some(250), true),
         ),
-        (OK, refused.to_vec(), (Phase::Offer, Some(550), true)),
-        (OK, vec![LineThenClose("MAIL")], (Phase::Offer, None, false)),
+        (OK, refused.to_vec(), (Phase::Rcpt, Some(550), true)),
+        (OK, vec![LineThenClose("MAIL")], (Phase::Mail, None, false)),
         (OK, offer().into_iter().chain([ContentThenClose]).collect(), (Phase::Content, None, false)),
     ] {
         let script = first().into_iter().chain([Content(answer)]).chain(rest).collect();
@@ -279,7 +281,7 @@ async fn without_pipelining_nothing_is_offered_ahead() {
 #[tokio::test]
 async fn a_relay_that_says_nothing_is_not_waited_for() {
     'scripts: for (script, phase) in [
-        (vec![Line("MAIL", OK), Stall], Phase::Offer),
+        (vec![Line("MAIL", OK), Stall], Phase::Data),
         (vec![Line("MAIL", OK), Line("RCPT", OK), Line("DATA", GO), Stall], Phase::Content),
     ] {
         // A machine that is too slow to come so far in the time gets more of it.
@@ -305,7 +307,7 @@ async fn a_relay_that_is_away_is_unreachable() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    let relay = Relay::parse(&format!("smtp://127.0.0.1:{port}"), "b.example").unwrap();
+    let relay = Relay::parse(&format!("smtp://127.0.0.1:{port}"), "b.example", None).unwrap();
     let error = Connection::open(&relay, soon()).await.err().unwrap();
     assert_eq!(error.to_string(), "not connected: connection refused");
 }

@@ -21,7 +21,14 @@ async fn start(name: &str, reports_url: &str) -> Running {
         dir: dir.clone(),
         reports_url: reports_url.to_owned(),
         bounce_domain: "bounces.localhost.example".to_owned(),
+        login: None,
+        as_ses: false,
     };
+    serve(settings).await
+}
+
+async fn serve(settings: Settings) -> Running {
+    let dir = settings.dir.clone();
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let sink = Arc::new(Sink::new(settings));
@@ -29,7 +36,7 @@ async fn start(name: &str, reports_url: &str) -> Running {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             let sink = sink.clone();
-            tokio::spawn(async move { run(stream, &sink).await });
+            tokio::spawn(async move { run(stream, &sink, Greeting::Said).await });
         }
     });
     Running { port, dir }
@@ -126,6 +133,82 @@ async fn disconnect_in_data_keeps_nothing_once_and_lost_answer_keeps_it() {
     let lost = sink.talk(&mail("lost-answer@l.example", "x")).await;
     assert!(lost.ends_with("354 end with a dot\r\n"), "{lost}");
     assert_eq!(sink.mails("l.example").len(), 1);
+}
+
+#[tokio::test]
+async fn the_connection_ends_where_it_shall() {
+    let sink = start("drops", "").await;
+    let talk = async |local: &str| {
+        let mail = mail(&format!("{local}@d.example"), "a\r\nb");
+        last_lines(&sink.talk(&format!("EHLO me\r\n{mail}NOOP\r\n")).await)
+    };
+    for (local, replies) in [
+        ("rcpt-421", "220 250 250 421"),
+        ("drop-at-rcpt", "220 250 250"),
+        ("data-421", "220 250 250 250 421"),
+        ("drop-at-data", "220 250 250 250"),
+        ("drop-at-354", "220 250 250 250 354"),
+        ("drop-at-content", "220 250 250 250 354"),
+        ("dot-421", "220 250 250 250 354 421"),
+        ("drop-at-dot", "220 250 250 250 354"),
+    ] {
+        assert_eq!(talk(local).await, replies, "{local}");
+    }
+    assert!(sink.mails("d.example").is_empty());
+    assert_eq!(talk("lose-at-dot").await, "220 250 250 250 354");
+    assert_eq!(sink.mails("d.example").len(), 1);
+    for (hello, replies) in [
+        ("drop-at-ehlo.c", "220"),
+        ("ehlo-554.c", "220 554 250 221"),
+        ("drop-at-mail.c", "220 250"),
+        ("mail-450.c", "220 250 450 221"),
+    ] {
+        let answer = sink.talk(&format!("EHLO {hello}\r\nMAIL FROM:<a@b>\r\nQUIT\r\n")).await;
+        assert_eq!(last_lines(&answer), replies, "{hello}: {answer}");
+    }
+}
+
+/// The codes of the replies, each once.
+fn last_lines(answer: &str) -> String {
+    let replies = answer.lines().filter(|line| line.as_bytes()[3] == b' ').map(|line| &line[..3]);
+    replies.collect::<Vec<_>>().join(" ")
+}
+
+#[tokio::test]
+async fn ses_wants_a_login_and_changes_what_it_takes() {
+    let dir = std::env::temp_dir().join(format!("broadcast-sink-ses-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let login = Login { plain: "AHUAcA==".to_owned(), user: "dQ==".to_owned(), password: "cA==".to_owned() };
+    let settings = Settings {
+        dir,
+        reports_url: "http://127.0.0.1:9/none/".to_owned(),
+        bounce_domain: String::new(),
+        login: Some(login),
+        as_ses: true,
+    };
+    let sink = serve(settings).await;
+    let told = mail(
+        "anna@s.example",
+        "Message-ID: <m1@a>\r\nDate: x\r\nX-SES-MESSAGE-TAGS: broadcast=b-x\r\nTo: a\r\n\r\nbody",
+    );
+    for (auth, code) in [("", "530"), ("AUTH PLAIN AHUAcQ==\r\n", "530")] {
+        let answer = sink.talk(&format!("EHLO me\r\n{auth}{told}QUIT\r\n")).await;
+        assert!(codes(&answer).contains(&code) && answer.contains("AUTH PLAIN LOGIN"), "{answer}");
+    }
+    for auth in ["AUTH PLAIN AHUAcA==\r\n", "AUTH LOGIN\r\ndQ==\r\ncA==\r\n"] {
+        // There is no bucket for its events.
+        let answer = sink.talk(&format!("EHLO me\r\n{auth}{told}QUIT\r\n")).await;
+        assert!(answer.contains("235 2.7.0") && answer.contains("451 4.3.0"), "{answer}");
+    }
+    let kept = &sink.mails("s.example")[0];
+    assert!(
+        kept.starts_with("X-Envelope-From: <0100") && kept.contains("To: a\r\nMessage-ID: <0100"),
+        "{kept}"
+    );
+    assert!(
+        !kept.contains("X-SES-MESSAGE-TAGS") && !kept.contains("m1@a") && kept.ends_with("\r\n\r\nbody\r\n"),
+        "{kept}"
+    );
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use aws_lc_rs::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 
 use super::{
-    DkimError, DkimKeys, HEADERS,
+    DkimError, DkimKeys,
     canonical::{relaxed_body, relaxed_header},
 };
 
@@ -63,21 +63,22 @@ pub(super) struct Covered {
 }
 
 impl Covered {
-    pub fn of(message: &[u8], at: i64) -> Result<Self, DkimError> {
+    /// Of a message, these headers.
+    pub fn of(message: &[u8], covered: &[&'static str], at: i64) -> Result<Self, DkimError> {
         let (fields, body) = split(message);
-        let (mut headers, mut names) = (Vec::with_capacity(2_048), Vec::with_capacity(HEADERS.len()));
+        let (mut headers, mut names) = (Vec::with_capacity(2_048), Vec::with_capacity(covered.len()));
         // From the last one up, as a verifier takes those of one name (RFC 6376, 5.4.2).
         for field in fields.iter().rev() {
-            if let Some(name) = HEADERS.into_iter().find(|name| is_named(field, name)) {
+            if let Some(name) = covered.iter().find(|name| is_named(field, name)) {
                 relaxed_header(field, &mut headers);
                 headers.extend_from_slice(b"\r\n");
-                names.push(name);
+                names.push(*name);
             }
         }
         if names.is_empty() {
             return Err(DkimError::Sign);
         }
-        let missing = HEADERS.into_iter().filter(|name| !names.contains(name)).collect::<Vec<_>>();
+        let missing = covered.iter().copied().filter(|name| !names.contains(name)).collect::<Vec<_>>();
         names.extend(missing);
         let body = STANDARD.encode(digest(&SHA256, &relaxed_body(body)));
         Ok(Self { headers, names: folded(&names, "h=".len()), body, at })

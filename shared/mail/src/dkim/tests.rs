@@ -111,7 +111,10 @@ fn keys_are_kept_as_json_and_hidden() {
 #[tokio::test]
 async fn odd_messages_verify() {
     let keys = keys();
-    let signers = [(DkimSigner::new(&keys).unwrap(), 2), (DkimSigner::ed25519_only(&keys).unwrap(), 1)];
+    let signers = [
+        (DkimSigner::new(&keys).unwrap(), 2),
+        (DkimSigner::with(&keys, Signatures::Ed25519, &RelayProfile::Postfix).unwrap(), 1),
+    ];
     let heads = [
         "From: <a@example.com>\r\n",
         "from:<a@example.com>\r\n\t \r\nSUBJECT:\tx  \t y\r\n  z \r\nX-Other: y\r\n",
@@ -161,5 +164,24 @@ fn what_has_no_headers_is_not_signed() {
     let signer = DkimSigner::new(&keys()).unwrap();
     for message in ["", "\r\n", "\r\nFrom: <a@example.com>", "X-Other: y\r\n\r\nbody"] {
         assert_eq!(signer.sign(message.as_bytes()), Err(DkimError::Sign), "{message:?}");
+    }
+}
+
+#[tokio::test]
+async fn behind_a_relay_that_makes_its_own_headers_a_signature_holds() {
+    let keys = keys();
+    let ses = RelayProfile::Ses { configuration_set: None };
+    let changed = |signed: Vec<u8>| {
+        let text = String::from_utf8(signed).unwrap();
+        text.replace("Mon, 23 Nov 2026 18:00:00", "Mon, 23 Nov 2026 18:00:07")
+            .replace("\r\n\r\nbody", "\r\nMessage-ID: <x@y>\r\nFeedback-ID: z\r\n\r\nbody")
+    };
+    for (signatures, relay, expected) in [
+        (Signatures::Both, &ses, vec![true, true]),
+        (Signatures::Ed25519, &ses, vec![true]),
+        (Signatures::Ed25519, &RelayProfile::Postfix, vec![false]),
+    ] {
+        let signed = DkimSigner::with(&keys, signatures, relay).unwrap().sign(MESSAGE).unwrap();
+        assert_eq!(verify(&keys, changed(signed).as_bytes()).await, expected, "{signatures:?} {relay:?}");
     }
 }

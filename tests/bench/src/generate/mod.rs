@@ -8,7 +8,10 @@ mod newsletter;
 
 use contract::{CampaignId, LaunchId, MailId, TenantId, spool_key};
 use generate::{Batch, Recipient, columns};
-use mail::{Address, AddressKey, DkimKeys, DkimSigner, Links, Sender, Template, open_spool};
+use mail::{
+    Address, AddressKey, DEFAULT_LOCALE, DkimKeys, DkimSigner, Links, RelayProfile, Sender, Signatures,
+    Template, open_spool,
+};
 use time::OffsetDateTime;
 use tokio::process::Command;
 
@@ -40,7 +43,8 @@ struct Signing {
 /// All sides in turn.
 pub async fn bench(runs: usize) -> Result<Vec<Comparison>> {
     let keys = DkimKeys::generate("example.com", "b1")?;
-    let (both, alone) = (DkimSigner::new(&keys)?, DkimSigner::ed25519_only(&keys)?);
+    let (both, alone) =
+        (DkimSigner::new(&keys)?, DkimSigner::with(&keys, Signatures::Ed25519, &RelayProfile::Postfix)?);
     let (mut with_both, mut with_one) = (Vec::new(), Vec::new());
     let (mut rsa, mut ed25519) = (Vec::new(), Vec::new());
     for run in 0..runs {
@@ -124,7 +128,16 @@ fn batch(slice: usize) -> Result<Batch> {
     Ok(Batch {
         tenant: TENANT,
         campaign: CAMPAIGN,
-        template: Template { subject: newsletter::SUBJECT, html: &html, text: Some(&text) }.compile()?,
+        template: Template {
+            locale: DEFAULT_LOCALE,
+            subject: newsletter::SUBJECT,
+            preheader: None,
+            html: &html,
+            text: Some(&text),
+            files: &[],
+        }
+        .compile()?,
+        files: Vec::new(),
         sender: Sender {
             name: "Example Shops".to_owned(),
             address: Address::parse("news@example.com")?,
@@ -135,6 +148,7 @@ fn batch(slice: usize) -> Result<Batch> {
         columns: vec![columns(&newsletter::COLUMNS.map(str::to_owned))],
         recipients: recipients.collect::<Result<_>>()?,
         now: OffsetDateTime::now_utc(),
+        relay: RelayProfile::Postfix,
     })
 }
 
