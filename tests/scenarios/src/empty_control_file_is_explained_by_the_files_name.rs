@@ -9,7 +9,7 @@ async fn campaign_and_profile() {
     let tenant = Tenant::new(&stack, "empty").await;
     let campaign = tenant.campaign("spring-sale").await;
     let template = json!({"from_name": "Acme", "from_address": format!("news@{}", tenant.domain), "subject": "For $$FIRST NAME$$",
-                          "html": "<html><body><p>Dear $$FIRST NAME$$, {{ city }}</p><a href='{{ unsubscribe_url }}'>off</a></body></html>"});
+                          "html": "<html><body><p>Dear $$FIRST NAME$$, {{ city|default('') }}</p><a href='{{ unsubscribe_url }}'>off</a></body></html>"});
     tenant.api("PUT", &format!("/v1/campaigns/{campaign}/template"), Some(template)).await.ok();
     // Without a header: what the columns are is the profile's to say.
     let profile = json!({"delimiter": "\t", "header": false, "charset": "iso-8859-15",
