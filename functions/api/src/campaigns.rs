@@ -260,7 +260,7 @@ pub(crate) async fn delete(
 async fn unfinished(tx: &mut TenantTx, id: i64) -> Result<Option<&'static str>, ApiError> {
     let (imports, launches): (bool, bool) = sqlx::query_as(
         "SELECT EXISTS (SELECT FROM broadcast.imports WHERE campaign_id = $1 AND state NOT IN ('finished', 'refused')),
-                EXISTS (SELECT FROM broadcast.launches WHERE campaign_id = $1 AND ended_at IS NULL)",
+                EXISTS (SELECT FROM broadcast.launches WHERE campaign_id = $1 AND ended_at IS NULL AND NOT test)",
     )
     .bind(id)
     .fetch_one(&mut **tx)

@@ -21,11 +21,13 @@ use crate::{
     caller::{Begun, Caller},
     campaigns::{Campaign, enter},
     imports::Begin,
-    request::{Document, Id, MaybeDocument, Page, invalid},
+    request::{Id, MaybeDocument, Page, invalid},
 };
 
 /// A time that was now for the client is not in the past.
 const CLOCK_DIFFERENCE: Duration = Duration::minutes(1);
+/// Of a campaign that is imported in parts. The database checks it, too.
+const IMPORTS_MAX: usize = 100;
 /// A week: a campaign's data is kept for four, and its retries need a day more.
 const PACED_MINUTES_MAX: i32 = 7 * 24 * 60;
 
@@ -40,16 +42,9 @@ pub(crate) struct NewLaunch {
     /// Over how many minutes the mails are spread, up to a week; all at once when absent.
     #[schema(minimum = 1, maximum = 10080)]
     paced_minutes: Option<i32>,
-}
-
-/// To whom, and with which recipient's fields.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct TestMail {
-    /// Who gets the test.
-    #[allow(dead_code, reason = "refused until test mails are sent")]
-    #[schema(format = "email")]
-    address: String,
+    /// Imports of the campaign whose addresses are mailed; all of them when absent.
+    #[schema(min_items = 1, max_items = 100, example = json!([1]))]
+    imports: Option<Vec<i64>>,
 }
 
 /// A launch.
@@ -67,6 +62,9 @@ pub(crate) struct Launch {
     starts_at: Option<OffsetDateTime>,
     /// Over how many minutes its mails are spread; null: all at once.
     paced_minutes: Option<i32>,
+    /// The imports whose addresses it mails; null: all of the campaign.
+    #[sqlx(rename = "import_ids")]
+    imports: Option<Vec<i64>>,
     /// Why it failed or waits: a code of the catalogue.
     reason_code: Option<String>,
     /// The same in words.
@@ -77,13 +75,16 @@ pub(crate) struct Launch {
     ended_at: Option<OffsetDateTime>,
 }
 
-const SELECT: &str = "SELECT l.id, l.campaign_id, l.state, t.version AS template_version, l.starts_at, l.paced_minutes, l.reason_code, l.reason,
-            l.created_at, l.ended_at
-     FROM broadcast.launches l JOIN broadcast.templates t ON t.id = l.template_id";
+const SELECT: &str = "SELECT l.id, l.campaign_id, l.state, t.version AS template_version, l.starts_at, l.paced_minutes, l.import_ids,
+            l.reason_code, l.reason, l.created_at, l.ended_at
+     FROM broadcast.launches l JOIN broadcast.templates t ON t.id = l.template_id
+     WHERE NOT l.test";
 
 /// Launch a campaign
 ///
-/// Mails everybody who was imported and not mailed yet, now or at a time. A repeated launch mails nobody again.
+/// Mails everybody who was imported and not mailed yet, now or at a time: also whom an earlier launch, which is over, did not hand over to the
+/// relay, because it was cancelled, was too late, could not make the mail, or because the address was suppressed. A mail that is sent, refused or
+/// unknown is never repeated.
 #[utoipa::path(
     post, path = "/campaigns/{id}/launches", operation_id = "create_launch", tag = "Launches", security(("key" = ["launches:write"])),
     request_body(content = Option<NewLaunch>, example = json!({})),
@@ -94,7 +95,7 @@ pub(crate) async fn create(
     State(api): State<Arc<Api>>,
     caller: Caller,
     Id(campaign): Id,
-    MaybeDocument(NewLaunch { starts_at, paced_minutes }): MaybeDocument<NewLaunch>,
+    MaybeDocument(NewLaunch { starts_at, paced_minutes, imports }): MaybeDocument<NewLaunch>,
 ) -> Result<Response, ApiError> {
     if starts_at.is_some_and(|at| at + CLOCK_DIFFERENCE < caller.now) {
         return Err(invalid("starts_at", "it is in the past; leave it out to start now"));
@@ -102,12 +103,16 @@ pub(crate) async fn create(
     if paced_minutes.is_some_and(|minutes| !(1..=PACED_MINUTES_MAX).contains(&minutes)) {
         return Err(invalid("paced_minutes", format!("it must be between 1 and {PACED_MINUTES_MAX}")));
     }
+    if imports.as_ref().is_some_and(|imports| !(1..=IMPORTS_MAX).contains(&imports.len())) {
+        return Err(invalid("imports", format!("it must name 1 to {IMPORTS_MAX} of them")));
+    }
     let mut tx = match caller.begin(&api).await? {
         Begun::New(tx) => tx,
         Begun::Done(answer) => return Ok(answer),
     };
     Campaign::load_open(&mut tx, campaign).await?;
-    let launch = insert(&mut tx, campaign, Plan { starts_at, paced_minutes }).await?;
+    check_imports(&mut tx, campaign, imports.as_deref().unwrap_or_default()).await?;
+    let launch = insert(&mut tx, campaign, Plan { starts_at, paced_minutes, imports }).await?;
     caller.note(&mut tx, launch).await?;
     let answer = Answer::accepted(format!("/v1/launches/{launch}"), &Begin { id: launch.0 })?;
     let response = caller.end(&api, tx, answer).await?;
@@ -117,8 +122,29 @@ pub(crate) async fn create(
     Ok(response)
 }
 
+/// Refuses an import that has no recipients in the campaign, by its id.
+async fn check_imports(tx: &mut TenantTx, campaign: i64, imports: &[i64]) -> Result<(), ApiError> {
+    let other: Option<i64> = sqlx::query_scalar(
+        "SELECT id FROM unnest($2::bigint[]) AS named (id)
+         WHERE NOT EXISTS (SELECT FROM broadcast.imports i WHERE i.id = named.id AND i.campaign_id = $1 AND i.state IN ('published', 'finished'))
+         LIMIT 1",
+    )
+    .bind(campaign)
+    .bind(imports)
+    .fetch_optional(&mut **tx)
+    .await?;
+    other.map_or(Ok(()), |id| {
+        Err(invalid("imports", format!("{id} is no import of this campaign that has recipients")))
+    })
+}
+
 /// Has generate look at the launch. When the message is lost, its own schedule finds the row.
-async fn nudge(api: &Api, caller: &Caller, campaign: CampaignId, launch: LaunchId) -> Result<(), ApiError> {
+pub(crate) async fn nudge(
+    api: &Api,
+    caller: &Caller,
+    campaign: CampaignId,
+    launch: LaunchId,
+) -> Result<(), ApiError> {
     let message = GenerateMessage::Launch { tenant: caller.tenant, campaign, launch };
     Ok(api.clients.send_json(&api.generate_queue, caller.tenant, &message).await?)
 }
@@ -135,6 +161,7 @@ async fn insert(tx: &mut TenantTx, campaign: i64, plan: Plan) -> Result<LaunchId
     if !open {
         return Err(Code::CampaignEnded.into());
     }
+    let later = plan.starts_at.is_some();
     let launch = match store::schedule_launch(tx, CampaignId(campaign), plan).await? {
         Scheduled::Made(launch) => launch,
         Scheduled::NoTemplate => return Err(Code::TemplateMissing.into()),
@@ -144,7 +171,7 @@ async fn insert(tx: &mut TenantTx, campaign: i64, plan: Plan) -> Result<LaunchId
         }
     };
     // Who launches at a time may still import until then.
-    if recipients || plan.starts_at.is_some() { Ok(launch) } else { Err(Code::LaunchNothing.into()) }
+    if recipients || later { Ok(launch) } else { Err(Code::LaunchNothing.into()) }
 }
 
 /// List a campaign's launches
@@ -160,9 +187,8 @@ pub(crate) async fn list(
     Id(campaign): Id,
     page: Page,
 ) -> Result<Json<Listing<Launch>>, ApiError> {
-    let statement = format!(
-        "{SELECT} WHERE l.campaign_id = $1 AND ($2 IS NULL OR l.id < $2) ORDER BY l.id DESC LIMIT $3"
-    );
+    let statement =
+        format!("{SELECT} AND l.campaign_id = $1 AND ($2 IS NULL OR l.id < $2) ORDER BY l.id DESC LIMIT $3");
     let mut reading = api.readers.of(caller.tenant).await?;
     let items: Vec<Launch> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
         .bind(campaign)
@@ -195,7 +221,7 @@ pub(crate) async fn show(
 }
 
 async fn load(db: &mut PgConnection, id: i64) -> Result<Launch, ApiError> {
-    let launch: Option<Launch> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE l.id = $1")))
+    let launch: Option<Launch> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} AND l.id = $1")))
         .bind(id)
         .fetch_optional(db)
         .await?;
@@ -234,7 +260,8 @@ pub(crate) async fn resume(
 
 /// Cancel a launch
 ///
-/// For good: what was not handed over never is. What is under way comes to its own end, and stands in the accounting.
+/// For good: what was not handed over is not mailed by this launch; a later one mails it. What is under way comes to its own end, and stands in
+/// the accounting.
 #[utoipa::path(
     post, path = "/launches/{id}/cancellation", operation_id = "cancel_launch", tag = "Launches", security(("key" = ["launches:write"])),
     responses((status = 200, description = "It is cancelled.", body = Launch)), extensions(("x-problems" = json!(["launch_state", "campaign_ended"])))
@@ -288,23 +315,4 @@ async fn change(api: &Api, caller: &Caller, id: i64, wish: Wish) -> Result<Respo
         nudge(api, caller, campaign, launch).await?;
     }
     Ok(answer.into_response())
-}
-
-/// Send a test mail
-///
-/// Not in this version: use the preview.
-#[utoipa::path(
-    post, path = "/campaigns/{id}/test-mails", operation_id = "send_test_mail", tag = "Launches", security(("key" = ["launches:write"])),
-    request_body(content = TestMail, example = json!({"address": "you@acme.example"})),
-    responses((status = 501, description = "Not in this version.")), extensions(("x-problems" = json!(["not_yet", "campaign_ended"])))
-)]
-pub(crate) async fn test(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Id(campaign): Id,
-    Document(TestMail { .. }): Document<TestMail>,
-) -> Result<Response, ApiError> {
-    let mut tx = api.store.tenant(caller.tenant).await?;
-    Campaign::load_open(&mut tx, campaign).await?;
-    Err(Notice::new(Code::NotYet).with("what", "test mails are not sent; look at the preview").into())
 }

@@ -28,14 +28,18 @@ mod once;
 mod operations;
 mod preview;
 mod profiles;
+mod proofs;
 mod recipients;
 mod reports;
 mod request;
 mod rotation;
+mod seeds;
 mod sending_rate;
 mod suppressions;
 mod template_files;
 mod templates;
+mod test_mails;
+mod unknown_mails;
 mod webhooks;
 
 pub use error::ApiError;
@@ -131,7 +135,10 @@ fn operations() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(launches::pause))
         .routes(routes!(launches::resume))
         .routes(routes!(launches::cancel))
-        .routes(routes!(launches::test))
+        .routes(routes!(test_mails::send, test_mails::list))
+        .routes(routes!(seeds::replace, seeds::show))
+        .routes(routes!(unknown_mails::list))
+        .routes(routes!(unknown_mails::settle))
         .routes(routes!(reports::accounting))
         .routes(routes!(reports::responses))
         .routes(routes!(exports::trigger, exports::list))

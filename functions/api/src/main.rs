@@ -3,7 +3,7 @@
 //! Writes: campaigns, templates, import profiles, imports, launches, suppressions, API keys, webhooks, answers to repeat, audit lines.
 //! Emits: `ImportMessage::Import`, `GenerateMessage::Launch`, `ExportMessage::Tenant`, `NotifyMessage::Tenant`.
 //! Idempotency key: the request's `Idempotency-Key`; without one a campaign's name, and an import's file with its `ETag` and time of upload. A
-//! repeated launch mails nobody again.
+//! repeated launch mails nobody twice.
 
 use std::sync::Arc;
 

@@ -51,7 +51,7 @@ pub(crate) struct Preview {
 
 /// An import of the campaign.
 #[derive(FromRow)]
-struct Import {
+pub(crate) struct Import {
     id: i64,
     header: Option<Vec<String>>,
     blank_counts: Option<Vec<i64>>,
@@ -59,10 +59,10 @@ struct Import {
 }
 
 /// A recipient's row.
-struct Recipient {
-    line: i64,
+pub(crate) struct Recipient {
+    pub(crate) line: i64,
     /// By the names that the template has for columns.
-    fields: Vec<(String, String)>,
+    pub(crate) fields: Vec<(String, String)>,
 }
 
 /// Preview the template
@@ -86,7 +86,7 @@ pub(crate) async fn preview(
     Campaign::load_open(&mut tx, id).await?;
     let draft = match call.template {
         Some(content) => Draft::of(content)?,
-        None => load(&mut tx, id).await?,
+        None => load(&mut tx, id).await?.1,
     };
     let mut tx = enter(tx, CampaignId(id)).await?;
     let import = find_import(&mut tx, call.import).await?;
@@ -95,11 +95,11 @@ pub(crate) async fn preview(
     sender_domain(&draft)?;
     let compiled = compile(&Arc::new(draft)).await?;
     compiled.check_columns(recipient.fields.iter().map(|(name, _)| name.as_str()))?;
-    let place = Links::new(NOWHERE, "preview.invalid", caller.tenant, CampaignId(id), 0, &[0; 32]);
-    let place = place.map_err(|_| ApiError::Document)?;
     let line = recipient.line;
     let links = links(&compiled);
-    let rendered = render(compiled, recipient, place).await?.map_err(|error| import.notice(error, line))?;
+    let rendered = trial(&caller, CampaignId(id), compiled, recipient.fields)
+        .await?
+        .map_err(|error| import.notice(error, line))?;
     Ok(Json(Preview {
         subject: rendered.subject,
         html: rendered.html,
@@ -110,7 +110,7 @@ pub(crate) async fn preview(
     }))
 }
 
-async fn find_import(tx: &mut CampaignTx, wanted: Option<i64>) -> Result<Import, ApiError> {
+pub(crate) async fn find_import(tx: &mut CampaignTx, wanted: Option<i64>) -> Result<Import, ApiError> {
     let found = sqlx::query_as(
         "SELECT id, header, blank_counts, blank_lines FROM broadcast.imports
          WHERE campaign_id = $1 AND state IN ('published', 'finished') AND ($2 IS NULL OR id = $2) ORDER BY id DESC LIMIT 1",
@@ -128,7 +128,7 @@ async fn find_import(tx: &mut CampaignTx, wanted: Option<i64>) -> Result<Import,
 
 impl Import {
     /// What a launch would say of the row at this line. Its words name part, line and field, and quote nothing of the recipient.
-    fn notice(&self, error: RenderError, line: i64) -> Notice {
+    pub(crate) fn notice(&self, error: RenderError, line: i64) -> Notice {
         let RenderError::Field { part, line: at, field } = error else {
             return Notice::new(Code::TemplateRender).with("problem", error);
         };
@@ -141,7 +141,7 @@ impl Import {
     }
 }
 
-async fn find_recipient(
+pub(crate) async fn find_recipient(
     tx: &mut CampaignTx,
     import: &Import,
     line: Option<i64>,
@@ -167,14 +167,18 @@ async fn find_recipient(
     Ok(Recipient { line: row.get("line"), fields: named })
 }
 
-/// Off the threads that serve.
-async fn render(
+/// Renders a mail whose links lead nowhere, with fields by their names. Off the threads that serve.
+pub(crate) async fn trial(
+    caller: &Caller,
+    campaign: CampaignId,
     compiled: Compiled,
-    recipient: Recipient,
-    links: Links,
+    fields: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Result<mail::Rendered, RenderError>, ApiError> {
+    let links = Links::new(NOWHERE, "preview.invalid", caller.tenant, campaign, 0, &[0; 32]);
+    let links = links.map_err(|_| ApiError::Document)?;
+    let fields: Vec<_> = fields.into_iter().collect();
     let render = move || {
-        let fields = recipient.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let fields = fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         compiled.render(fields, &links, MailId(0), AddressKey([0; 16]))
     };
     tokio::task::spawn_blocking(render).await.map_err(|_| ApiError::Cut)

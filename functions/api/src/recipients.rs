@@ -45,6 +45,21 @@ pub(crate) struct HeldCampaign {
     name: String,
     rows: Vec<HeldRow>,
     mail: Option<HeldMail>,
+    /// As whom the person got proofs of mailings.
+    proofs: Vec<HeldProof>,
+}
+
+/// A place on the seed list, or a test mail.
+#[derive(FromRow, Serialize, ToSchema)]
+pub(crate) struct HeldProof {
+    /// On the seed list; otherwise of a test mail.
+    seed: bool,
+    address: String,
+    /// By the names that templates have for columns.
+    #[sqlx(json)]
+    fields: BTreeMap<String, String>,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
 }
 
 /// A row of an imported file.
@@ -140,17 +155,24 @@ async fn in_campaign(
     for (import, header) in imports {
         rows.extend(in_import(tx, key, ImportId(import), &header.unwrap_or_default()).await?);
     }
-    let mail: Option<HeldMail> =
-        sqlx::query_as("SELECT id, state, reply, changed_at FROM ledger WHERE address_key = $1")
-            .bind(key.0.as_slice())
-            .fetch_optional(&mut **tx)
-            .await?;
+    let mail: Option<HeldMail> = sqlx::query_as(
+        "SELECT id, state, reply, changed_at FROM ledger WHERE address_key = $1 AND NOT proof",
+    )
+    .bind(key.0.as_slice())
+    .fetch_optional(&mut **tx)
+    .await?;
     let mail = match mail {
         Some(mail) => Some(HeldMail { responses: responses(tx, mail.id).await?, ..mail }),
         None => None,
     };
-    let some = !rows.is_empty() || mail.is_some();
-    Ok(some.then_some(HeldCampaign { campaign, name, rows, mail }))
+    let proofs: Vec<HeldProof> = sqlx::query_as(
+        "SELECT seed, address, fields, created_at FROM proof_recipients WHERE address_key = $1 ORDER BY line",
+    )
+    .bind(key.0.as_slice())
+    .fetch_all(&mut **tx)
+    .await?;
+    let some = !rows.is_empty() || mail.is_some() || !proofs.is_empty();
+    Ok(some.then_some(HeldCampaign { campaign, name, rows, mail, proofs }))
 }
 
 async fn in_import(

@@ -197,6 +197,7 @@ async fn versions(tx: &mut CampaignTx) -> Result<Vec<VersionFigures>, ApiError> 
                 count(*) FILTER (WHERE a.bounced) AS bounced, count(*) FILTER (WHERE a.unsubscribed) AS unsubscribed
          FROM ledger m JOIN broadcast.launches l ON l.id = m.launch_id JOIN broadcast.templates t ON t.id = l.template_id
          LEFT JOIN answered a ON a.mail_id = m.id
+         WHERE NOT m.proof
          GROUP BY t.version ORDER BY t.version",
     )
     .fetch_all(&mut **tx)

@@ -217,6 +217,16 @@ pub(crate) fn object<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     object.map(|object| serde_json::from_value(object.into()).map_err(D::Error::custom)).transpose()
 }
 
+/// The same for a list of objects.
+pub(crate) fn objects<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let objects = Vec::<serde_json::Map<String, Value>>::deserialize(deserializer)?;
+    let object =
+        |object: serde_json::Map<_, _>| serde_json::from_value(object.into()).map_err(D::Error::custom);
+    objects.into_iter().map(object).collect()
+}
+
 /// The whole body; the gate has seen to its size.
 pub(crate) async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, ApiError> {
     Bytes::from_request(request, state).await.map_err(|rejection| match rejection.status() {

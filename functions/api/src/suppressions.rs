@@ -161,8 +161,12 @@ fn checked_reason(reason: &str) -> Result<&str, ApiError> {
 pub(crate) fn digest(api: &Api, caller: &Caller, address: &str) -> Result<AddressKey, ApiError> {
     let address = Address::parse(address)
         .map_err(|error| invalid("address", Notice::new(error.code()).with("column", "address").words()))?;
-    let key = api.master.derive(caller.tenant, Purpose::AddressDigest, DIGEST_KEY_ID);
-    Ok(address.key(&DigestKey::new(&key)))
+    Ok(address.key(&digest_key(api, caller)))
+}
+
+/// What makes digests of addresses for the caller's account.
+pub(crate) fn digest_key(api: &Api, caller: &Caller) -> DigestKey {
+    DigestKey::new(&api.master.derive(caller.tenant, Purpose::AddressDigest, DIGEST_KEY_ID))
 }
 
 #[cfg(test)]

@@ -209,7 +209,7 @@ pub(crate) fn sender_domain(draft: &Draft) -> Result<String, ApiError> {
     Ok(address.domain().to_owned())
 }
 
-async fn check_confirmed(tx: &mut TenantTx, domain: &str) -> Result<(), ApiError> {
+pub(crate) async fn check_confirmed(tx: &mut TenantTx, domain: &str) -> Result<(), ApiError> {
     let confirmed: bool = sqlx::query_scalar(
         "SELECT EXISTS (SELECT FROM broadcast.sender_domains WHERE domain = $1 AND confirmed_at IS NOT NULL)",
     )
@@ -276,10 +276,10 @@ async fn newest(tx: &mut TenantTx, campaign: i64) -> Result<Newest, ApiError> {
     row.ok_or_else(|| Code::TemplateMissing.into())
 }
 
-/// The newest template of a campaign.
-pub(crate) async fn load(tx: &mut TenantTx, campaign: i64) -> Result<Draft, ApiError> {
-    let Newest { id, draft, .. } = newest(tx, campaign).await?;
-    Ok(Draft { files: template_files::load(tx, id).await?, ..draft })
+/// The newest template of a campaign, with its version.
+pub(crate) async fn load(tx: &mut TenantTx, campaign: i64) -> Result<(i32, Draft), ApiError> {
+    let Newest { id, version, draft } = newest(tx, campaign).await?;
+    Ok((version, Draft { files: template_files::load(tx, id).await?, ..draft }))
 }
 
 /// Show the template

@@ -1,4 +1,4 @@
-//! The start of a launch: checks, one ledger row per address, slices.
+//! The start of a launch: checks, one ledger row per address, slices, and its proofs.
 
 use contract::{
     GenerateMessage, ImportId, SendMessage,
@@ -8,7 +8,7 @@ use fault::{Code, Disposition, Fault, Notice};
 use mail::{Address, Compiled, Template, TemplateFile};
 use sqlx::{AssertSqlSafe, FromRow};
 use store::{CampaignTx, slices};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use crate::{
     Error, Generate, Place, blank,
@@ -20,6 +20,8 @@ use crate::{
 const PREPARE_LOCK: i32 = 0x4C41_554E;
 /// Slices of a cancelled launch that one message takes back: some seconds' work.
 const TAKEN_BACK_MAX: i64 = 200;
+/// Slices have their turn in the order of their times: the seeds' one is first by this.
+const BEFORE_OTHERS: Duration = Duration::seconds(1);
 
 /// A launch with the template that it froze.
 #[derive(FromRow)]
@@ -78,6 +80,8 @@ enum Prepared {
     Refused(Notice),
     /// It was paused or cancelled meanwhile: nothing of it stays.
     Stopped,
+    /// A cancelled launch of the campaign is not over: what that one does not hand over may be this one's.
+    Waits,
 }
 
 /// Has a launch go on from where it stands: prepares it, emits once more what waits of it, or takes back what is left of a cancelled one.
@@ -113,6 +117,8 @@ pub(crate) async fn start(generate: &Generate, place: Place, now: OffsetDateTime
                 tracing::info!(launch = place.launch.0, "stopped while it was prepared");
                 Ok(())
             }
+            // Whoever ends the other one says so; the schedule comes back, too.
+            Prepared::Waits => Ok(()),
         },
         "running" => go_on(generate, tx, place, now).await,
         "cancelled" => take_back(generate, tx, place, now).await,
@@ -180,13 +186,16 @@ async fn take_back(
 ) -> Result<(), Error> {
     let Place { tenant, campaign, launch } = place;
     let more = store::cancel_mails(&mut tx, launch, now, TAKEN_BACK_MAX).await?;
-    store::finish_launch(&mut tx, launch, now).await?;
+    let over = store::finish_launch(&mut tx, launch, now).await?;
+    let waiting = if over { store::preparing_launches(&mut tx).await? } else { Vec::new() };
     tx.commit().await?;
-    if !more {
-        return Ok(());
-    }
-    let message = GenerateMessage::Launch { tenant, campaign, launch };
-    Ok(generate.clients.send_json(&generate.queue, tenant, &message).await?)
+    let more = Some(launch).filter(|_| more);
+    let messages: Vec<_> = more
+        .into_iter()
+        .chain(waiting)
+        .map(|launch| GenerateMessage::Launch { tenant, campaign, launch })
+        .collect();
+    Ok(generate.clients.send_batch(&generate.queue, tenant, &messages).await?)
 }
 
 /// Checks the launch and writes its rows.
@@ -207,11 +216,14 @@ async fn prepare(
     if open.is_none() {
         return Ok(Prepared::Refused(Code::CampaignEnded.into()));
     }
+    let Some(over) = launches_over(tx).await? else { return Ok(Prepared::Waits) };
     let imports: Vec<Import> = sqlx::query_as(
-        "SELECT id, header, blank_counts, blank_lines FROM broadcast.imports
-         WHERE campaign_id = $1 AND state IN ('published', 'finished') ORDER BY id",
+        "SELECT i.id, i.header, i.blank_counts, i.blank_lines FROM broadcast.imports i JOIN broadcast.launches l ON l.id = $2
+         WHERE i.campaign_id = $1 AND i.state IN ('published', 'finished') AND (l.import_ids IS NULL OR i.id = ANY (l.import_ids))
+         ORDER BY i.id",
     )
     .bind(place.campaign.0)
+    .bind(place.launch.0)
     .fetch_all(&mut **tx)
     .await?;
     let confirmed = match Address::parse(&launch.from_address) {
@@ -228,12 +240,13 @@ async fn prepare(
     }
     write_links(tx, launch.template_id, &template).await?;
     for import in &imports {
-        write_rows(tx, place, ImportId(import.id), now).await?;
+        write_rows(tx, place, ImportId(import.id), &over, now).await?;
     }
     // A new table has no statistics yet, and every slice is looked up by them.
     sqlx::raw_sql("ANALYZE ledger").execute(&mut **tx).await?;
     let slices = next_slice(tx, place).await?;
     write_slices(tx, place, slices, launch.paced_minutes, now).await?;
+    let slices = slices + write_seeds(tx, place, slices, now).await?;
     // Last, because its row is locked from here.
     let runs = sqlx::query(
         "UPDATE broadcast.launches SET state = 'running', slices = $2 WHERE id = $1 AND state = 'preparing'",
@@ -248,6 +261,51 @@ async fn prepare(
     // Nobody to mail: it is over.
     let over = store::finish_launch(tx, place.launch, now).await?;
     Ok(Prepared::Slices(if over { Vec::new() } else { generate.take(tx, place, now).await? }))
+}
+
+/// The launches of the campaign that are at their end. `None`: one that is cancelled is not.
+async fn launches_over(tx: &mut CampaignTx) -> Result<Option<Vec<i64>>, Error> {
+    let launches: Vec<(i64, bool, bool)> = sqlx::query_as(
+        "SELECT id, state = 'cancelled', ended_at IS NOT NULL FROM broadcast.launches WHERE campaign_id = $1 AND NOT test",
+    )
+    .bind(tx.campaign().0)
+    .fetch_all(&mut **tx)
+    .await?;
+    if launches.iter().any(|(_, cancelled, over)| *cancelled && !over) {
+        return Ok(None);
+    }
+    Ok(Some(launches.into_iter().filter_map(|(id, _, over)| over.then_some(id)).collect()))
+}
+
+/// Has the campaign's seeds get the launch's mail, in a slice that has its turn first; says how many slices that makes. A launch that mails nobody
+/// mails no seed.
+async fn write_seeds(
+    tx: &mut CampaignTx,
+    place: Place,
+    slice: i32,
+    now: OffsetDateTime,
+) -> Result<i32, Error> {
+    tx.lock_proofs().await?;
+    let seeds = sqlx::query(
+        "INSERT INTO ledger (launch_id, slice, import_id, line, address_key, proof, state, changed_at)
+         SELECT $1, $2, 0, line, address_key, true, 'pending', $3 FROM proof_recipients
+         WHERE seed AND EXISTS (SELECT FROM ledger WHERE launch_id = $1 AND state = 'pending') ORDER BY line",
+    )
+    .bind(place.launch.0)
+    .bind(slice)
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    if seeds.rows_affected() == 0 {
+        return Ok(0);
+    }
+    sqlx::query("INSERT INTO slices (launch_id, slice, state, due_at) VALUES ($1, $2, 'waiting', $3)")
+        .bind(place.launch.0)
+        .bind(slice)
+        .bind(now - BEFORE_OTHERS)
+        .execute(&mut **tx)
+        .await?;
+    Ok(1)
 }
 
 /// Says when each slice has its turn: all now, or one after the other over the launch's pace.
@@ -327,10 +385,14 @@ async fn write_links(tx: &mut CampaignTx, template_id: i64, template: &Compiled)
 }
 
 /// One row for each address of an import that the campaign has not mailed yet, in the order of the file; an address's first line counts.
+///
+/// The row of an address that no relay ever had stays the same, and comes over from the launch that is over: one that was cancelled, too late or
+/// not to be made, or whose suppression has ended. Its attempts are counted on, because an outcome that comes late settles its own attempt alone.
 async fn write_rows(
     tx: &mut CampaignTx,
     place: Place,
     import: ImportId,
+    over: &[i64],
     now: OffsetDateTime,
 ) -> Result<(), Error> {
     let table = import.table();
@@ -349,9 +411,14 @@ async fn write_rows(
          FROM (SELECT r.address_key, r.line, s.address_key IS NOT NULL AS suppressed
                FROM (SELECT DISTINCT ON (address_key) address_key, line FROM {table} ORDER BY address_key, line) r
                LEFT JOIN broadcast.suppressions s ON s.tenant_id = $6 AND s.address_key = r.address_key
-               WHERE NOT EXISTS (SELECT FROM ledger l WHERE l.address_key = r.address_key)) r
+               LEFT JOIN ledger l ON l.address_key = r.address_key AND NOT l.proof
+               WHERE l.id IS NULL OR l.launch_id = ANY ($7)
+                  AND (l.state IN ('cancelled', 'expired', 'failed') OR l.state = 'suppressed' AND s.address_key IS NULL)) r
          ORDER BY line
-         ON CONFLICT (address_key) DO NOTHING"
+         ON CONFLICT (address_key) WHERE NOT proof DO UPDATE
+         SET launch_id = $1, slice = excluded.slice, import_id = $4, line = excluded.line, state = excluded.state, reply = NULL, due_at = NULL,
+             changed_at = $5
+         WHERE ledger.state IN ('cancelled', 'expired', 'failed', 'suppressed')"
     );
     sqlx::query(AssertSqlSafe(statement))
         .persistent(false)
@@ -361,6 +428,7 @@ async fn write_rows(
         .bind(import.0)
         .bind(now)
         .bind(place.tenant.0)
+        .bind(over)
         .execute(&mut **tx)
         .await?;
     Ok(())

@@ -11,6 +11,7 @@
 //!   object that holds it. Rows that did not fit, or that another attempt left out, move to a new slice.
 //! - What is emitted comes after what is committed. A message that is lost between the two is sent again by the schedule, which looks for
 //!   slices whose `due_at` has passed.
+//! - Proofs (seeds and test mails) are rows of a slice of their own, and are made and sent as any other.
 //! - Of one launch a bounded number of slices is under way, from here to the relay; whoever ends one takes the next. So the millions of one
 //!   tenant never stand in a queue before the hundreds of another, and a paced launch is one whose slices have their turn later.
 #![forbid(unsafe_code)]
@@ -22,6 +23,7 @@ mod error;
 mod files;
 mod keys;
 mod launch;
+mod proofs;
 mod slice;
 
 pub use batch::{Batch, BatchError, Made, Recipient, columns};

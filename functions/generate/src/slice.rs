@@ -18,6 +18,7 @@ use crate::{
     batch::{Batch, BatchError, Made, Recipient, columns},
     files,
     launch::{Launch, SELECT_LAUNCH, domain_secret, next_slice},
+    proofs,
 };
 
 /// The number of the keys that are used for new mails; older ones are derived again by the number in a token or an object.
@@ -94,35 +95,37 @@ async fn load(
     .bind(slice)
     .fetch_all(&mut **tx)
     .await?;
-    if imports.is_empty() {
-        return Ok(None);
-    }
+    let files = files::of(tx, launch.template_id).await?;
+    let template = launch.compile(&files).map_err(|_| Error::Template)?;
     let mut recipients = Vec::new();
     for (number, (import, _)) in imports.iter().enumerate() {
         recipients.extend(rows(tx, place, slice, ImportId(*import), number).await?);
     }
+    // Of proofs a column is what the template calls a field.
+    let names: Vec<String> = template.fields().iter().cloned().collect();
+    recipients.extend(proofs::recipients(tx, place, slice, &names, imports.len()).await?);
+    if recipients.is_empty() {
+        return Ok(None);
+    }
+    let headers = imports.iter().map(|(_, header)| columns(header.as_deref().unwrap_or_default()));
     let from = Address::parse(&launch.from_address).map_err(|_| Error::Template)?;
     let dkim_secret = domain_secret(tx, from.domain()).await?.ok_or(Error::Template)?;
-    let files = files::of(tx, launch.template_id).await?;
     Ok(Some(Loaded {
-        template: launch.compile(&files).map_err(|_| Error::Template)?,
+        template_columns: headers.chain([names.into_iter().map(Some).collect()]).collect(),
+        template,
         files,
         sender: Sender { name: launch.from_name, address: from.into_owned(), reply_to: None },
         dkim_secret,
         bucket: store::bucket_of(tx, place.tenant).await?,
-        template_columns: imports
-            .iter()
-            .map(|(_, header)| columns(header.as_deref().unwrap_or_default()))
-            .collect(),
         recipients,
     }))
 }
 
-/// Who unsubscribed or bounced since the launch began gets no mail any more.
+/// Who unsubscribed or bounced since the launch began gets no mail any more. A proof does: whoever asked for it sees what others get.
 async fn suppress(tx: &mut CampaignTx, place: Place, slice: i32, now: OffsetDateTime) -> Result<(), Error> {
     sqlx::query(
         "UPDATE ledger l SET state = 'suppressed', changed_at = $3 FROM broadcast.suppressions s
-         WHERE l.launch_id = $1 AND l.slice = $2 AND l.state = 'pending' AND s.tenant_id = $4 AND s.address_key = l.address_key",
+         WHERE l.launch_id = $1 AND l.slice = $2 AND l.state = 'pending' AND NOT l.proof AND s.tenant_id = $4 AND s.address_key = l.address_key",
     )
     .bind(place.launch.0)
     .bind(slice)

@@ -4,7 +4,7 @@ use sqlx::{FromRow, PgConnection};
 use store::{CampaignTx, StoreError, pacing::Pace, slices};
 use time::{Duration, OffsetDateTime};
 
-use contract::{MailId, TenantId};
+use contract::MailId;
 use mail::BounceClass;
 
 use crate::{Place, outcome::Outcome};
@@ -220,11 +220,11 @@ pub(crate) async fn overdue(
 /// `sending`, and are returned with the number of their attempt. Of what is usual no index has a part, so that the database writes new versions
 /// of rows into their own pages and nothing else.
 ///
-/// An outcome settles its own attempt, also when the row was taken for lost meanwhile. A hard refusal suppresses the address, as a hard bounce
-/// does.
+/// An outcome settles its own attempt, also when the row was taken for lost meanwhile. A row is taken for its own launch alone: a later one may have
+/// it by now. A hard refusal suppresses the address, as a hard bounce does.
 pub(crate) async fn step(
     session: &mut PgConnection,
-    tenant: TenantId,
+    place: Place,
     outcomes: &[&Outcome],
     intents: &[MailId],
     now: OffsetDateTime,
@@ -243,12 +243,12 @@ pub(crate) async fn step(
                     attempt = l.attempt + (s.attempt IS NULL)::integer::smallint
              FROM unnest($1::bigint[], $2::smallint[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
                   AS s (id, attempt, state, class, reply, due_at)
-             WHERE l.id = s.id AND CASE WHEN s.attempt IS NULL THEN l.state = 'spooled'
+             WHERE l.id = s.id AND CASE WHEN s.attempt IS NULL THEN l.state = 'spooled' AND l.launch_id = $9
                                         ELSE l.attempt = s.attempt AND l.state IN ('sending', 'unknown') END
-             RETURNING l.id, l.attempt, l.state, l.class, l.address_key
+             RETURNING l.id, l.attempt, l.state, l.class, l.address_key, l.proof
          ), suppressed AS (
              INSERT INTO broadcast.suppressions (tenant_id, address_key, reason, created_at)
-             SELECT $8, address_key, 'bounced', $7 FROM stepped WHERE class = 'hard' ORDER BY address_key
+             SELECT $8, address_key, 'bounced', $7 FROM stepped WHERE class = 'hard' AND NOT proof ORDER BY address_key
              ON CONFLICT (tenant_id, address_key) DO NOTHING)
          SELECT id, attempt FROM stepped WHERE state = 'sending'",
     )
@@ -259,7 +259,8 @@ pub(crate) async fn step(
     .bind(rows.replies)
     .bind(rows.due)
     .bind(now)
-    .bind(tenant.0)
+    .bind(place.tenant.0)
+    .bind(place.launch.0)
     .fetch_all(session)
     .await?;
     Ok(granted.into_iter().map(|(id, attempt)| (MailId(id), attempt)).collect())

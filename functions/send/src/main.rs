@@ -5,7 +5,7 @@
 //! Writes: the ledger (intents, outcomes), `responses` and suppressions of what the relay refused, the launch's end, webhook deliveries; mails
 //! to the SMTP relay.
 //! Emits: `SendMessage::Slice` for what is due, and for what an invocation had no time for; `GenerateMessage::Slice` for the slice whose turn
-//! comes when another one is done.
+//! comes when another one is done; `GenerateMessage::Launch` for a launch that waited for the end of a cancelled one.
 //! Idempotency key: the ledger row; only its change from `spooled` to `sending` permits a mail to go out, and that happens once.
 
 use send::Send;

@@ -14,7 +14,7 @@ pub(crate) async fn record(
 ) -> Result<(), StoreError> {
     // Seldom any: the lock of those who write responses is taken for them alone.
     let some: Option<i32> = sqlx::query_scalar(
-        "SELECT 1 FROM ledger WHERE launch_id = $1 AND slice = $2 AND class IS NOT NULL LIMIT 1",
+        "SELECT 1 FROM ledger WHERE launch_id = $1 AND slice = $2 AND class IS NOT NULL AND NOT proof LIMIT 1",
     )
     .bind(place.launch.0)
     .bind(slice)
@@ -28,7 +28,7 @@ pub(crate) async fn record(
     sqlx::query(
         "INSERT INTO responses (event_id, at, kind, class, mail_id, diagnostic, actor, stored_at)
          SELECT md5('refused/' || $3 || '/' || id)::uuid, changed_at, 'bounced', class, id, reply, 'system', $4
-         FROM ledger WHERE launch_id = $1 AND slice = $2 AND class IS NOT NULL
+         FROM ledger WHERE launch_id = $1 AND slice = $2 AND class IS NOT NULL AND NOT proof
                AND EXISTS (SELECT FROM broadcast.campaigns WHERE id = $5 AND state = 'open')
          ORDER BY id
          ON CONFLICT (event_id) DO NOTHING",

@@ -162,15 +162,20 @@ async fn go_on(send: &Send, place: Place, slice: i32, wait: Wait, now: OffsetDat
     if next == Next::Done {
         turn = slices::take(&mut tx, launch, send.slices_in_flight, now, now + ledger::NUDGE).await?;
     }
+    let mut waiting = Vec::new();
     if turn.is_empty() && store::finish_launch(&mut tx, launch, now).await? {
         tracing::info!(launch = launch.0, "launch over");
+        if state == "cancelled" {
+            waiting = store::preparing_launches(&mut tx).await?;
+        }
     }
     tx.commit().await?;
     if again && state == "running" {
         send.clients.send_json(&send.queue, tenant, &place.slice(slice)).await?;
     }
-    let turn: Vec<_> =
-        turn.into_iter().map(|slice| GenerateMessage::Slice { tenant, campaign, launch, slice }).collect();
+    let turn = turn.into_iter().map(|slice| GenerateMessage::Slice { tenant, campaign, launch, slice });
+    let waiting = waiting.into_iter().map(|launch| GenerateMessage::Launch { tenant, campaign, launch });
+    let turn: Vec<_> = turn.chain(waiting).collect();
     Ok(send.clients.send_batch(&send.generate_queue, tenant, &turn).await?)
 }
 

@@ -121,7 +121,7 @@ impl Writer {
         intents.sort_unstable();
         let mut rollbacks = 0;
         loop {
-            match ledger::step(session, self.place.tenant, &outcomes, &intents, self.clock.now()).await {
+            match ledger::step(session, self.place, &outcomes, &intents, self.clock.now()).await {
                 Ok(granted) => return Ok(granted.into_iter().collect()),
                 Err(error) if is_rollback(&error) && rollbacks < ROLLBACKS_MAX => rollbacks += 1,
                 Err(error) => return Err(error),
@@ -148,7 +148,7 @@ impl Writer {
     async fn save(&self, outcomes: &[Outcome]) -> Result<(), StoreError> {
         let mut session = self.store.campaign_session(self.place.tenant, self.place.campaign).await?;
         let outcomes: Vec<&Outcome> = outcomes.iter().collect();
-        ledger::step(&mut session, self.place.tenant, &outcomes, &[], self.clock.now()).await?;
+        ledger::step(&mut session, self.place, &outcomes, &[], self.clock.now()).await?;
         session.end().await
     }
 }

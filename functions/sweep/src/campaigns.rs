@@ -65,7 +65,7 @@ async fn candidates(job: &Job<'_>) -> Result<Vec<(CampaignId, Campaign)>, Error>
     let rows = sqlx::query(
         "SELECT c.id, c.created_at, c.ended_at, c.delete_asked_at, c.state <> 'open' AS closed,
                 EXISTS (SELECT FROM broadcast.imports AS i WHERE i.campaign_id = c.id AND i.lease_until > $2)
-                OR EXISTS (SELECT FROM broadcast.launches AS l WHERE l.campaign_id = c.id AND l.ended_at IS NULL) AS busy
+                OR EXISTS (SELECT FROM broadcast.launches AS l WHERE l.campaign_id = c.id AND l.ended_at IS NULL AND NOT l.test) AS busy
          FROM broadcast.campaigns AS c
          WHERE c.tenant_id = $1 AND c.state <> 'deleted'
            AND (c.state = 'deleting' OR least(coalesce(c.ended_at, c.created_at) + make_interval(hours => $3),

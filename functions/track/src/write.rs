@@ -14,11 +14,11 @@ pub struct Outcome {
     pub stored: i64,
     /// Known events: stored before.
     pub repeated: i64,
-    /// Of mails that the campaign does not have, or of a campaign that is over: acknowledged, counted here, dropped.
+    /// Of mails that the campaign does not have, of proofs, or of a campaign that is over: acknowledged, counted here, dropped.
     pub dropped: i64,
     /// Addresses that are newly suppressed.
     pub suppressed: i64,
-    /// `unknown` mails that are now known to be sent.
+    /// Mails that were `unknown`, or taken for not sent, and are now known to be sent.
     pub settled: i64,
 }
 
@@ -55,21 +55,23 @@ async fn store_living(
     if state.as_deref() != Some("open") {
         return Ok(None);
     }
-    // An `unknown` mail was perhaps accepted; a response to it is the proof. So it is for a `sending` one, whose sender may have died.
+    // An `unknown` mail was perhaps accepted; a response to it is the evidence. So it is for a `sending` one, whose sender may have died, and for
+    // one that a person took for not sent, wherever a later launch has taken it since: it does not go out again. Proofs have no responses, but
+    // who unsubscribes by one means it.
     let row = sqlx::query(
         "WITH arrived AS (
              SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::bigint[], $6::integer[], $7::text[],
                                   $8::text[], $9::text[], $10::bytea[])
                  AS a (event_id, at, kind, class, mail_id, link, diagnostic, actor, suppression, address_key)
          ), known AS (
-             SELECT arrived.*, ledger.address_key AS ledger_key FROM arrived JOIN ledger ON ledger.id = mail_id
+             SELECT arrived.*, ledger.address_key AS ledger_key FROM arrived JOIN ledger ON ledger.id = mail_id WHERE NOT ledger.proof
          ), stored AS (
              INSERT INTO responses (event_id, at, kind, class, mail_id, link, diagnostic, actor)
              SELECT event_id, at, kind, class, mail_id, link, diagnostic, actor FROM known
              ON CONFLICT (event_id) DO NOTHING RETURNING 1
          ), settled AS (
-             UPDATE ledger SET state = 'sent', changed_at = $12
-             WHERE id IN (SELECT mail_id FROM known) AND state IN ('unknown', 'sending') RETURNING 1
+             UPDATE ledger SET state = 'sent', due_at = NULL, changed_at = $12
+             WHERE id IN (SELECT mail_id FROM arrived) AND state NOT IN ('sent', 'refused', 'suppressed') RETURNING 1
          ), suppressed AS (
              INSERT INTO broadcast.suppressions (tenant_id, address_key, reason, created_at)
              SELECT DISTINCT ON (key) $11, key, suppression, $12

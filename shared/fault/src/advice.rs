@@ -80,6 +80,7 @@ advice! {
     LaunchLate, "Nobody was mailed. If the mails still make sense, resume the launch (`POST /v1/launches/{id}/resume`): it starts then. Otherwise cancel it.";
     LaunchAfterEnd, "Name an earlier time, or make a campaign of its own for the later mailing. Your operator can lengthen the lifetime of campaigns.";
     LaunchState, "Look at the launch again (`GET /v1/launches/{id}`): somebody else may have acted, or it came to its end meanwhile. Mails that are sent cannot be called back.";
+    TestMailsMax, "Look at the preview, which has no such limit, and send the next test mails later. Whoever is to see every mailing belongs on the seed list: `PUT /v1/campaigns/{id}/seeds`.";
     // The API.
     KeyMissing, "Add the header `Authorization: Bearer bk_...` to each request. Some HTTP clients drop it when they follow a redirect to another host.";
     KeyInvalid, "Look whether the whole key was copied, without a line end or quotation marks, and whether it was deleted: `GET /v1/keys` with another key lists those that there are. Keys of one installation mean nothing to another.";

@@ -101,6 +101,7 @@ catalogue! {
     LaunchState, "launch_state", 409, "The launch is {state}: it cannot be {wanted} any more.";
     LaunchLate, "launch_late", 409, "The launch was due at {at} and could not be started in time. Nothing was mailed. Resume it to start it now, or cancel it.";
     LaunchAfterEnd, "launch_after_end", 422, "The campaign's data is deleted at {at} at the latest: a launch must start before that.";
+    TestMailsMax, "test_mails_max", 409, "The campaign has at most {max} test mails in an hour, and had {found} in the last one.";
     // The API.
     KeyMissing, "key_missing", 401, "The request has no API key. Send it as \"Authorization: Bearer ...\".";
     KeyInvalid, "key_invalid", 401, "The API key is not valid.";

@@ -94,9 +94,9 @@ impl CampaignTx {
                  'imports', (SELECT coalesce(jsonb_object_agg(state, n), '{}')
                              FROM (SELECT state, count(*) AS n FROM broadcast.imports WHERE campaign_id = $1 GROUP BY state) AS each),
                  'ledger', (SELECT coalesce(jsonb_object_agg(state, n), '{}')
-                            FROM (SELECT state, count(*) AS n FROM ledger GROUP BY state) AS each),
+                            FROM (SELECT state, count(*) AS n FROM ledger WHERE NOT proof GROUP BY state) AS each),
                  'refused', (SELECT coalesce(jsonb_object_agg(class, n), '{}')
-                             FROM (SELECT class, count(*) AS n FROM ledger WHERE class IS NOT NULL GROUP BY class) AS each),
+                             FROM (SELECT class, count(*) AS n FROM ledger WHERE class IS NOT NULL AND NOT proof GROUP BY class) AS each),
                  'actors', (SELECT coalesce(jsonb_object_agg(kind, actors), '{}') FROM kinds),
                  'mails_bounced', (SELECT count(DISTINCT mail_id) FROM responses JOIN ledger ON ledger.id = mail_id
                                    WHERE kind = 'bounced' AND ledger.state = 'sent'),

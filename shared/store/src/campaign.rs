@@ -87,12 +87,12 @@ impl CampaignTx {
         migrate(self).await
     }
 
-    /// Drops one table of the campaign that is still there, the recipients' first; says whether there was one. The caller commits after
+    /// Drops one table of the campaign that is still there, those with people first; says whether there was one. The caller commits after
     /// each, so that no transaction holds many locks.
     pub async fn drop_one_table(&mut self) -> Result<bool, StoreError> {
         let table: Option<String> = sqlx::query_scalar(
             "SELECT relname::text FROM pg_class WHERE relnamespace = $1::text::regnamespace AND relkind = 'r'
-             ORDER BY relname LIKE 'recipients_%' DESC, relname = 'responses' DESC, relname LIMIT 1",
+             ORDER BY relname LIKE '%recipients%' DESC, relname = 'responses' DESC, relname LIMIT 1",
         )
         .bind(self.campaign().schema())
         .fetch_optional(&mut **self)

@@ -29,7 +29,7 @@ pub use campaign::{CampaignState, CreateCampaignError, bucket_of, schema_exists}
 pub use error::StoreError;
 pub use launch::{
     LaunchChange, LaunchState, Plan, Scheduled, cancel_launch, cancel_mails, finish_launch, pause_launch,
-    restart_lifetime, resume_launch, schedule_launch,
+    preparing_launches, restart_lifetime, resume_launch, schedule_launch,
 };
 pub use pgp::{PgpKey, pgp_keys};
 pub use read::{Readers, Reading};

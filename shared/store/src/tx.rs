@@ -133,6 +133,17 @@ impl CampaignTx {
         Ok(())
     }
 
+    /// One change of the campaign's proofs at a time: what is counted of them, and who has no mail that is to be made, stays true to the end of
+    /// the transaction.
+    pub async fn lock_proofs(&mut self) -> Result<(), StoreError> {
+        let key = self.campaign.0;
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended('proofs', $1))")
+            .bind(key)
+            .execute(&mut **self)
+            .await?;
+        Ok(())
+    }
+
     /// Waits for the writers that are under way and keeps new ones out until this transaction ends: whatever number is the highest then
     /// stays above no later commit.
     pub async fn close_responses(&mut self) -> Result<(), StoreError> {

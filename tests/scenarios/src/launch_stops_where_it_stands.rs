@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Two seconds each, over ten connections: long enough to be stopped in the middle.
-const SLOW: usize = 100;
+pub(crate) const SLOW: usize = 100;
 /// In the sink before the launch is stopped.
 const BEFORE: usize = 15;
 /// What may still be begun after a pause: one mail on each of ten connections, in the second until the state is looked at.
@@ -24,14 +24,14 @@ const BEGUN_MAX: usize = 10;
 const BEGUN: &str = "'sent', 'sending'";
 
 /// Functions and queues of its own, whose send talks to the sink itself.
-fn deployed(name: &str) -> Stack {
+pub(crate) fn deployed(name: &str) -> Stack {
     let main = Stack::from_env().unwrap();
     let relay = [("RELAY_URL", main.sink_url.clone())];
     own::deploy_with(&main, name, &["admin", "import", "generate", "send"], &relay)
 }
 
 /// A running launch to slow recipients and `others`, some of whose mails have arrived.
-async fn in_the_middle(tenant: &Tenant, others: &[String]) -> (i64, LaunchId) {
+pub(crate) async fn in_the_middle(tenant: &Tenant, others: &[String]) -> (i64, LaunchId) {
     let campaign = tenant.campaign("spring").await;
     let mut csv = String::from("Kundennummer;E-Mail;Vorname;Nachname;Notiz\r\n");
     let locals = others.iter().cloned().chain((0..SLOW).map(|n| format!("slow-{n}")));
