@@ -272,9 +272,12 @@ mod tests {
         let mail = MailRef { tenant: TenantId(1), campaign: CampaignId(2), mail: MailId(3) };
         let (rendered, sender, now) = (rendered(), sender(""), datetime!(2026-11-23 18:00 UTC));
         let table: [(&[EncodedFile], &[&str]); 3] = [
-            (&[logo.clone()], &["related", "alternative", "plain", "html", "png"]),
-            (&[terms.clone()], &["mixed", "alternative", "plain", "html", "plain"]),
-            (&[terms, logo], &["mixed", "related", "alternative", "plain", "html", "png", "plain"]),
+            (std::slice::from_ref(&logo), &["related", "alternative", "plain", "html", "png"]),
+            (std::slice::from_ref(&terms), &["mixed", "alternative", "plain", "html", "plain"]),
+            (
+                &[terms.clone(), logo.clone()],
+                &["mixed", "related", "alternative", "plain", "html", "png", "plain"],
+            ),
         ];
         for (files, expected) in table {
             let outgoing =

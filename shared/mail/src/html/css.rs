@@ -124,7 +124,7 @@ impl<'p> Copy<'p> {
     fn start_tag(&mut self, source: &str, tag: &'p Tag) {
         self.html.extend(["<", tag.name.as_str()]);
         if is_certain(source, tag) {
-            self.html.push_str(&format!(" {NUMBER}=\"{}\"", self.tags.len()));
+            self.html.extend([" ", NUMBER, "=\"", &self.tags.len().to_string(), "\""]);
             self.tags.push(tag);
             for attribute in &tag.attributes {
                 let value = &source[attribute.value.clone()];

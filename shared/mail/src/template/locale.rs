@@ -185,5 +185,5 @@ pub(super) fn is_unreadable(error: &Error) -> Option<Unreadable> {
 
 /// Whether the template is wrong for every value.
 pub(super) fn is_misused(error: &Error) -> bool {
-    error::Error::source(error).is_some_and(|source| source.is::<Misused>())
+    error::Error::source(error).and_then(|source| source.downcast_ref::<Misused>()).is_some()
 }

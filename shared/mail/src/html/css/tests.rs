@@ -110,7 +110,7 @@ fn hostile_sources_are_refused_before_they_cost_much() {
     for source in [
         format!("{}{}", rules(1), "<b>".repeat(100_000)),
         format!("{}{}", rules(1), "<path/>".repeat(100_000)),
-        format!("{}{}", rules(1), format!("{}{}", "<font>".repeat(240), "<p>".repeat(50_000))),
+        format!("{}{}{}", rules(1), "<font>".repeat(240), "<p>".repeat(50_000)),
         format!("{}{}", rules(10_000), "<i></i>".repeat(30_000)),
     ] {
         assert_eq!(inline(&source), Err(TOO_MUCH));
