@@ -123,25 +123,25 @@ fn verb_of(word: &str) -> Option<Act> {
 mod tests {
     use super::*;
 
-    fn behaviour(once: bool, step: Step, act: Act) -> Option<Behaviour> {
-        Some(Behaviour { once, step, act })
+    fn behaviour(once: bool, step: Step, act: Act) -> Behaviour {
+        Behaviour { once, step, act }
     }
 
     #[test]
     fn a_name_says_what_happens() {
         let table = [
             ("anna@example.org", None),
-            ("Unknown-User17@example.org", behaviour(false, Step::Rcpt, Act::Answer(ANSWERS[4]))),
-            ("tempfail3@example.org", behaviour(true, Step::Rcpt, Act::Answer(ANSWERS[2]))),
-            ("tempfail-always@example.org", behaviour(false, Step::Rcpt, Act::Answer(ANSWERS[2]))),
-            ("once-data-421-x@example.org", behaviour(true, Step::Data, Act::Answer(ANSWERS[0]))),
-            ("dot-552@example.org", behaviour(false, Step::Dot, Act::Answer(ANSWERS[5]))),
-            ("drop-at-354@example.org", behaviour(false, Step::Go, Act::Drop)),
-            ("once-drop-at-content.2@example.org", behaviour(true, Step::Content, Act::Drop)),
-            ("lose-at-dot@example.org", behaviour(false, Step::Dot, Act::Lose)),
-            ("stall-at-rcpt@example.org", behaviour(false, Step::Rcpt, Act::Stall)),
-            ("mail-451.client.example", behaviour(false, Step::Mail, Act::Answer(ANSWERS[2]))),
-            ("once-drop-at-ehlo.client.example", behaviour(true, Step::Ehlo, Act::Drop)),
+            ("Unknown-User17@example.org", Some(behaviour(false, Step::Rcpt, Act::Answer(ANSWERS[4])))),
+            ("tempfail3@example.org", Some(behaviour(true, Step::Rcpt, Act::Answer(ANSWERS[2])))),
+            ("tempfail-always@example.org", Some(behaviour(false, Step::Rcpt, Act::Answer(ANSWERS[2])))),
+            ("once-data-421-x@example.org", Some(behaviour(true, Step::Data, Act::Answer(ANSWERS[0])))),
+            ("dot-552@example.org", Some(behaviour(false, Step::Dot, Act::Answer(ANSWERS[5])))),
+            ("drop-at-354@example.org", Some(behaviour(false, Step::Go, Act::Drop))),
+            ("once-drop-at-content.2@example.org", Some(behaviour(true, Step::Content, Act::Drop))),
+            ("lose-at-dot@example.org", Some(behaviour(false, Step::Dot, Act::Lose))),
+            ("stall-at-rcpt@example.org", Some(behaviour(false, Step::Rcpt, Act::Stall))),
+            ("mail-451.client.example", Some(behaviour(false, Step::Mail, Act::Answer(ANSWERS[2])))),
+            ("once-drop-at-ehlo.client.example", Some(behaviour(true, Step::Ehlo, Act::Drop))),
             // What cannot be is nothing.
             ("lose-at-rcpt@example.org", None),
             ("stall-at-content@example.org", None),

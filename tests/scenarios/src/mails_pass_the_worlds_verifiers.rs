@@ -1,5 +1,5 @@
 //! Mails as customers make them, with whatever stands in their lists and templates, are well-formed and validly signed for every verifier that we
-//! can have: dkimpy, OpenDKIM, Python's strict parser, SpamAssassin's rules of form.
+//! can have: dkimpy, `OpenDKIM`, Python's strict parser, the rules of form of `SpamAssassin`.
 
 use serde_json::{Value, json};
 use testkit::{

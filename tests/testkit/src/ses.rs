@@ -128,7 +128,7 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>) -> std::io::Result<()>
         shared.heard.lock().unwrap().0.push(verb.clone());
         match verb.as_str() {
             "EHLO" => {
-                stream.write_all(b"250-email-smtp.localhost\r\n250-8BITMIME\r\n250 STARTTLS\r\n").await?
+                stream.write_all(b"250-email-smtp.localhost\r\n250-8BITMIME\r\n250 STARTTLS\r\n").await?;
             }
             "STARTTLS" => break,
             _ => stream.write_all(b"530 Must issue a STARTTLS command first\r\n").await?,

@@ -1,4 +1,4 @@
-//! What the world's receivers say of mails: dkimpy, OpenDKIM, Python's parser, SpamAssassin; see `tests/clients/verify_mails.py`.
+//! What the world's receivers say of mails: dkimpy, `OpenDKIM`, Python's parser, `SpamAssassin`; see `tests/clients/verify_mails.py`.
 
 use std::path::Path;
 

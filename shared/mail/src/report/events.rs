@@ -16,9 +16,9 @@ use crate::{
 pub const EVENTS_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 #[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 struct Event {
-    event_type: String,
+    #[serde(rename = "eventType")]
+    kind: String,
     mail: Mail,
     bounce: Option<Bounce>,
     complaint: Option<Complaint>,
@@ -34,9 +34,10 @@ struct Mail {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Bounce {
-    bounce_type: String,
-    #[serde(default)]
-    bounce_sub_type: String,
+    #[serde(rename = "bounceType")]
+    kind: String,
+    #[serde(rename = "bounceSubType", default)]
+    detail: String,
     #[serde(default)]
     bounced_recipients: Vec<Bounced>,
     timestamp: Option<String>,
@@ -83,7 +84,7 @@ fn unreadable() -> Report {
 fn report(event: &Event) -> Report {
     let tag = event.mail.tags.get(SES_TAG).and_then(|values| values.first());
     let token = tag.and_then(|token| peek_return_path(token).ok());
-    let ((verdict, diagnostic), at) = match (event.event_type.as_str(), event) {
+    let ((verdict, diagnostic), at) = match (event.kind.as_str(), event) {
         ("Bounce", Event { bounce: Some(bounce), .. }) => (bounced(bounce), bounce.timestamp.as_deref()),
         ("Complaint", Event { complaint: Some(complaint), .. }) => {
             let verdict = match complaint.complaint_feedback_type.as_deref() {
@@ -121,7 +122,7 @@ fn bounced(bounce: &Bounce) -> (Verdict, Option<String>) {
 /// SES knows best what is for ever; whose fault it is, the server's words tell.
 fn class(bounce: &Bounce, status: Option<&str>, words: &str) -> BounceClass {
     let told = (status.is_some() || !words.is_empty()).then(|| classify(status, words));
-    match (bounce.bounce_type.as_str(), bounce.bounce_sub_type.as_str(), told) {
+    match (bounce.kind.as_str(), bounce.detail.as_str(), told) {
         (_, "ContentRejected" | "AttachmentRejected", _) | (_, _, Some(BounceClass::Block)) => {
             BounceClass::Block
         }
