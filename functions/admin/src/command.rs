@@ -4,7 +4,7 @@ use access::{Network, Scope};
 use serde::Deserialize;
 use time::{Date, OffsetDateTime};
 
-use crate::AdminError;
+use crate::{AdminError, Limit};
 
 time::serde::format_description!(day, Date, "[year]-[month]-[day]");
 
@@ -215,8 +215,8 @@ pub struct TenantSpec {
     #[serde(default)]
     pub signature_required: Option<bool>,
     /// How many mails it hands over in an hour; `null`: as many as there are.
-    #[serde(default, deserialize_with = "crate::pacing::given")]
-    pub mails_per_hour: Option<Option<i32>>,
+    #[serde(default)]
+    pub mails_per_hour: Limit,
     /// Mails an hour for each day from `warm_up_from` on; an empty list ends the warm-up.
     #[serde(default)]
     pub warm_up: Option<Vec<i32>>,

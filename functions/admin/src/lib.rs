@@ -21,6 +21,7 @@ mod tenant;
 
 pub use command::{ApiKeySpec, Command, KeyPurpose, Settings, Status, TenantSpec};
 pub use error::AdminError;
+pub use pacing::Limit;
 
 use std::sync::Arc;
 

@@ -1,17 +1,29 @@
 //! A tenant's rate and warm-up.
 
 use contract::TenantId;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use sqlx::PgConnection;
 use time::Date;
 
 use crate::{AdminError, TenantSpec};
 
-/// Fields that are there: `null` is a value of its own.
-pub(crate) fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    deserializer: D,
-) -> Result<Option<Option<T>>, D::Error> {
-    Option::deserialize(deserializer).map(Some)
+/// What becomes of a limit: `null` ends it, and where nothing is given it stays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(from = "Option<i32>")]
+pub enum Limit {
+    /// Nothing was given.
+    #[default]
+    AsItIs,
+    /// No limit.
+    Off,
+    /// This one.
+    At(i32),
+}
+
+impl From<Option<i32>> for Limit {
+    fn from(given: Option<i32>) -> Self {
+        given.map_or(Self::Off, Self::At)
+    }
 }
 
 /// A new warm-up: the limits of its days and the first day; `None` ends the one there is.
@@ -34,7 +46,12 @@ pub(crate) async fn set(
     spec: &TenantSpec,
 ) -> Result<(), AdminError> {
     let warm_up = warm_up(spec)?;
-    if let Some(mails_per_hour) = spec.mails_per_hour {
+    let mails_per_hour = match spec.mails_per_hour {
+        Limit::AsItIs => None,
+        Limit::Off => Some(None),
+        Limit::At(limit) => Some(Some(limit)),
+    };
+    if let Some(mails_per_hour) = mails_per_hour {
         sqlx::query("UPDATE broadcast.tenants SET mails_per_hour = $2 WHERE id = $1")
             .bind(tenant.0)
             .bind(mails_per_hour)
@@ -68,9 +85,9 @@ mod tests {
     #[test]
     fn null_ends_the_limit_and_absence_leaves_it() {
         for (settings, expected) in [
-            (json!({}), None),
-            (json!({"mails_per_hour": null}), Some(None)),
-            (json!({"mails_per_hour": 5}), Some(Some(5))),
+            (json!({}), Limit::AsItIs),
+            (json!({"mails_per_hour": null}), Limit::Off),
+            (json!({"mails_per_hour": 5}), Limit::At(5)),
         ] {
             assert_eq!(spec(settings.clone()).mails_per_hour, expected, "{settings}");
         }

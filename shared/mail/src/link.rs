@@ -151,9 +151,9 @@ static URL: Plain = letters_digits_and(b"!#$%&'()*+,-./:;=?@[]_~");
 
 const fn letters_digits_and(others: &[u8]) -> Plain {
     let mut plain = [false; 256];
-    let mut byte = 0;
-    while byte < plain.len() {
-        plain[byte] = byte < 128 && (byte as u8).is_ascii_alphanumeric();
+    let mut byte = 0_u8;
+    while byte.is_ascii() {
+        plain[byte as usize] = byte.is_ascii_alphanumeric();
         byte += 1;
     }
     let mut at = 0;

@@ -158,7 +158,7 @@ fn part(file: &EncodedFile) -> MimePart<'_> {
 /// is, which takes longer than the encoding.
 fn html(body: &str) -> MimePart<'_> {
     // A byte of them becomes three; in base64, three bytes become four.
-    let escaped = |byte: &u8| u8::from((*byte == b'=') | (*byte >= 127));
+    let escaped = |byte: &u8| u8::from(*byte == b'=') | u8::from(*byte >= 127);
     let counts =
         body.as_bytes().chunks(usize::from(u8::MAX)).map(|bytes| bytes.iter().map(escaped).sum::<u8>());
     if counts.map(usize::from).sum::<usize>() > body.len() / 6 {

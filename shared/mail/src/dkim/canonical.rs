@@ -42,18 +42,20 @@ pub(super) fn relaxed_body(body: &[u8]) -> Vec<u8> {
 /// The first white space that is not one space between two words. Most bodies have little of it: whole blocks are passed over at once.
 fn uneven_space(body: &[u8]) -> Option<usize> {
     const BLOCK: usize = 64;
-    // A space before any other control character is looked at in vain, which costs less than telling them apart.
-    let uneven = |byte: u8, next: u8| (byte == b'\t') | ((byte == b' ') & (next <= b' '));
+    // Numbers, because a choice would keep the compiler from taking many at once. A space before any other control character is looked at in
+    // vain, which costs less than telling them apart.
+    let uneven =
+        |byte: u8, next: u8| u8::from(byte == b'\t') | (u8::from(byte == b' ') & u8::from(next <= b' '));
     let behind = body.get(1..)?;
     let even =
         body.as_chunks::<BLOCK>().0.iter().zip(behind.as_chunks::<BLOCK>().0).take_while(|(bytes, nexts)| {
-            bytes.iter().zip(*nexts).fold(0, |any, (byte, next)| any | u8::from(uneven(*byte, *next))) == 0
+            bytes.iter().zip(*nexts).fold(0, |any, (byte, next)| any | uneven(*byte, *next)) == 0
         });
     let from = even.count() * BLOCK;
     let pairs = || body[from..].iter().zip(&behind[from..]);
     // Nothing is behind the last byte.
     let last = || body.last().is_some_and(|last| matches!(last, b' ' | b'\t')).then(|| body.len() - 1);
-    pairs().position(|(byte, next)| uneven(*byte, *next)).map(|at| from + at).or_else(last)
+    pairs().position(|(byte, next)| uneven(*byte, *next) != 0).map(|at| from + at).or_else(last)
 }
 
 #[cfg(test)]

@@ -97,8 +97,8 @@ fn messages_per_second(signer: &DkimSigner, signatures: usize) -> Result<f64> {
     // Fast making of what is no mail would be no achievement.
     for (slice, object) in objects.into_iter().enumerate() {
         let mails = open_spool(object, &name(slice)?, |_| KEY)?;
-        let signed = mails.iter().filter(|mail| signatures_of(&mail.message) == signatures);
-        if signed.count() != SLICE_MAILS {
+        let whole = mails.iter().filter(|mail| signatures_of(&mail.message) == signatures);
+        if whole.count() != SLICE_MAILS {
             return Err(format!("slice {slice} is not whole").into());
         }
     }
