@@ -1,4 +1,4 @@
-//! The start of a launch: checks, one ledger row per address, slices, and its proofs.
+//! The start of a launch: checks, then its rows; and how it goes on.
 
 use contract::{
     GenerateMessage, ImportId, SendMessage,
@@ -6,22 +6,20 @@ use contract::{
 };
 use fault::{Code, Disposition, Fault, Notice};
 use mail::{Address, Compiled, Template, TemplateFile};
-use sqlx::{AssertSqlSafe, FromRow};
-use store::{CampaignTx, slices};
-use time::{Duration, OffsetDateTime};
+use sqlx::FromRow;
+use store::CampaignTx;
+use time::OffsetDateTime;
 
 use crate::{
     Error, Generate, Place, blank,
     due::{is_late, pause_late},
-    files,
+    files, rows,
 };
 
 /// First half of the advisory lock that a launch's preparation holds.
 const PREPARE_LOCK: i32 = 0x4C41_554E;
 /// Slices of a cancelled launch that one message takes back: some seconds' work.
 const TAKEN_BACK_MAX: i64 = 200;
-/// Slices have their turn in the order of their times: the seeds' one is first by this.
-const BEFORE_OTHERS: Duration = Duration::seconds(1);
 
 /// A launch with the template that it froze.
 #[derive(FromRow)]
@@ -240,13 +238,13 @@ async fn prepare(
     }
     write_links(tx, launch.template_id, &template).await?;
     for import in &imports {
-        write_rows(tx, place, ImportId(import.id), &over, now).await?;
+        rows::write_rows(tx, place, ImportId(import.id), &over, now).await?;
     }
     // A new table has no statistics yet, and every slice is looked up by them.
     sqlx::raw_sql("ANALYZE ledger").execute(&mut **tx).await?;
-    let slices = next_slice(tx, place).await?;
-    write_slices(tx, place, slices, launch.paced_minutes, now).await?;
-    let slices = slices + write_seeds(tx, place, slices, now).await?;
+    let slices = rows::next_slice(tx, place).await?;
+    rows::write_slices(tx, place, slices, launch.paced_minutes, now).await?;
+    let slices = slices + rows::write_seeds(tx, place, slices, now).await?;
     // Last, because its row is locked from here.
     let runs = sqlx::query(
         "UPDATE broadcast.launches SET state = 'running', slices = $2 WHERE id = $1 AND state = 'preparing'",
@@ -275,59 +273,6 @@ async fn launches_over(tx: &mut CampaignTx) -> Result<Option<Vec<i64>>, Error> {
         return Ok(None);
     }
     Ok(Some(launches.into_iter().filter_map(|(id, _, over)| over.then_some(id)).collect()))
-}
-
-/// Has the campaign's seeds get the launch's mail, in a slice that has its turn first; says how many slices that makes. A launch that mails nobody
-/// mails no seed.
-async fn write_seeds(
-    tx: &mut CampaignTx,
-    place: Place,
-    slice: i32,
-    now: OffsetDateTime,
-) -> Result<i32, Error> {
-    tx.lock_proofs().await?;
-    let seeds = sqlx::query(
-        "INSERT INTO ledger (launch_id, slice, import_id, line, address_key, proof, state, changed_at)
-         SELECT $1, $2, 0, line, address_key, true, 'pending', $3 FROM proof_recipients
-         WHERE seed AND EXISTS (SELECT FROM ledger WHERE launch_id = $1 AND state = 'pending') ORDER BY line",
-    )
-    .bind(place.launch.0)
-    .bind(slice)
-    .bind(now)
-    .execute(&mut **tx)
-    .await?;
-    if seeds.rows_affected() == 0 {
-        return Ok(0);
-    }
-    sqlx::query("INSERT INTO slices (launch_id, slice, state, due_at) VALUES ($1, $2, 'waiting', $3)")
-        .bind(place.launch.0)
-        .bind(slice)
-        .bind(now - BEFORE_OTHERS)
-        .execute(&mut **tx)
-        .await?;
-    Ok(1)
-}
-
-/// Says when each slice has its turn: all now, or one after the other over the launch's pace.
-async fn write_slices(
-    tx: &mut CampaignTx,
-    place: Place,
-    slices: i32,
-    paced_minutes: Option<i32>,
-    now: OffsetDateTime,
-) -> Result<(), Error> {
-    sqlx::query(
-        "INSERT INTO slices (launch_id, slice, state, due_at)
-         SELECT $1, slice, 'waiting', $3 + make_interval(mins => $4) * slice / greatest($2 - 1, 1)
-         FROM generate_series(0, $2 - 1) AS slice",
-    )
-    .bind(place.launch.0)
-    .bind(slices)
-    .bind(now)
-    .bind(paced_minutes.unwrap_or(0))
-    .execute(&mut **tx)
-    .await?;
-    Ok(())
 }
 
 /// What a customer can have wrong: the compiled template, or why the launch cannot start.
@@ -382,64 +327,6 @@ async fn write_links(tx: &mut CampaignTx, template_id: i64, template: &Compiled)
     .execute(&mut **tx)
     .await?;
     Ok(())
-}
-
-/// One row for each address of an import that the campaign has not mailed yet, in the order of the file; an address's first line counts.
-///
-/// The row of an address that no relay ever had stays the same, and comes over from the launch that is over: one that was cancelled, too late or
-/// not to be made, or whose suppression has ended. Its attempts are counted on, because an outcome that comes late settles its own attempt alone.
-async fn write_rows(
-    tx: &mut CampaignTx,
-    place: Place,
-    import: ImportId,
-    over: &[i64],
-    now: OffsetDateTime,
-) -> Result<(), Error> {
-    let table = import.table();
-    // Slices are joined with the table by line.
-    sqlx::raw_sql(AssertSqlSafe(format!(
-        "CREATE INDEX IF NOT EXISTS {table}_line ON {table} (line); ANALYZE {table}"
-    )))
-    .execute(&mut **tx)
-    .await?;
-    let base = next_slice(tx, place).await?;
-    // Suppressed rows are numbered apart, so that every slice is full of mails to make.
-    let statement = format!(
-        "INSERT INTO ledger (launch_id, slice, import_id, line, address_key, state, changed_at)
-         SELECT $1, $2 + ((row_number() OVER (PARTITION BY suppressed ORDER BY line) - 1) / $3)::integer, $4, line, address_key,
-                CASE WHEN suppressed THEN 'suppressed' ELSE 'pending' END, $5
-         FROM (SELECT r.address_key, r.line, s.address_key IS NOT NULL AS suppressed
-               FROM (SELECT DISTINCT ON (address_key) address_key, line FROM {table} ORDER BY address_key, line) r
-               LEFT JOIN broadcast.suppressions s ON s.tenant_id = $6 AND s.address_key = r.address_key
-               LEFT JOIN ledger l ON l.address_key = r.address_key AND NOT l.proof
-               WHERE l.id IS NULL OR l.launch_id = ANY ($7)
-                  AND (l.state IN ('cancelled', 'expired', 'failed') OR l.state = 'suppressed' AND s.address_key IS NULL)) r
-         ORDER BY line
-         ON CONFLICT (address_key) WHERE NOT proof DO UPDATE
-         SET launch_id = $1, slice = excluded.slice, import_id = $4, line = excluded.line, state = excluded.state, reply = NULL, due_at = NULL,
-             changed_at = $5
-         WHERE ledger.state IN ('cancelled', 'expired', 'failed', 'suppressed')"
-    );
-    sqlx::query(AssertSqlSafe(statement))
-        .persistent(false)
-        .bind(place.launch.0)
-        .bind(base)
-        .bind(slices::MAILS_MAX)
-        .bind(import.0)
-        .bind(now)
-        .bind(place.tenant.0)
-        .bind(over)
-        .execute(&mut **tx)
-        .await?;
-    Ok(())
-}
-
-/// The number after the launch's highest slice.
-pub(crate) async fn next_slice(tx: &mut CampaignTx, place: Place) -> Result<i32, Error> {
-    Ok(sqlx::query_scalar("SELECT coalesce(max(slice) + 1, 0) FROM ledger WHERE launch_id = $1")
-        .bind(place.launch.0)
-        .fetch_one(&mut **tx)
-        .await?)
 }
 
 /// The launch is over before it began. It may have held the campaign's end up: the lifetime starts anew, as after every launch.

@@ -24,6 +24,7 @@ mod files;
 mod keys;
 mod launch;
 mod proofs;
+mod rows;
 mod slice;
 
 pub use batch::{Batch, BatchError, Made, Recipient, columns};

@@ -17,8 +17,9 @@ use crate::{
     Error, Generate, NUDGE, Place, SPOOLED_NUDGE,
     batch::{Batch, BatchError, Made, Recipient, columns},
     files,
-    launch::{Launch, SELECT_LAUNCH, domain_secret, next_slice},
+    launch::{Launch, SELECT_LAUNCH, domain_secret},
     proofs,
+    rows::next_slice,
 };
 
 /// The number of the keys that are used for new mails; older ones are derived again by the number in a token or an object.

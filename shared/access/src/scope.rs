@@ -35,11 +35,11 @@ scopes! {
     CampaignsWrite = "campaigns:write";
     /// Import files.
     ImportsWrite = "imports:write";
-    /// Start, pause, resume and cancel mailings; send test mails.
+    /// Start, pause, resume and cancel mailings; send test mails, set seeds, settle unknown mails.
     LaunchesWrite = "launches:write";
     /// Trigger exports.
     ExportsWrite = "exports:write";
-    /// See single recipients: previews with a row, rejected rows, what is held of a person.
+    /// See single recipients: previews and test mails with a row, seeds, rejected rows, what is held of a person.
     RecipientsRead = "recipients:read";
     /// Have everything of a person deleted.
     RecipientsErase = "recipients:erase";

@@ -68,17 +68,18 @@ async fn of_one_that_was_cancelled_in_the_middle() {
     assert_eq!((accounting.number("ledger.sent"), accounting.number("ledger.cancelled")), (SLOW as u64, 0));
     wait::until("the mails", async || (tenant.mails().len() >= SLOW).then_some(())).await;
 
-    let by_launch = async |launch: LaunchId| -> i64 {
+    let by_launch = async |launch: LaunchId| -> usize {
         let statement = format!("SELECT count(*) FROM campaign_{campaign}.ledger WHERE launch_id = {launch}");
         let count = sqlx::query_scalar(sqlx::AssertSqlSafe(statement));
-        count.fetch_one(&mut tenant.superuser().await).await.unwrap()
+        let count: i64 = count.fetch_one(&mut tenant.superuser().await).await.unwrap();
+        usize::try_from(count).unwrap()
     };
     let subjects = subjects(&tenant);
     assert_eq!(subjects.len(), SLOW);
     assert!(subjects.values().all(|subjects| subjects.len() == 1), "{subjects:?}");
     let mended = subjects.values().filter(|subjects| subjects[0] == "Mended").count();
-    assert_eq!(mended as i64, by_launch(LaunchId(second)).await);
-    assert_eq!((SLOW - mended) as i64, by_launch(first).await);
+    assert_eq!(mended, by_launch(LaunchId(second)).await);
+    assert_eq!(SLOW - mended, by_launch(first).await);
     assert!(mended > 0 && mended < SLOW, "{mended}");
     tenant.all_is_well(campaign).await;
     undeploy(&stack, &stack.deployment.prefix).unwrap();
