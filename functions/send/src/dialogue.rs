@@ -168,13 +168,12 @@ impl Connection {
             self.offered = Some(next.mail);
             content.extend(offer_of(next).iter().flat_map(|command| command.bytes()));
         }
-        let reply = match String::from_utf8(content) {
-            Ok(content) => self.smtp.command(content).await?,
+        let reply = if let Ok(content) = String::from_utf8(content) {
+            self.smtp.command(content).await?
+        } else {
             // Not our own messages.
-            Err(_) => {
-                self.offered = None;
-                self.smtp.message(message).await?
-            }
+            self.offered = None;
+            self.smtp.message(message).await?
         };
         let text = reply.message().collect::<Vec<_>>().join(" ");
         Ok(Answer::Reply { code: u16::from(reply.code()), text })
