@@ -14,6 +14,8 @@ use crate::{aws, certificates, paths, ports, postfix, postgres};
 const PREFIX: &str = "broadcast";
 /// The domain of return paths: mail to it goes to the reports bucket.
 const BOUNCE_DOMAIN: &str = "bounces.localhost.example";
+/// Slices of one launch that are under way: two cores are busy with so many.
+const SLICES_IN_FLIGHT: &str = "4";
 /// Where webhooks may go beside public addresses: receivers on this machine.
 const WEBHOOK_NETWORKS: &str = "127.0.0.0/8";
 /// Sink, proxy and gateway are our own and start at once.
@@ -114,6 +116,7 @@ impl Starting<'_> {
             ("PUBLIC_URL", format!("http://127.0.0.1:{}", ports.collect)),
             ("API_URL", format!("http://127.0.0.1:{}", ports.api)),
             ("BOUNCE_DOMAIN", BOUNCE_DOMAIN.to_owned()),
+            ("SLICES_IN_FLIGHT", SLICES_IN_FLIGHT.to_owned()),
             ("WEBHOOK_NETWORKS", WEBHOOK_NETWORKS.to_owned()),
             ("WEBHOOK_CA", root.display().to_string()),
         ];
