@@ -9,6 +9,9 @@ use crate::process::{self, Process};
 /// Postfix flushes its queue on a stop.
 pub const STOP: Duration = Duration::from_secs(10);
 
+/// One for each connection of `send`: ten for each of its processes, of the scenarios' own deployments too.
+const SMTPD_MAX: u32 = 200;
+
 /// Writes a configuration under `<state>/postfix` and starts it. Needs root: its master changes users.
 pub async fn start(state: &Path, port: u16, sink: u16, log: &Path) -> Result<Process> {
     let dir = state.join("postfix");
@@ -131,7 +134,7 @@ fn master_cf(port: u16) -> String {
         ("scache", "unix - - n - 1", "scache"),
         ("postlog", "unix-dgram n - n - 1", "postlogd"),
     ];
-    let smtpd = format!("127.0.0.1:{port} inet n - n - - smtpd");
+    let smtpd = format!("127.0.0.1:{port} inet n - n - {SMTPD_MAX} smtpd");
     let others = services.iter().map(|(name, how, program)| format!("{name} {how} {program}"));
     let lines: Vec<String> = [smtpd].into_iter().chain(others).collect();
     lines.join("\n") + "\n"
@@ -147,6 +150,6 @@ mod tests {
         assert!(main.contains("\ninet_interfaces = 127.0.0.1\n"));
         assert!(main.contains("\ndefault_transport = smtp:[127.0.0.1]:2575\n"));
         assert!(main.contains("\nqueue_directory = /var/tmp/x/postfix/queue\n"));
-        assert!(master_cf(2525).starts_with("127.0.0.1:2525 inet n - n - - smtpd\n"));
+        assert!(master_cf(2525).starts_with("127.0.0.1:2525 inet n - n - 200 smtpd\n"));
     }
 }

@@ -1,7 +1,7 @@
 //! Connections to the relay, kept from one slice to the next.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -9,12 +9,12 @@ use tokio::time::Instant;
 
 use crate::{
     dialogue::{Connection, Unreachable},
-    handover::CONNECTIONS,
     relay::Relay,
 };
 
-/// How long a connection waits for the next slice. Relays end idle ones themselves after some minutes; SES does after ten seconds or so.
-const IDLE_MAX: Duration = Duration::from_secs(8);
+/// How long a connection waits for the next slice. A relay has a process for each, and needs them for others; while a launch runs, the next slice
+/// comes within a second.
+const IDLE_MAX: Duration = Duration::from_secs(3);
 
 /// A relay, and the connections to it that nobody uses at the moment.
 pub struct Connections {
@@ -44,15 +44,31 @@ impl Connections {
         Connection::open(&self.relay, until).await
     }
 
-    /// Keeps one that can take another mail.
-    pub(crate) fn put(&self, connection: Connection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < CONNECTIONS {
-            idle.push((Instant::now(), connection));
+    /// Keeps one that can take another mail, for a while.
+    pub(crate) fn put(self: &Arc<Self>, connection: Connection) {
+        self.idle().push((Instant::now(), connection));
+        // A function that is frozen meanwhile leaves the end to the relay.
+        let connections = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(IDLE_MAX).await;
+            if let Some(connections) = connections.upgrade() {
+                connections.end_idle().await;
+            }
+        });
+    }
+
+    async fn end_idle(&self) {
+        let ended: Vec<_> = self.idle().extract_if(.., |(since, _)| since.elapsed() >= IDLE_MAX).collect();
+        for (_, connection) in ended {
+            connection.quit().await;
         }
     }
 
     fn pop(&self) -> Option<(Instant, Connection)> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop()
+        self.idle().pop()
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Connection)>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

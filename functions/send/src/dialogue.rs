@@ -10,7 +10,7 @@ use lettre::transport::smtp::{
 use mail::Spooled;
 use tokio::{
     net::TcpStream,
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::{
@@ -20,6 +20,8 @@ use crate::{
 
 /// From the first packet to the end of EHLO (and TLS, and login). A relay that takes longer is down or overloaded.
 const CONNECT_SECONDS_MAX: u64 = 10;
+/// A courtesy (RFC 5321, 4.1.1.10), not worth waiting for.
+const QUIT_SECONDS_MAX: u64 = 1;
 /// A relay that is there answers RSET at once; one that takes longer costs less as a new connection.
 const RESET_SECONDS_MAX: u64 = 2;
 
@@ -182,6 +184,11 @@ impl Connection {
     /// Whether the relay is still there, for a connection that nobody used for a while.
     pub async fn is_alive(&mut self) -> bool {
         self.reset(Instant::now() + Duration::from_secs(RESET_SECONDS_MAX)).await
+    }
+
+    /// Says goodbye.
+    pub async fn quit(mut self) {
+        let _ = timeout(Duration::from_secs(QUIT_SECONDS_MAX), self.smtp.command(Quit)).await;
     }
 
     /// Ends a transaction that was refused half way.
