@@ -5,7 +5,10 @@ use std::{error::Error as _, fmt, time::Duration};
 
 use contract::MailId;
 use lettre::transport::smtp::{
-    Error as SmtpError, authentication::Mechanism, client::AsyncSmtpConnection, commands::Ehlo,
+    Error as SmtpError,
+    authentication::Mechanism,
+    client::AsyncSmtpConnection,
+    commands::{Ehlo, Quit},
 };
 use mail::Spooled;
 use tokio::{
