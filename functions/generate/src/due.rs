@@ -6,7 +6,10 @@ use contract::{CampaignId, GenerateMessage, LaunchId, TenantId};
 use fault::{Code, Notice};
 use runtime::Tick;
 use sqlx::{FromRow, PgConnection};
-use store::StoreError;
+use store::{
+    StoreError,
+    slices::{self, Stage},
+};
 use time::{Duration, OffsetDateTime, UtcOffset, format_description::well_known::Rfc3339};
 
 use crate::{Error, Generate, NUDGE, Place};
@@ -142,20 +145,10 @@ fn late(starts_at: OffsetDateTime) -> Notice {
     Notice::new(Code::LaunchLate).with("at", at)
 }
 
-/// Slices that have waited too long for their message, and those whose turn has come. The next nudge is put off first: a message that is then
-/// lost comes again with it.
+/// Slices that have waited too long for their message, and those whose turn has come.
 async fn due_slices(generate: &Generate, place: Place, now: OffsetDateTime) -> Result<Vec<i32>, Error> {
     let mut tx = generate.store.campaign(place.tenant, place.campaign).await?;
-    let mut slices: Vec<i32> = sqlx::query_scalar(
-        "WITH due AS (SELECT slice FROM slices WHERE launch_id = $1 AND due_at <= $2 AND state = 'generating'
-                      FOR NO KEY UPDATE SKIP LOCKED)
-         UPDATE slices SET due_at = $3 WHERE launch_id = $1 AND slice IN (SELECT slice FROM due) RETURNING slice",
-    )
-    .bind(place.launch.0)
-    .bind(now)
-    .bind(now + NUDGE)
-    .fetch_all(&mut *tx)
-    .await?;
+    let mut slices = slices::overdue(&mut tx, place.launch, Stage::Generating, now, now + NUDGE).await?;
     slices.extend(generate.take(&mut tx, place, now).await?);
     tx.commit().await?;
     Ok(slices)

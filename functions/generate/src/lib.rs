@@ -79,17 +79,6 @@ impl Place {
 }
 
 impl Generate {
-    /// Takes the launch's next slices; whoever commits then sends their messages.
-    async fn take(&self, tx: &mut CampaignTx, place: Place, now: OffsetDateTime) -> Result<Vec<i32>, Error> {
-        Ok(slices::take(tx, place.launch, self.slices_in_flight, now, now + NUDGE).await?)
-    }
-
-    /// Puts slices on the function's own queue.
-    async fn emit(&self, place: Place, slices: &[i32]) -> Result<(), Error> {
-        let messages: Vec<_> = slices.iter().map(|slice| place.slice(*slice)).collect();
-        Ok(self.clients.send_batch(&self.queue, place.tenant, &messages).await?)
-    }
-
     /// From the environment. Reads the master key.
     pub async fn new(config: &Config) -> Result<Self, runtime::Error> {
         let clients = Clients::new(config).await;
@@ -111,6 +100,17 @@ impl Generate {
             slices_in_flight: config.slices_in_flight()?,
             clients,
         })
+    }
+
+    /// Takes the launch's next slices; whoever commits then sends their messages.
+    async fn take(&self, tx: &mut CampaignTx, place: Place, now: OffsetDateTime) -> Result<Vec<i32>, Error> {
+        Ok(slices::take(tx, place.launch, self.slices_in_flight, now, now + NUDGE).await?)
+    }
+
+    /// Puts slices on the function's own queue.
+    async fn emit(&self, place: Place, slices: &[i32]) -> Result<(), Error> {
+        let messages: Vec<_> = slices.iter().map(|slice| place.slice(*slice)).collect();
+        Ok(self.clients.send_batch(&self.queue, place.tenant, &messages).await?)
     }
 }
 

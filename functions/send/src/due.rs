@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use contract::{CampaignId, LaunchId, TenantId};
 use runtime::Tick;
-use store::StoreError;
+use store::{
+    StoreError,
+    slices::{self, Stage},
+};
 use time::OffsetDateTime;
 
 use crate::{Error, Place, Send, ledger};
@@ -35,15 +38,15 @@ async fn look(send: &Send, place: Place, now: OffsetDateTime) -> Result<(), Erro
     let mut tx = send.store.campaign(place.tenant, place.campaign).await?;
     let Some(launch) = ledger::launch(&mut tx, place).await? else { return Ok(()) };
     let lost = ledger::settle_lost(&mut tx, place, None, now).await?;
-    let (mut expired, mut slices) = (0, Vec::new());
+    let (mut expired, mut due) = (0, Vec::new());
     if launch.state == "running" {
         if now >= launch.expires_at() {
             expired = ledger::expire(&mut tx, place, now).await?;
         }
-        slices = ledger::overdue(&mut tx, place, now).await?;
-        slices.extend(ledger::wake(&mut tx, place, now, ledger::RETRIES_MAX).await?);
-        slices.sort_unstable();
-        slices.dedup();
+        due = slices::overdue(&mut tx, place.launch, Stage::Sending, now, now + ledger::NUDGE).await?;
+        due.extend(ledger::wake(&mut tx, place, now, ledger::RETRIES_MAX).await?);
+        due.sort_unstable();
+        due.dedup();
     } else if launch.state == "cancelled" {
         store::cancel_mails(&mut tx, place.launch, now, ledger::CANCELLED_MAX).await?;
     }
@@ -52,6 +55,6 @@ async fn look(send: &Send, place: Place, now: OffsetDateTime) -> Result<(), Erro
     if lost + expired > 0 {
         tracing::warn!(launch = place.launch.0, lost, expired, "mails were given up");
     }
-    let messages: Vec<_> = slices.into_iter().map(|slice| place.slice(slice)).collect();
+    let messages: Vec<_> = due.into_iter().map(|slice| place.slice(slice)).collect();
     Ok(send.clients.send_batch(&send.queue, place.tenant, &messages).await?)
 }

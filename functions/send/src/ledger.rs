@@ -198,24 +198,6 @@ pub(crate) async fn wake(
     Ok(slices)
 }
 
-/// Slices whose message is perhaps lost, or whose invocation died. The next look at them is put off.
-pub(crate) async fn overdue(
-    tx: &mut CampaignTx,
-    place: Place,
-    now: OffsetDateTime,
-) -> Result<Vec<i32>, StoreError> {
-    Ok(sqlx::query_scalar(
-        "WITH due AS (SELECT slice FROM slices WHERE launch_id = $1 AND due_at <= $2 AND state = 'sending'
-                      FOR NO KEY UPDATE SKIP LOCKED)
-         UPDATE slices SET due_at = $3 WHERE launch_id = $1 AND slice IN (SELECT slice FROM due) RETURNING slice",
-    )
-    .bind(place.launch.0)
-    .bind(now)
-    .bind(now + NUDGE)
-    .fetch_all(&mut **tx)
-    .await?)
-}
-
 /// Outcomes and intents of several connections in one statement, which commits by itself: rows of `intents` that are still `spooled` become
 /// `sending`, and are returned with the number of their attempt. Of what is usual no index has a part, so that the database writes new versions
 /// of rows into their own pages and nothing else.

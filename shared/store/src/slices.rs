@@ -120,6 +120,40 @@ pub async fn take(
     Ok(slices)
 }
 
+/// Whose message a slice waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// That of generate.
+    Generating,
+    /// That of send.
+    Sending,
+}
+
+/// Slices whose message is perhaps lost, or whose invocation died. The next look at them is put off to `due_at` first: a message that is then lost
+/// comes again with it.
+pub async fn overdue(
+    tx: &mut CampaignTx,
+    launch: LaunchId,
+    stage: Stage,
+    now: OffsetDateTime,
+    due_at: OffsetDateTime,
+) -> Result<Vec<i32>, StoreError> {
+    let name = match stage {
+        Stage::Generating => "generating",
+        Stage::Sending => "sending",
+    };
+    Ok(sqlx::query_scalar(
+        "WITH due AS (SELECT slice FROM slices WHERE launch_id = $1 AND due_at <= $2 AND state = $4 FOR NO KEY UPDATE SKIP LOCKED)
+         UPDATE slices SET due_at = $3 WHERE launch_id = $1 AND slice IN (SELECT slice FROM due) RETURNING slice",
+    )
+    .bind(launch.0)
+    .bind(now)
+    .bind(due_at)
+    .bind(name)
+    .fetch_all(&mut **tx)
+    .await?)
+}
+
 /// Puts off what waits for its turn by the pause that ends now, so that a paced launch goes on at its pace.
 pub(crate) async fn put_off(
     tx: &mut CampaignTx,

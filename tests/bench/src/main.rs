@@ -70,7 +70,7 @@ enum Bench {
     GatewayDownload,
     /// Reading a campaign and a page of imports over HTTP, beside a bare handler.
     Api,
-    /// A launch of 200,000 through all functions and queues. Needs the whole stack; not among those that run without a name.
+    /// A launch of 200,000 through all functions and queues. Needs the whole stack, so `cargo local bench` runs it apart from the others.
     Launch,
 }
 
