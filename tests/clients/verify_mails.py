@@ -37,8 +37,11 @@ NOT_OF_FORM = {
     "HTML_MESSAGE": "there is an HTML part",
     "HTML_IMAGE_ONLY_08": "the text is short, and the pixel is an image",
     "HTML_IMAGE_ONLY_12": "the same",
+    "HTML_IMAGE_ONLY_28": "the same",
+    "HTML_IMAGE_ONLY_32": "the same",
     "HTML_TITLE_SUBJ_DIFF": "the template's title is not the subject",
     "WEIRD_PORT": "local links name a port",
+    "IP_LINK_PLUS": "they name this machine by its number",
 }
 
 

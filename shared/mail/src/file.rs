@@ -101,8 +101,15 @@ impl TemplateFile {
         }
         // What follows is a boundary, which brings its line end.
         body.truncate(body.len().saturating_sub(2));
-        let (name, content_type) = (self.name.clone(), self.content_type.clone());
-        EncodedFile { name, content_type, inline: self.inline, body }
+        EncodedFile { name: self.name.clone(), content_type: self.full_type(), inline: self.inline, body }
+    }
+
+    /// With the charset of a text that has more than ASCII, which readers take for granted otherwise (RFC 2046, 4.1.2). What is no UTF-8 is in one that
+    /// nobody knows.
+    fn full_type(&self) -> String {
+        let text = self.content_type.starts_with("text/") && !self.content.is_ascii();
+        let charset = if text && str::from_utf8(&self.content).is_ok() { "; charset=utf-8" } else { "" };
+        format!("{}{charset}", self.content_type)
     }
 
     fn problem(&self) -> Option<String> {
@@ -171,6 +178,19 @@ mod tests {
             content_type: content_type.to_owned(),
             content: content.to_vec(),
             inline,
+        }
+    }
+
+    #[test]
+    fn a_text_says_its_charset_where_it_has_one_to_say() {
+        let table = [
+            (file("a.txt", "text/plain", "Grüße".as_bytes(), false), "text/plain; charset=utf-8"),
+            (file("a.txt", "text/plain", b"Gr\xFC\xDFe", false), "text/plain"),
+            (file("a.txt", "text/plain", b"Hi", false), "text/plain"),
+            (file("a.pdf", "application/pdf", "%PDF-ü".as_bytes(), false), "application/pdf"),
+        ];
+        for (file, full_type) in table {
+            assert_eq!(file.encode().content_type, full_type);
         }
     }
 

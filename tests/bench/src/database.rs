@@ -4,6 +4,7 @@ use contract::{CampaignId, TenantId};
 use localstack::Stack;
 use sqlx::{AssertSqlSafe, PgPool};
 use store::Store;
+use testkit::own::at_database;
 
 use crate::Result;
 
@@ -21,7 +22,7 @@ impl Database {
         let name = format!("bench_{bench}_{}", std::process::id());
         let owner = PgPool::connect(&stack.admin_database_url).await?;
         execute(&owner, format!("CREATE DATABASE {name}")).await?;
-        let migrated = PgPool::connect(&other(&stack.admin_database_url, &name)).await?;
+        let migrated = PgPool::connect(&at_database(&stack.admin_database_url, &name)).await?;
         store::migrate(&migrated).await?;
         let tenant = sqlx::query_scalar(
             "INSERT INTO broadcast.tenants (slug, name, bucket) VALUES ('bench', 'Bench', 'bench') RETURNING id",
@@ -29,7 +30,7 @@ impl Database {
         let tenant = TenantId(tenant.fetch_one(&migrated).await?);
         store::roles::create(&mut *migrated.acquire().await?, tenant).await?;
         migrated.close().await;
-        let store = Store::connect(&other(&stack.database_url, &name))?;
+        let store = Store::connect(&at_database(&stack.database_url, &name))?;
         let mut tx = store.tenant(tenant).await?;
         let campaign = tx.create_campaign("bench").await?;
         tx.commit().await?;
@@ -38,29 +39,23 @@ impl Database {
 
     /// As the owner of everything in it.
     pub async fn as_owner(&self, stack: &Stack) -> Result<PgPool> {
-        Ok(PgPool::connect(&other(&stack.admin_database_url, &self.name)).await?)
+        Ok(PgPool::connect(&at_database(&stack.admin_database_url, &self.name)).await?)
     }
 
     /// For a process that runs as a function.
     pub fn url(&self, stack: &Stack) -> String {
-        other(&stack.database_url, &self.name)
+        at_database(&stack.database_url, &self.name)
     }
 
     /// For a process that sees everything.
     pub fn owner_url(&self, stack: &Stack) -> String {
-        other(&stack.admin_database_url, &self.name)
+        at_database(&stack.admin_database_url, &self.name)
     }
 
     pub async fn drop(self) -> Result<()> {
         self.store.pool().close().await;
         execute(&self.owner, format!("DROP DATABASE {}", self.name)).await
     }
-}
-
-/// The URL of another database of the same server.
-fn other(url: &str, name: &str) -> String {
-    let server = url.rsplit_once('/').map_or(url, |(server, _)| server);
-    format!("{server}/{name}")
 }
 
 async fn execute(pool: &PgPool, statement: String) -> Result<()> {

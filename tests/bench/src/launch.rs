@@ -8,7 +8,7 @@ use std::{
 };
 
 use contract::{CampaignId, LaunchId, TenantId};
-use localstack::{Stack, undeploy};
+use localstack::Stack;
 use serde::Serialize;
 use serde_json::json;
 use testkit::{Tenant, csv::Plan, own, wait};
@@ -62,9 +62,9 @@ impl Launched {
 pub async fn bench(main: &Stack) -> Result<Launched> {
     let sink = Sink::start().await?;
     let relay = [("RELAY_URL", format!("smtp://{}", sink.address))];
-    let stack = own::deploy_with(main, "launch", &["admin", "import", "generate", "send"], &relay);
+    let stack = own::deploy_with(main, "launch", &["import", "generate", "send"], &relay).await;
     let launched = launch(&stack).await;
-    undeploy(&stack, &stack.deployment.prefix)?;
+    own::undeploy(&stack).await;
     launched
 }
 

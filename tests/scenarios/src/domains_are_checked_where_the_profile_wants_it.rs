@@ -1,6 +1,5 @@
 //! With `check_domains`, rows whose domain takes no mail are rejected, and those about which nobody knows are imported; without it, nobody is asked.
 
-use localstack::undeploy;
 use serde_json::json;
 use testkit::{Stack, Tenant, name_server::NameServer, own, wait};
 
@@ -10,7 +9,7 @@ async fn by_the_name_server_that_the_function_is_told() {
     let main = Stack::from_env().unwrap();
     let server = NameServer::start().await;
     let stack =
-        own::deploy_with(&main, "dns", &["admin", "import"], &[("DNS_SERVER", server.address.to_string())]);
+        own::deploy_with(&main, "dns", &["import"], &[("DNS_SERVER", server.address.to_string())]).await;
 
     let tenant = Tenant::new(&stack, "dns").await;
     let campaign = tenant.campaign("spring").await;
@@ -54,7 +53,7 @@ async fn by_the_name_server_that_the_function_is_told() {
     let told = imports.iter().find(|import| import["reason_code"] == "domains_unchecked").unwrap();
     assert!(told["reason"].as_str().unwrap().contains("300 rows"), "{told}");
     tenant.all_is_well(campaign).await;
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }
 
 /// Whether so many imports are finished, the last with these rows imported and rejected.

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use localstack::undeploy;
 use serde_json::json;
 use testkit::{Stack, Tenant, own, wait};
 
@@ -58,11 +57,11 @@ fn table() -> Vec<(String, End)> {
     table
 }
 
-fn deployed(name: &str, variables: &[(&str, String)]) -> Stack {
+async fn deployed(name: &str, variables: &[(&str, String)]) -> Stack {
     let main = Stack::from_env().unwrap();
     let relay = [("RELAY_URL", main.sink_url.clone())];
     let variables: Vec<_> = relay.into_iter().chain(variables.iter().cloned()).collect();
-    own::deploy_with(&main, name, &["admin", "import", "generate", "send"], &variables)
+    own::deploy_with(&main, name, &["import", "generate", "send"], &variables).await
 }
 
 async fn launched(tenant: &Tenant, campaign: &str, locals: impl Iterator<Item = &str>) -> i64 {
@@ -110,7 +109,7 @@ async fn again(launches: &Launches<'_>, tenant: &Tenant, campaign: i64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn and_no_other() {
-    let stack = deployed("answers", &[]);
+    let stack = deployed("answers", &[]).await;
     let tenant = Tenant::new(&stack, "answers").await;
     let table = table();
     let campaign = launched(&tenant, "spring", table.iter().map(|(local, _)| local.as_str())).await;
@@ -176,7 +175,7 @@ async fn and_no_other() {
     let second = launched(&tenant, "summer", ["rcpt-550", "data-550", "dot-550", "berta"].into_iter()).await;
     let accounting = tenant.mailed(second, 4).await;
     assert_eq!((accounting.number("ledger.suppressed"), accounting.number("ledger.sent")), (3, 1));
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }
 
 fn arrived_once(tenant: &Tenant, table: &[(String, End)]) {
@@ -196,7 +195,7 @@ fn arrived_once(tenant: &Tenant, table: &[(String, End)]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_refused_for_its_sender_suppresses_nobody() {
-    let stack = deployed("sender", &[("BOUNCE_DOMAIN", "mail-550.bounces.example".to_owned())]);
+    let stack = deployed("sender", &[("BOUNCE_DOMAIN", "mail-550.bounces.example".to_owned())]).await;
     let tenant = Tenant::new(&stack, "sender").await;
     let campaign = launched(&tenant, "spring", ["anna", "berta"].into_iter()).await;
     let accounting = tenant.mailed(campaign, 2).await;
@@ -212,5 +211,5 @@ async fn what_is_refused_for_its_sender_suppresses_nobody() {
             .await
             .unwrap();
     assert_eq!(suppressed, 0);
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }

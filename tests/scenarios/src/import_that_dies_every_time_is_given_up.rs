@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use localstack::{processes_of, undeploy};
+use localstack::processes_of;
 use testkit::{
     Stack, Tenant,
     hold::{Hold, lock, signal},
@@ -41,7 +41,7 @@ async fn tables(tenant: &Tenant, campaign: i64) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_five_deaths() {
-    let stack = own::deploy(&Stack::from_env().unwrap(), "givenup", &["admin", "import", "sweep"]);
+    let stack = own::deploy(&Stack::from_env().unwrap(), "givenup", &["import", "sweep"]).await;
     let tenant = Tenant::new(&stack, "givenup").await;
     let campaign = tenant.campaign("spring").await;
     let function = stack.deployment.functions["import"].clone();
@@ -91,7 +91,7 @@ async fn after_five_deaths() {
         &import["id"].to_string(),
     );
     tenant.all_is_well(campaign).await;
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }
 
 /// One error, with ids alone.
@@ -107,7 +107,7 @@ fn the_alarm_has_its_line(log: &Path, tenant: &Tenant, import: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failure_that_says_so_is_no_death() {
-    let stack = own::deploy(&Stack::from_env().unwrap(), "retried", &["admin", "import", "sweep"]);
+    let stack = own::deploy(&Stack::from_env().unwrap(), "retried", &["import", "sweep"]).await;
     let tenant = Tenant::new(&stack, "retried").await;
     let campaign = tenant.campaign("spring").await;
     let (row, finding) = lock::finding_campaign(campaign);
@@ -132,5 +132,5 @@ async fn a_failure_that_says_so_is_no_death() {
     .await;
     assert_eq!(tenant.aws.keys(&tenant.bucket, "").await, ["Finished/list.csv"]);
     tenant.all_is_well(campaign).await;
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }

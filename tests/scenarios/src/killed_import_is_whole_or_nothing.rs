@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use localstack::{processes_of, undeploy};
+use localstack::processes_of;
 use serde_json::Value;
 use sqlx::AssertSqlSafe;
 use testkit::{
@@ -90,7 +90,7 @@ async fn at_random_moments() {
     println!("{moments:?}");
 
     let main = Stack::from_env().unwrap();
-    let stack = own::deploy(&main, "killed", &["admin", "import", "generate", "send"]);
+    let stack = own::deploy(&main, "killed", &["import", "generate", "send"]).await;
     let tenant = Tenant::new(&stack, "killed").await;
     let mut victims = Vec::new();
     for (number, moment) in moments.into_iter().enumerate() {
@@ -106,7 +106,7 @@ async fn at_random_moments() {
         victim.all_is_right().await;
     }
     nothing_is_left_over(&tenant, &victims).await;
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }
 
 impl Victim<'_> {

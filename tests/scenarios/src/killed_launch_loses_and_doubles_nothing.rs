@@ -6,7 +6,7 @@ use std::{
     process::Command,
 };
 
-use localstack::{processes_of, undeploy};
+use localstack::processes_of;
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 use testkit::{Stack, Tenant, csv::Plan, own, random::Random, wait};
@@ -26,9 +26,9 @@ async fn at_random_moments() {
     let long = std::env::var_os("BROADCAST_LONG").is_some();
     let scale =
         if long { Scale { recipients: 20_000, kills: 100 } } else { Scale { recipients: 2_000, kills: 5 } };
-    // Queues and functions of its own, so that nobody else's are killed; keys and spool are shared.
+    // Queues and functions of its own, so that nobody else's are killed.
     let main = Stack::from_env().unwrap();
-    let stack = own::deploy(&main, "kill", &["admin", "import", "generate", "send"]);
+    let stack = own::deploy(&main, "kill", &["import", "generate", "send"]).await;
     let tenant = Tenant::new(&stack, "kill").await;
     let campaign = tenant.campaign("spring").await;
     let plan = Plan { domain: tenant.recipients_domain.clone(), good: scale.recipients, ..Plan::default() };
@@ -51,7 +51,7 @@ async fn at_random_moments() {
     assert!(accounting.balanced());
     nobody_is_lost_or_mailed_twice(&tenant, campaign, sent).await;
     tenant.all_is_well(campaign).await;
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }
 
 /// Fires the schedules of generate and send. One may meet a process that was just killed and fail; the next one does not.

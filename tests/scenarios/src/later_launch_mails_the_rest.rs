@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use contract::LaunchId;
-use localstack::undeploy;
 use serde_json::{Value, json};
-use testkit::{Stack, Tenant, csv::Plan, tenant::HTML, wait};
+use testkit::{Stack, Tenant, csv::Plan, own, tenant::HTML, wait};
 
 use crate::{
     launch_starts_at_its_time::Launches,
@@ -55,7 +54,7 @@ fn subjects(tenant: &Tenant) -> BTreeMap<String, Vec<String>> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_one_that_was_cancelled_in_the_middle() {
-    let stack = deployed("rest");
+    let stack = deployed("rest").await;
     let tenant = Tenant::new(&stack, "rest").await;
     let (campaign, first) = in_the_middle(&tenant, &[]).await;
     let launches = Launches::of(&tenant, campaign);
@@ -82,7 +81,7 @@ async fn of_one_that_was_cancelled_in_the_middle() {
     assert_eq!(SLOW - mended, by_launch(first).await);
     assert!(mended > 0 && mended < SLOW, "{mended}");
     tenant.all_is_well(campaign).await;
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,10 +3,9 @@
 
 use std::fmt::Write as _;
 
-use localstack::undeploy;
 use sqlx::AssertSqlSafe;
 use store::LaunchChange;
-use testkit::{Stack, Tenant, wait};
+use testkit::{Stack, Tenant, own, wait};
 
 use crate::{
     launch_starts_at_its_time::{Launches, imported, tick},
@@ -17,7 +16,7 @@ use crate::{
 const PACED: usize = 1_100;
 /// Of the large launch.
 const SLICES: i64 = 10;
-/// As the stack sets it: see `localstack/src/start.rs`. The main deployment's schedule looks at these launches as well.
+/// As the stack sets it: see `localstack/src/start.rs`.
 const IN_FLIGHT: i64 = 4;
 const SMALL: usize = 50;
 
@@ -94,7 +93,7 @@ async fn over_two_hours_with_a_pause() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_one_does_not_hold_up_a_small_one() {
-    let stack = deployed("fair");
+    let stack = deployed("fair").await;
     let (large, small) = (Tenant::new(&stack, "large").await, Tenant::new(&stack, "small").await);
     let few = imported(&small, SMALL).await;
     let many = large.campaign("spring").await;
@@ -121,5 +120,5 @@ async fn a_large_one_does_not_hold_up_a_small_one() {
     launches.until_ended(launch, "cancelled").await;
     large.all_is_well(many).await;
     small.all_is_well(few).await;
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }

@@ -4,7 +4,6 @@
 use std::{collections::BTreeMap, fmt::Write as _};
 
 use contract::LaunchId;
-use localstack::undeploy;
 use store::LaunchChange;
 use testkit::{Stack, Tenant, mailbox, own, wait};
 use time::{Duration, OffsetDateTime};
@@ -24,10 +23,10 @@ const BEGUN_MAX: usize = 10;
 const BEGUN: &str = "'sent', 'sending'";
 
 /// Functions and queues of its own, whose send talks to the sink itself.
-pub(crate) fn deployed(name: &str) -> Stack {
+pub(crate) async fn deployed(name: &str) -> Stack {
     let main = Stack::from_env().unwrap();
     let relay = [("RELAY_URL", main.sink_url.clone())];
-    own::deploy_with(&main, name, &["admin", "import", "generate", "send"], &relay)
+    own::deploy_with(&main, name, &["import", "generate", "send"], &relay).await
 }
 
 /// A running launch to slow recipients and `others`, some of whose mails have arrived.
@@ -72,7 +71,7 @@ fn twice(tenant: &Tenant) -> Vec<(String, usize)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn paused_and_resumed() {
-    let stack = deployed("pause");
+    let stack = deployed("pause").await;
     let tenant = Tenant::new(&stack, "pause").await;
     let (campaign, launch) = in_the_middle(&tenant, &[]).await;
     let launches = Launches::of(&tenant, campaign);
@@ -103,12 +102,12 @@ async fn paused_and_resumed() {
     launches.until_ended(launch, "done").await;
     assert_eq!((arrived(&tenant), twice(&tenant)), (SLOW, vec![]));
     tenant.all_is_well(campaign).await;
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cancelled() {
-    let stack = deployed("cancel");
+    let stack = deployed("cancel").await;
     let tenant = Tenant::new(&stack, "cancel").await;
     // Of the first there are some to whom it would be tried again.
     let others: Vec<_> = (0..5).map(|n| format!("tempfail-always-{n}")).collect();
@@ -137,7 +136,7 @@ async fn cancelled() {
     let campaign_row = tenant.api("GET", &format!("/v1/campaigns/{campaign}"), None).await.ok();
     assert!(!campaign_row["ended_at"].is_null(), "{campaign_row}");
     tenant.all_is_well(campaign).await;
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

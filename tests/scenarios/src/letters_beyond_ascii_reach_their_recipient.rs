@@ -1,7 +1,6 @@
 //! An address with letters beyond ASCII before the `@` gets its mail through a relay that takes such addresses, comes back in exports, and can
 //! unsubscribe. Through a relay that takes none, its row ends as refused, with the reason, and everybody else gets their mail.
 
-use localstack::undeploy;
 use serde_json::json;
 use testkit::{Stack, Tenant, mailbox::Mail, own, wait};
 
@@ -78,8 +77,7 @@ async fn through_a_relay_that_takes_none() {
     let main = Stack::from_env().unwrap();
     let variables =
         [("RELAY_URL", main.sink_url.clone()), ("BOUNCE_DOMAIN", "ascii-only.bounces.example".to_owned())];
-    let functions = ["admin", "import", "generate", "send"];
-    let stack = own::deploy_with(&main, "ascii", &functions, &variables);
+    let stack = own::deploy_with(&main, "ascii", &["import", "generate", "send"], &variables).await;
 
     let tenant = Tenant::new(&stack, "ascii").await;
     let campaign = tenant.campaign("spring").await;
@@ -110,7 +108,7 @@ async fn through_a_relay_that_takes_none() {
         wait::until("30 mails", async || Some(tenant.mails()).filter(|mails| mails.len() == 30)).await;
     assert!(mails.iter().all(|mail| mail.recipient.starts_with("kunde.")));
     tenant.all_is_well(campaign).await;
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }
 
 /// With all columns that the tests' template uses.

@@ -1,12 +1,15 @@
 //! Mails as customers make them, with whatever stands in their lists and templates, are well-formed and validly signed for every verifier that we
 //! can have: dkimpy, `OpenDKIM`, Python's strict parser, the rules of form of `SpamAssassin`.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Value, json};
 use testkit::{
     Stack, Tenant,
     verifiers::{Made, verify},
     wait,
 };
+
+use crate::template_is_mailed_as_it_was_meant::PIXEL;
 
 /// Local part, first name, subject, text.
 fn recipients() -> Vec<[String; 4]> {
@@ -54,6 +57,19 @@ const PLAIN_HTML: &str = r#"<!doctype html><html lang="en"><head><meta charset="
 <p><a href="https://shop.example/spring">Our spring offers</a></p>
 <p>You get this mail because you are our customer. <a href="{{ unsubscribe_url }}">Unsubscribe</a></p></body></html>"#;
 
+fn with_picture() -> String {
+    PLAIN_HTML.replace("<body>", "<body><img src=\"cid:logo.png\" alt=\"Acme\" width=\"1\" height=\"1\">")
+}
+
+/// A picture within the mail, and what is attached to it: a text with lines of any kind.
+fn files() -> Value {
+    let text = format!("Größe\n.\r\nFrom here\r{}\0", "x".repeat(2_000));
+    json!([
+        {"name": "logo.png", "content_type": "image/png", "content": PIXEL, "inline": true},
+        {"name": "Preise_2026.neu-2.csv", "content_type": "text/csv", "content": STANDARD.encode(text)},
+    ])
+}
+
 /// A long line in which nothing can be broken but at a few places, and lines that begin with dots.
 fn odd_html() -> String {
     let long = format!("<p style=\"color:#333333\">{}</p>", "sehr-lange-Wörter-ohne-Lücke ".repeat(150));
@@ -79,6 +95,10 @@ async fn however_odd_they_are() {
         ("derived", json!({"from_name": "Müller, Köln", "html": PLAIN_HTML, "text": null})),
         ("nameless", json!({"from_name": "", "html": odd_html(), "text": null})),
         ("long", json!({"from_name": long_name, "html": odd_html(), "text": text})),
+        (
+            "files",
+            json!({"from_name": "Acme", "html": with_picture(), "text": text, "preheader": "Grüße für {{ vorname }}", "files": files()}),
+        ),
     ];
     let rows = recipients().len();
     let mut campaigns = Vec::new();

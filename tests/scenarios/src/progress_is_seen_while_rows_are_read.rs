@@ -1,6 +1,5 @@
 //! Whoever watches an import sees rows and bytes of it before it is over.
 
-use localstack::undeploy;
 use serde_json::{Value, json};
 use testkit::{Stack, Tenant, name_server::NameServer, own, wait};
 
@@ -15,7 +14,7 @@ async fn in_the_api() {
     let main = Stack::from_env().unwrap();
     let server = NameServer::start().await;
     let stack =
-        own::deploy_with(&main, "watch", &["admin", "import"], &[("DNS_SERVER", server.address.to_string())]);
+        own::deploy_with(&main, "watch", &["import"], &[("DNS_SERVER", server.address.to_string())]).await;
     let tenant = Tenant::new(&stack, "watch").await;
     let campaign = tenant.campaign("spring").await;
     // The import waits some seconds for the last rows' domains, about which its name server says nothing.
@@ -41,5 +40,5 @@ async fn in_the_api() {
     .await;
     assert_eq!((&ended["state"], &ended["imported"]), (&json!("finished"), &json!(ROWS + SILENT)), "{ended}");
     tenant.all_is_well(campaign).await;
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }

@@ -128,7 +128,7 @@ async fn a_minute_later(tenant: &Tenant) {
 async fn two_launches_go_out_in_turns() {
     let main = Stack::from_env().unwrap();
     let relay = [("RELAY_URL", main.sink_url.clone())];
-    let stack = own::deploy_with(&main, "pace", &["admin", "import", "generate", "send"], &relay);
+    let stack = own::deploy_with(&main, "pace", &["import", "generate", "send"], &relay).await;
     let tenant = Tenant::with(&stack, "pace", json!({"mails_per_hour": MAILS_PER_HOUR})).await;
     let begun = Instant::now();
     let campaigns = [launched(&tenant, "spring").await, launched(&tenant, "summer").await];
@@ -163,7 +163,7 @@ async fn two_launches_go_out_in_turns() {
         tenant.all_is_well(campaign).await;
     }
     wait::until("the mails", async || (tenant.mails().len() == 2 * MAILS).then_some(())).await;
-    localstack::undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

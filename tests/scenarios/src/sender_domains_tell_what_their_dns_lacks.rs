@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use localstack::undeploy;
 use serde_json::Value;
 use testkit::{Stack, Tenant, http::Answer, name_server::NameServer, own};
 
@@ -13,9 +12,7 @@ use testkit::{Stack, Tenant, http::Answer, name_server::NameServer, own};
 const WAIT_MAX: Duration = Duration::from_secs(10);
 
 async fn get(tenant: &Tenant, path: &str) -> Answer {
-    let (url, bearer) = (format!("{}{path}", tenant.stack.endpoint), format!("Bearer {}", tenant.api_key));
-    let headers = [("host", own::host(&tenant.stack, "api")), ("authorization", &bearer)];
-    tenant.http.send("GET", &url, &headers, "").await
+    tenant.api("GET", path, None).await
 }
 
 /// The domain's records.
@@ -31,11 +28,11 @@ async fn states(tenant: &Tenant) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn at_the_moment() {
-    // An API of its own, which is told the test's name server; everything else is shared.
+    // An API of its own, which is told the test's name server.
     let main = Stack::from_env().unwrap();
     let server = NameServer::start().await;
     let variables = [("DNS_SERVER", server.address.to_string())];
-    let stack = own::deploy_with(&main, "dnsapi", &["admin", "api"], &variables);
+    let stack = own::deploy_with(&main, "dnsapi", &[], &variables).await;
     let tenant = Tenant::new(&stack, "sender").await;
 
     // Whoever names another domain, or all of them, has nobody asked.
@@ -67,5 +64,5 @@ async fn at_the_moment() {
     let begun = Instant::now();
     assert_eq!(states(&tenant).await, ["unknown", "unknown"]);
     assert!(begun.elapsed() < WAIT_MAX, "{:?}", begun.elapsed());
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }

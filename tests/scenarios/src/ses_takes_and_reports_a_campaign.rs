@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use localstack::undeploy;
 use testkit::{
     Stack, Tenant, own,
     ses::{Certificate, Ses},
@@ -27,7 +26,8 @@ async fn by_its_events() {
         ("SES_CONFIGURATION_SET", "news".to_owned()),
         ("DKIM_SIGNATURES", "ed25519".to_owned()),
     ];
-    let stack = own::deploy_with(&main, "ses", &["admin", "import", "generate", "send"], &variables);
+    let stack = own::deploy_with(&main, "ses", &["import", "generate", "send", "track"], &variables).await;
+    ses.report_to(&stack);
     let tenant = Tenant::new(&stack, "ses").await;
     let campaign = tenant.campaign("spring").await;
     let rows = LOCALS.map(|local| format!("{local}@{},Jörg,Müller,K1\n", tenant.recipients_domain));
@@ -64,7 +64,6 @@ async fn by_its_events() {
             .unwrap();
     assert!(replies.iter().all(|reply| reply.starts_with("250 Ok 0100")), "{replies:?}");
 
-    // The main deployment's track hears of them.
     let mut responses: BTreeMap<(String, Option<String>), i64> = BTreeMap::new();
     wait::until_so(
         "the events",
@@ -111,7 +110,7 @@ async fn by_its_events() {
     }
     verify(&tenant, Made::ForSes, &mails).await;
     tenant.all_is_well(campaign).await;
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -123,7 +122,8 @@ async fn to_whom_the_password_is_wrong_nothing_is_told() {
         ("RELAY_CA", main.webhook_root.display().to_string()),
         ("RELAY_PROFILE", "ses".to_owned()),
     ];
-    let stack = own::deploy_with(&main, "login", &["admin", "import", "generate", "send"], &variables);
+    let stack = own::deploy_with(&main, "login", &["import", "generate", "send"], &variables).await;
+    ses.report_to(&stack);
     let tenant = Tenant::new(&stack, "login").await;
     let campaign = tenant.campaign("spring").await;
     let row = format!("email,vorname,nachname,kundennummer\nanna@{},Jo,Doe,K1\n", tenant.recipients_domain);
@@ -143,5 +143,5 @@ async fn to_whom_the_password_is_wrong_nothing_is_told() {
     .await;
     assert_eq!(waiting, [("spooled".to_owned(), 0)]);
     assert!(tenant.mails().is_empty());
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::{Stack, Tenant, wait};
 
 /// The smallest picture: one transparent pixel.
-const PIXEL: &str =
+pub(crate) const PIXEL: &str =
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
 /// A PDF by its first bytes.
 const TERMS: &str = "JVBERi0xLjcKJcfsj6IK";

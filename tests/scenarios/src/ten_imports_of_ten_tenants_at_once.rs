@@ -29,7 +29,7 @@ fn list(tenant: &Tenant, number: usize) -> String {
 async fn none_waits_for_another() {
     // LocalStack runs one batch of a queue at a time. So the function has no queue here: its ten instances are invoked with the event each.
     let main = Stack::from_env().unwrap();
-    let stack = Arc::new(own::deploy(&main, "ten", &["admin", "import", "generate", "send"]));
+    let stack = Arc::new(own::deploy(&main, "ten", &["import", "generate", "send"]).await);
     let mut tenants = Vec::new();
     for number in 0..TENANTS {
         let tenant = Tenant::new(&stack, "ten").await;
@@ -75,7 +75,7 @@ async fn none_waits_for_another() {
         wait::until("every mail", async || (tenant.mails().len() as u64 == rows(number)).then_some(())).await;
         tenant.all_is_well(*campaign).await;
     }
-    localstack::undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }
 
 /// One table in its schema, with its own addresses alone.

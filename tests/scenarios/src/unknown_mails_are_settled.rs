@@ -3,11 +3,10 @@
 
 use std::fmt::Write as _;
 
-use localstack::undeploy;
 use serde_json::{Value, json};
-use testkit::{Tenant, wait};
+use testkit::{Stack, Tenant, own, wait};
 
-use crate::{launch_starts_at_its_time::Launches, launch_stops_where_it_stands::deployed};
+use crate::launch_starts_at_its_time::Launches;
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 /// Their answers are lost; the sink has their mails.
@@ -28,12 +27,17 @@ async fn hand_over(tenant: &Tenant, campaign: i64) {
 async fn opened(tenant: &Tenant, number: usize) {
     let recipient = format!("lost-answer-{number}@{}", tenant.recipients_domain);
     let mail = tenant.mails().into_iter().find(|mail| mail.recipient == recipient).unwrap();
-    tenant.http.get(&mail.url_with("/o/").unwrap(), FIREFOX).await.ok_status();
+    let linked = Stack::from_env().unwrap().collect_url;
+    let url = mail.url_with("/o/").unwrap().replacen(&linked, &tenant.stack.collect_url, 1);
+    tenant.http.get(&url, FIREFOX).await.ok_status();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn by_evidence_or_by_word() {
-    let stack = deployed("doubt");
+    let main = Stack::from_env().unwrap();
+    let functions = ["import", "generate", "send", "collect", "track"];
+    let relay = [("RELAY_URL", main.sink_url.clone())];
+    let stack = own::deploy_with(&main, "doubt", &functions, &relay).await;
     let tenant = Tenant::new(&stack, "doubt").await;
     let campaign = tenant.campaign("spring").await;
     let mut csv = String::from("Kundennummer;E-Mail;Vorname;Nachname;Notiz\r\nK;anna@");
@@ -108,5 +112,5 @@ async fn by_evidence_or_by_word() {
     let none = tenant.api("GET", &path, None).await.ok();
     assert_eq!(none, json!({"items": [], "next": null}));
     tenant.all_is_well(campaign).await;
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }

@@ -1,6 +1,6 @@
 //! Notify is killed while a receiver works on an event: the event is leased for that time, and sent again after it.
 
-use localstack::{processes_of, undeploy};
+use localstack::processes_of;
 use testkit::{
     Stack, Tenant,
     hold::signal,
@@ -17,7 +17,7 @@ async fn it_is_made_again() {
     let main = Stack::from_env().unwrap();
     let given = ["WEBHOOK_NETWORKS", "WEBHOOK_CA"];
     let given = given.map(|name| (name, main.deployment.environment[name].clone()));
-    let stack = own::deploy_with(&main, "hookkill", &["admin", "notify"], &given);
+    let stack = own::deploy_with(&main, "hookkill", &["notify"], &given).await;
     let tenant = Tenant::new(&stack, "hookkill").await;
     let receiver = Receiver::start(&main, "127.0.0.1", &[Answer::Hang]).await;
     let webhook = Webhook::told(&tenant, &receiver.url()).await;
@@ -38,5 +38,5 @@ async fn it_is_made_again() {
     assert_eq!(told.len(), 2);
     assert_eq!(told[0].header("webhook-id"), told[1].header("webhook-id"));
     assert_eq!(told[0].body, told[1].body);
-    undeploy(&stack, &stack.deployment.prefix).unwrap();
+    own::undeploy(&stack).await;
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{HeaderMap, Request, StatusCode};
+use hyper::{HeaderMap, Request, StatusCode, Uri};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
@@ -55,7 +55,11 @@ impl Http {
         headers: &[(&str, &str)],
         body: impl Into<Bytes>,
     ) -> Answer {
-        let mut request = Request::builder().method(method).uri(url);
+        let (uri, host) = reached(url);
+        let mut request = Request::builder().method(method).uri(uri);
+        if let Some(host) = host {
+            request = request.header(hyper::header::HOST, host);
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -70,4 +74,15 @@ impl Http {
     pub async fn get(&self, url: &str, user_agent: &str) -> Answer {
         self.send("GET", url, &[("user-agent", user_agent)], "").await
     }
+}
+
+/// Where a URL is reached, and the `Host` to name there: names below `localhost`, which not every resolver knows, are loopback's (RFC 6761, 6.3).
+fn reached(url: &str) -> (Uri, Option<String>) {
+    let uri: Uri = url.parse().unwrap();
+    let authority = uri.authority().unwrap();
+    if !authority.host().ends_with(".localhost") {
+        return (uri, None);
+    }
+    let local = format!("http://127.0.0.1:{}", authority.port_u16().unwrap());
+    (url.replacen(&format!("http://{authority}"), &local, 1).parse().unwrap(), Some(authority.to_string()))
 }

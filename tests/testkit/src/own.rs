@@ -1,28 +1,75 @@
-//! Functions of a test's own beside the main deployment, so that it may stop and kill them.
+//! A deployment of a test's own beside the main one, whose schedules look at every launch of the main database: here functions may be stopped and
+//! killed, the relay is another one, and schedules fire when the test fires them.
 
 use localstack::{Deploy, Stack};
+use serde_json::json;
+use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
-use crate::unique;
+use crate::{tenant::admin, unique};
 
-/// Queues and functions under a prefix of their own; keys, spool and database are the main deployment's. No schedule fires.
-/// [`localstack::undeploy`] takes it away by `stack.deployment.prefix`.
-pub fn deploy(main: &Stack, name: &str, functions: &[&str]) -> Stack {
-    deploy_with(main, name, functions, &[])
+/// Queues, functions, keys, buckets and a database of its own; the servers and their roles are the main deployment's. `admin` and `api` come with
+/// the named functions. Links of mails lead to the main deployment, because the one to `collect` is known when the others are made.
+pub async fn deploy(main: &Stack, name: &str, functions: &[&str]) -> Stack {
+    deploy_with(main, name, functions, &[]).await
 }
 
 /// The same with variables of their own.
-pub fn deploy_with(main: &Stack, name: &str, functions: &[&str], variables: &[(&str, String)]) -> Stack {
-    let shared = ["MASTER_KEY_SECRET", "SPOOL_BUCKET", "REPORTS_BUCKET"];
-    let shared = shared.map(|name| (name, main.deployment.environment[name].clone()));
-    let environment = shared.iter().chain(variables);
-    let environment = environment.map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    let only = functions.iter().map(|name| (*name).to_owned()).collect();
+pub async fn deploy_with(
+    main: &Stack,
+    name: &str,
+    functions: &[&str],
+    variables: &[(&str, String)],
+) -> Stack {
+    let prefix = unique(name);
+    let database = database_of(&prefix);
+    execute(&main.superuser_database_url, &format!("CREATE DATABASE {database} OWNER broadcast_owner")).await;
+    let rights = format!(
+        "REVOKE ALL ON DATABASE {database} FROM PUBLIC; GRANT CONNECT ON DATABASE {database} TO broadcast_app"
+    );
+    execute(&main.superuser_database_url, &rights).await;
+    let mut stack = Stack {
+        database_url: at_database(&main.database_url, &database),
+        admin_database_url: at_database(&main.admin_database_url, &database),
+        superuser_database_url: at_database(&main.superuser_database_url, &database),
+        ..main.clone()
+    };
+    let environment = [("DATABASE_URL", stack.database_url.clone())].into_iter().chain(variables.to_vec());
+    let environment = environment.map(|(name, value)| (name.to_owned(), value)).collect();
+    let only = ["admin", "api"].iter().chain(functions).map(|name| (*name).to_owned()).collect();
     let deploy = Deploy { environment, only, schedules: false };
-    let deployment = localstack::deploy(main, &unique(name), &deploy).unwrap();
-    Stack { deployment, ..main.clone() }
+    stack.deployment = localstack::deploy(&stack, &prefix, &deploy).unwrap();
+    let url =
+        |function: &str| stack.deployment.urls.get(function).map(|url| url.trim_end_matches('/').to_owned());
+    (stack.api_url, stack.collect_url) = (url("api").unwrap(), url("collect").unwrap_or_default());
+    admin(&stack, json!({"command": "migrate"})).await;
+    // A tenant's role belongs to the server: no two of its databases have a tenant of the same number.
+    let numbers = "SELECT setval(pg_get_serial_sequence('broadcast.tenants', 'id'), oid::bigint * 1000000)
+                   FROM pg_database WHERE datname = current_database()";
+    execute(&stack.superuser_database_url, numbers).await;
+    stack
 }
 
-/// The `Host` by which [`Stack::endpoint`] knows a function of a deployment: the proxy's ports are the main deployment's.
-pub fn host<'a>(stack: &'a Stack, function: &str) -> &'a str {
-    stack.deployment.urls[function].trim_start_matches("http://").trim_end_matches('/')
+/// Takes a deployment away, with all that it has.
+pub async fn undeploy(stack: &Stack) {
+    localstack::undeploy(stack, &stack.deployment.prefix).unwrap();
+    let main = Stack::from_env().unwrap();
+    let drop = format!("DROP DATABASE {} WITH (FORCE)", database_of(&stack.deployment.prefix));
+    execute(&main.superuser_database_url, &drop).await;
+}
+
+fn database_of(prefix: &str) -> String {
+    prefix.replace('-', "_")
+}
+
+/// The URL of another database of the same server.
+pub fn at_database(url: &str, name: &str) -> String {
+    let (path, options) = url.find('?').map_or((url, ""), |at| url.split_at(at));
+    let (server, _) = path.rsplit_once('/').unwrap();
+    format!("{server}/{name}{options}")
+}
+
+async fn execute(url: &str, statements: &str) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    sqlx::raw_sql(AssertSqlSafe(statements.to_owned())).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
 }

@@ -1,6 +1,6 @@
 //! The SMTP endpoint of Amazon SES on a loopback port: STARTTLS and a login first, and then the sink, as SES does things.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use localstack::{
@@ -34,7 +34,7 @@ struct Shared {
     acceptor: Mutex<TlsAcceptor>,
     /// What was heard before TLS, and how many connections came so far as to speak behind it.
     heard: Mutex<(Vec<String>, usize)>,
-    sink: Sink,
+    sink: OnceLock<Sink>,
 }
 
 /// A server that runs until it is dropped.
@@ -49,27 +49,31 @@ impl Ses {
     pub async fn start(stack: &Stack, certificate: Certificate) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            acceptor: Mutex::new(acceptor(stack, certificate)),
+            heard: Mutex::default(),
+            sink: OnceLock::new(),
+        });
+        let serving = tokio::spawn(serve(listener, Arc::clone(&shared)));
+        Self { stack: stack.clone(), port, shared, serving }
+    }
+
+    /// Says to whose deployment the events go. Due before a client has TLS.
+    pub fn report_to(&self, stack: &Stack) {
         let encoded = |text: &str| STANDARD.encode(text);
         let login = Login {
             plain: encoded(&format!("\0{USER}\0{PASSWORD}")),
             user: encoded(USER),
             password: encoded(PASSWORD),
         };
-        let reports = &stack.deployment.environment["REPORTS_BUCKET"];
         let settings = Settings {
             dir: stack.sink_dir.clone(),
-            reports_url: format!("{}/{reports}/", stack.endpoint),
+            reports_url: format!("{}/{}/", stack.endpoint, stack.deployment.buckets["reports"]),
             bounce_domain: stack.bounce_domain.clone(),
             login: Some(login),
             as_ses: true,
         };
-        let shared = Arc::new(Shared {
-            acceptor: Mutex::new(acceptor(stack, certificate)),
-            heard: Mutex::default(),
-            sink: Sink::new(settings),
-        });
-        let serving = tokio::spawn(serve(listener, Arc::clone(&shared)));
-        Self { stack: stack.clone(), port, shared, serving }
+        assert!(self.shared.sink.set(Sink::new(settings)).is_ok(), "said twice");
     }
 
     /// As an operator writes it.
@@ -138,5 +142,5 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>) -> std::io::Result<()>
     let acceptor = shared.acceptor.lock().unwrap().clone();
     let stream = acceptor.accept(stream).await?;
     shared.heard.lock().unwrap().1 += 1;
-    shared.sink.converse(stream, Greeting::Omitted).await
+    shared.sink.get().expect("where events go").converse(stream, Greeting::Omitted).await
 }

@@ -21,8 +21,8 @@ pub(super) const PREHEADER: &str = "_broadcast_preheader";
 pub(super) const MAIL: &str = "_broadcast_mail";
 /// Variable for authors.
 pub(super) const UNSUBSCRIBE: &str = "unsubscribe_url";
-/// Every mail program knows one of these.
-const HIDDEN: &str = "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;font-size:1px;line-height:1px;color:transparent;mso-hide:all";
+/// Every mail program knows one of these. No colour: letters in that of what is behind them are a rule of spam filters.
+const HIDDEN: &str = "display:none;max-height:0;max-width:0;overflow:hidden;opacity:0;font-size:1px;line-height:1px;mso-hide:all";
 /// Takes room where mail programs list mails, and shows nothing: a joiner that is invisible, a non-joiner and a space that does not fold.
 const FILLER: &str = "&#847;&zwnj;&nbsp;";
 /// Mail programs show up to about 140 characters; a preheader has some of these itself.
