@@ -9,10 +9,11 @@ use std::{
 };
 
 use contract::MailId;
+use futures_util::{StreamExt, future::join, stream::FuturesUnordered};
 use mail::Spooled;
 use store::{Store, StoreError};
 use time::OffsetDateTime;
-use tokio::{task::JoinSet, time::Instant};
+use tokio::time::Instant;
 
 use crate::{
     Error, Place,
@@ -155,7 +156,7 @@ pub async fn hand_over(
     let workers_max = mails.len().min(CONNECTIONS);
     let until = Instant::now() + limits.wait;
     let halted = Arc::new(AtomicBool::new(false));
-    let shared = Arc::new(Shared {
+    let shared = Shared {
         connections: connections.clone(),
         mails,
         next: AtomicUsize::new(0),
@@ -164,20 +165,17 @@ pub async fn hand_over(
         until,
         expires_at: limits.expires_at,
         halted: halted.clone(),
-    });
+    };
     let (steps, receiver) = Writer::channel();
     let writer = Writer { store: store.clone(), place, clock, until, halted: halted.clone() };
-    let mut workers = JoinSet::new();
-    for _ in 0..workers_max {
-        workers.spawn(work(shared.clone(), steps.clone()));
-    }
+    // All in this task: an invocation that is cut off cuts them all off; and to wake another thread for each step would cost about as much as the
+    // step.
+    let workers: FuturesUnordered<_> = (0..workers_max).map(|_| work(&shared, steps.clone())).collect();
     drop(steps);
-    // In this task, so that an invocation that is cut off cuts the writer off too.
-    let written = writer.run(receiver).await;
+    let (written, done) = join(writer.run(receiver), workers.collect::<Vec<_>>()).await;
     let mut handed = Handed::default();
     let mut beyond_relay = Vec::new();
-    while let Some(done) = workers.join_next().await {
-        let (one, beyond) = done.map_err(|_| Error::CutOff)?;
+    for (one, beyond) in done {
         handed.add(one);
         beyond_relay.extend(beyond);
     }
@@ -206,8 +204,8 @@ async fn refuse(
 }
 
 /// One connection's life; with the mails that its relay cannot take.
-async fn work(shared: Arc<Shared>, steps: Steps) -> (Handed, Vec<MailId>) {
-    let mut worker = Worker { shared: &shared, handed: Handed::default(), beyond_relay: Vec::new() };
+async fn work(shared: &Shared, steps: Steps) -> (Handed, Vec<MailId>) {
+    let mut worker = Worker { shared, handed: Handed::default(), beyond_relay: Vec::new() };
     let (open, outcome) = worker.run(&steps).await;
     if outcome.is_some() {
         // Whether it was saved or not, this connection is at its end.
