@@ -75,10 +75,11 @@ impl Batch {
         for recipient in &self.recipients {
             match self.message(recipient) {
                 Ok((to, message)) => {
-                    let mut signed = dkim.sign(&message)?;
+                    let signatures = dkim.signatures(&message)?;
                     let from = self.return_paths.return_path(recipient.mail);
-                    signed.splice(..0, self.relay.settings(&from).into_bytes());
-                    if !made.writer.push(recipient.mail, &from, to.envelope(), &signed)? {
+                    let settings = self.relay.settings(&from);
+                    let parts: [&[u8]; 3] = [settings.as_bytes(), &signatures, &message];
+                    if !made.writer.push(recipient.mail, &from, to.envelope(), &parts)? {
                         break;
                     }
                     made.spooled.push(recipient.mail);

@@ -177,15 +177,14 @@ impl DkimSigner {
         Ok(Self { signers, headers })
     }
 
-    /// The message with its signatures before it, relaxed/relaxed; `t=` is the system's clock. 0.3 to 0.8 ms, nearly all of it RSA.
-    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, DkimError> {
+    /// The header fields that go before the message, relaxed/relaxed; `t=` is the system's clock. 0.3 to 0.8 ms, nearly all of it RSA.
+    pub fn signatures(&self, message: &[u8]) -> Result<Vec<u8>, DkimError> {
         let covered = Covered::of(message, self.headers, OffsetDateTime::now_utc().unix_timestamp())?;
-        let mut signed = Vec::with_capacity(message.len() + HEADER_BYTES * self.signers.len());
+        let mut signatures = Vec::with_capacity(HEADER_BYTES * self.signers.len());
         for signer in &self.signers {
-            signer.write(&covered, &mut signed)?;
+            signer.write(&covered, &mut signatures)?;
         }
-        signed.extend_from_slice(message);
-        Ok(signed)
+        Ok(signatures)
     }
 }
 

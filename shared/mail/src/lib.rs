@@ -13,6 +13,7 @@ mod file;
 mod html;
 mod link;
 mod message;
+mod quoted;
 mod redact;
 mod relay;
 mod report;

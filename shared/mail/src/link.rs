@@ -13,6 +13,8 @@ use crate::{
 
 /// Of a link's final URL, in bytes: about what every browser, proxy and mail gateway passes on; a click URL is up to three times longer.
 pub const LINK_BYTES_MAX: usize = 2_000;
+/// About what a token has.
+const TOKEN_CHARS: usize = 64;
 
 /// Makes the signed URLs of one campaign's mails. Cheap to clone.
 #[derive(Clone)]
@@ -73,7 +75,7 @@ impl Links {
 
     /// `{base}/o/{token}`: the pixel.
     pub fn open(&self, mail: MailId) -> String {
-        format!("{}/o/{}", self.0.base, self.token(mail, Kind::Open, ""))
+        format!("{}/o/{}", self.0.base, self.token(mail, Kind::Open))
     }
 
     /// `{base}/c/{token}?u={target}`: a link; `target` is an ASCII URL and is sealed with the token.
@@ -84,13 +86,20 @@ impl Links {
         if !has_web_scheme(target) || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(LinkError::Target);
         }
-        let token = self.token(mail, Kind::Click { link }, target);
-        Ok(format!("{}/c/{token}?u={}", self.0.base, encode_component(target)))
+        let inner = &self.0;
+        // A mail has many of them: no part is a string of its own.
+        let mut url = String::with_capacity(inner.base.len() + 2 * TOKEN_CHARS + target.len() * 3 / 2);
+        url.push_str(&inner.base);
+        url.push_str("/c/");
+        seal(&mut url, &inner.key, inner.key_id, &self.claim(mail, Kind::Click { link }), target);
+        url.push_str("?u=");
+        encode(&mut url, target, &UNRESERVED);
+        Ok(url)
     }
 
     /// `{base}/u/{token}`: the page that asks, and by POST the one-click unsubscribe (RFC 8058).
     pub fn unsubscribe(&self, mail: MailId, address_key: AddressKey) -> String {
-        format!("{}/u/{}", self.0.base, self.token(mail, Kind::Unsubscribe { address_key }, ""))
+        format!("{}/u/{}", self.0.base, self.token(mail, Kind::Unsubscribe { address_key }))
     }
 
     /// The envelope's sender: `b-{token}@{bounce domain}`, local part of 64 octets at most, case may fold.
@@ -103,8 +112,10 @@ impl Links {
         )
     }
 
-    fn token(&self, mail: MailId, kind: Kind, url: &str) -> String {
-        seal(&self.0.key, self.0.key_id, &self.claim(mail, kind), url)
+    fn token(&self, mail: MailId, kind: Kind) -> String {
+        let mut token = String::with_capacity(TOKEN_CHARS);
+        seal(&mut token, &self.0.key, self.0.key_id, &self.claim(mail, kind), "");
+        token
     }
 
     fn claim(&self, mail: MailId, kind: Kind) -> Claim {
@@ -136,12 +147,12 @@ pub(crate) fn web_scheme(url: &str) -> Option<(&'static str, &str)> {
 
 /// Percent-encodes everything but RFC 3986's unreserved characters.
 pub(crate) fn encode_component(text: &str) -> String {
-    encode(text, &UNRESERVED)
+    encoded(text, &UNRESERVED)
 }
 
 /// Percent-encodes only what may not stand in a URL at all, as browsers do with what a person typed.
 pub(crate) fn encode_url(text: &str) -> String {
-    encode(text, &URL)
+    encoded(text, &URL)
 }
 
 /// Which bytes stay as they are.
@@ -164,21 +175,26 @@ const fn letters_digits_and(others: &[u8]) -> Plain {
     plain
 }
 
-fn encode(text: &str, plain: &Plain) -> String {
-    const HEX: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F'];
+fn encoded(text: &str, plain: &Plain) -> String {
     let mut encoded = String::with_capacity(text.len() + text.len() / 2);
-    let mut rest = text;
-    while let Some(at) = rest.bytes().position(|byte| !plain[usize::from(byte)]) {
-        let (head, tail) = rest.split_at(at);
-        encoded.push_str(head);
-        let Some(c) = tail.chars().next() else { break };
-        for byte in tail.bytes().take(c.len_utf8()) {
-            encoded.extend(['%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-        }
-        rest = &tail[c.len_utf8()..];
-    }
-    encoded.push_str(rest);
+    encode(&mut encoded, text, plain);
     encoded
+}
+
+fn encode(encoded: &mut String, text: &str, plain: &Plain) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut copied = 0;
+    for (at, byte) in text.bytes().enumerate().filter(|(_, byte)| !plain[usize::from(*byte)]) {
+        // Within a character beyond ASCII there is nothing to copy.
+        if copied < at {
+            encoded.push_str(&text[copied..at]);
+        }
+        encoded.push('%');
+        encoded.push(char::from(HEX[usize::from(byte >> 4)]));
+        encoded.push(char::from(HEX[usize::from(byte & 15)]));
+        copied = at + 1;
+    }
+    encoded.push_str(&text[copied..]);
 }
 
 #[cfg(test)]

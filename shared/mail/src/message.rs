@@ -5,7 +5,6 @@ use std::fmt;
 use contract::{CampaignId, MailId, TenantId};
 use mail_builder::{
     MessageBuilder,
-    encoders::QuotedPrintableEncoder,
     headers::{
         HeaderType, address::Address as Mailbox, content_type::ContentType, date::Date,
         message_id::MessageId, raw::Raw, text::Text, url::URL,
@@ -70,7 +69,7 @@ pub struct Outgoing<'a> {
 
 impl Outgoing<'_> {
     /// The message with CRLF line ends, none longer than 998 octets, and none behind the last line: SMTP's own CRLF before the dot ends it.
-    /// ASCII, but for a recipient's letters beyond it, which stand in To as they are (RFC 6532). Unsigned; see [`crate::DkimSigner::sign`].
+    /// ASCII, but for a recipient's letters beyond it, which stand in To as they are (RFC 6532). Unsigned; see [`crate::DkimSigner::signatures`].
     pub fn build(&self) -> Vec<u8> {
         self.build_for(&RelayProfile::Postfix)
     }
@@ -118,7 +117,7 @@ impl Outgoing<'_> {
 
     /// Text and HTML, within what they need: `related` with the images that the HTML shows, `mixed` with attachments.
     fn body(&self, surprise: &str) -> MimePart<'_> {
-        let parts = vec![MimePart::new("text/plain", self.rendered.text.as_str()), html(&self.rendered.html)];
+        let parts = vec![MimePart::new("text/plain", self.rendered.text.as_str()), html(self.rendered)];
         let content_type = |name: &'static str, mark: char| {
             // None of them begins like another one: not every reader compares whole lines.
             ContentType::new(name).attribute("boundary", format!("={mark}{surprise}"))
@@ -154,19 +153,12 @@ fn part(file: &EncodedFile) -> MimePart<'_> {
     if file.inline { part.cid(content_id(&file.name)) } else { part }
 }
 
-/// In quoted-printable, unless base64 is shorter. Nearly all HTML needs one of them; the library would first look for the shortest way that there
-/// is, which takes longer than the encoding.
-fn html(body: &str) -> MimePart<'_> {
-    // A byte of them becomes three; in base64, three bytes become four.
-    let escaped = |byte: &u8| u8::from(*byte == b'=') | u8::from(*byte >= 127);
-    let counts =
-        body.as_bytes().chunks(usize::from(u8::MAX)).map(|bytes| bytes.iter().map(escaped).sum::<u8>());
-    if counts.map(usize::from).sum::<usize>() > body.len() / 6 {
-        return MimePart::new("text/html", body);
-    }
-    let mut encoded = Vec::with_capacity(body.len() + body.len() / 4);
-    QuotedPrintableEncoder::new().preserve_line_breaks().encode_into(body.as_bytes(), &mut encoded);
-    MimePart::new(ContentType::new("text/html").attribute("charset", "utf-8"), encoded)
+/// As it was encoded with what the template says itself, or as the library finds shortest, which looks for it longer than the encoding takes.
+fn html(rendered: &Rendered) -> MimePart<'_> {
+    let Some(quoted) = &rendered.quoted_html else {
+        return MimePart::new("text/html", rendered.html.as_str());
+    };
+    MimePart::new(ContentType::new("text/html").attribute("charset", "utf-8"), quoted.as_slice())
         .transfer_encoding("quoted-printable")
 }
 
@@ -176,14 +168,19 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::TemplateFile;
+    use crate::{TemplateFile, quoted::Constants};
 
     fn rendered() -> Rendered {
+        of_html(&format!("<p>ä</p>{}\n.\n--=_fixed\n", "long ".repeat(400)))
+    }
+
+    fn of_html(html: &str) -> Rendered {
         Rendered {
             subject: "Grüße aus Köln".to_owned(),
-            html: format!("<p>ä</p>{}\n.\n--=_fixed\n", "long ".repeat(400)),
+            html: html.to_owned(),
             text: "Hello\nWorld \n".to_owned(),
             unsubscribe_url: format!("https://m.example/u/{}", "x".repeat(80)),
+            quoted_html: Constants::default().encode(html, &[]),
         }
     }
 
@@ -251,7 +248,7 @@ mod tests {
             (&"<p class=\"x\">Viele Grüße aus Köln an alle</p>\n".repeat(300), "quoted-printable"),
             (&"Привет ".repeat(300), "base64"),
         ] {
-            let message = build(&sender(""), &Rendered { html: html.to_owned(), ..rendered() });
+            let message = build(&sender(""), &of_html(html));
             let parsed = MessageParser::new().parse(&message).unwrap();
             assert_eq!(parsed.body_html(0).unwrap().replace("\r\n", "\n"), html);
             assert_eq!(parsed.parts[2].content_transfer_encoding(), Some(encoding), "{html:?}");

@@ -95,12 +95,19 @@ impl SpoolWriter {
         Ok(Self { records, bytes: 0, count: 0 })
     }
 
-    /// Adds a message. `false`: it was not added, because the object would pass [`SPOOL_BYTES_MAX`].
-    pub fn push(&mut self, mail: MailId, from: &str, to: &str, message: &[u8]) -> Result<bool, SpoolError> {
+    /// Adds a message, which may come in parts. `false`: it was not added, because the object would pass [`SPOOL_BYTES_MAX`].
+    pub fn push(
+        &mut self,
+        mail: MailId,
+        from: &str,
+        to: &str,
+        message: &[&[u8]],
+    ) -> Result<bool, SpoolError> {
         if [from, to].iter().any(|address| !is_plain(address)) {
             return Err(SpoolError::Record);
         }
-        let bytes = RECORD_HEAD_BYTES + from.len() + to.len() + message.len();
+        let message_bytes: usize = message.iter().map(|part| part.len()).sum();
+        let bytes = RECORD_HEAD_BYTES + from.len() + to.len() + message_bytes;
         if self.bytes + bytes > SPOOL_BYTES_MAX {
             return Ok(false);
         }
@@ -111,9 +118,10 @@ impl SpoolWriter {
         head.extend(from.as_bytes());
         head.extend(length(to.as_bytes())?.to_be_bytes());
         head.extend(to.as_bytes());
-        head.extend(u32::try_from(message.len()).map_err(|_| SpoolError::Record)?.to_be_bytes());
-        self.records.write_all(&head).map_err(|_| SpoolError::Sealing)?;
-        self.records.write_all(message).map_err(|_| SpoolError::Sealing)?;
+        head.extend(u32::try_from(message_bytes).map_err(|_| SpoolError::Record)?.to_be_bytes());
+        for part in [&[head.as_slice()], message].concat() {
+            self.records.write_all(part).map_err(|_| SpoolError::Sealing)?;
+        }
         self.bytes += bytes;
         self.count += 1;
         Ok(true)
@@ -192,7 +200,12 @@ mod tests {
             let to = format!("person{mail}@example.org");
             assert!(
                 writer
-                    .push(MailId(mail), "b-token@bounces.example", &to, b"Subject: Hi\r\n\r\nHello\r\n")
+                    .push(
+                        MailId(mail),
+                        "b-token@bounces.example",
+                        &to,
+                        &[b"Subject: Hi\r\n\r\n", b"Hello\r\n"]
+                    )
                     .unwrap()
             );
         }
@@ -236,9 +249,9 @@ mod tests {
     fn an_object_is_bounded() {
         let mut writer = SpoolWriter::new().unwrap();
         let message = vec![b'x'; SPOOL_BYTES_MAX / 2];
-        assert!(writer.push(MailId(1), "a@b", "c@d", &message).unwrap());
-        assert!(!writer.push(MailId(2), "a@b", "c@d", &message).unwrap());
-        assert!(writer.push(MailId(3), "a@b", "c@d", b"small").unwrap());
+        assert!(writer.push(MailId(1), "a@b", "c@d", &[&message]).unwrap());
+        assert!(!writer.push(MailId(2), "a@b", "c@d", &[&message]).unwrap());
+        assert!(writer.push(MailId(3), "a@b", "c@d", &[b"small"]).unwrap());
         let messages = open_spool(writer.seal(&KEY, 0, NAME).unwrap(), NAME, |_| KEY).unwrap();
         assert_eq!(messages.len(), 2);
     }
@@ -247,8 +260,8 @@ mod tests {
     fn no_address_ends_its_line() {
         let mut writer = SpoolWriter::new().unwrap();
         for address in ["a@b\r\nDATA", "a@b>", "<a@b", "a\0@b"] {
-            assert_eq!(writer.push(MailId(1), "a@b", address, b""), Err(SpoolError::Record), "{address:?}");
-            assert_eq!(writer.push(MailId(1), address, "a@b", b""), Err(SpoolError::Record), "{address:?}");
+            assert_eq!(writer.push(MailId(1), "a@b", address, &[]), Err(SpoolError::Record), "{address:?}");
+            assert_eq!(writer.push(MailId(1), address, "a@b", &[]), Err(SpoolError::Record), "{address:?}");
         }
     }
 }

@@ -24,7 +24,7 @@ pub use error::{Part, RenderError, TemplateError};
 pub use render::Rendered;
 pub(crate) use render::one_line;
 
-use crate::{TemplateFile, file, html};
+use crate::{TemplateFile, file, html, quoted::Constants};
 use error::syntax_error;
 use locale::Language;
 use prepare::{PIXEL, PREHEADER, RESERVED, UNSUBSCRIBE};
@@ -70,6 +70,8 @@ pub struct Compiled {
     fields: BTreeSet<String>,
     /// The parts as the author wrote them, but for `$$FIELD$$`, in the order in which they are rendered.
     sources: Vec<(Part, String)>,
+    /// What the HTML part says itself.
+    constants: Constants,
 }
 
 /// One link of a template.
@@ -112,7 +114,7 @@ impl Template<'_> {
                 (rewritten, links) = self.rewrite(source)?;
             }
             environment
-                .add_template_owned(part.name(), comparison::of_blanks(&rewritten))
+                .add_template_owned(part.name(), comparison::of_blanks(&rewritten.replace("\r\n", "\n")))
                 .map_err(|error| syntax_error(*part, &error))?;
             let template =
                 environment.get_template(part.name()).map_err(|error| syntax_error(*part, &error))?;
@@ -128,7 +130,10 @@ impl Template<'_> {
             !known.contains(&name.as_str()) && name != UNSUBSCRIBE && !name.starts_with(RESERVED)
         });
         let (links, origins): (Vec<TemplateLink>, Vec<String>) = links.into_iter().unzip();
-        let compiled = Compiled { environment, links, origins: origins.into(), fields, sources };
+        let html =
+            environment.get_template(Part::Html.name()).map_err(|error| syntax_error(Part::Html, &error))?;
+        let constants = Constants::of(html.source());
+        let compiled = Compiled { environment, links, origins: origins.into(), fields, sources, constants };
         compiled.check_names()?;
         Ok(compiled)
     }

@@ -163,9 +163,9 @@ impl Unverified {
     }
 }
 
-/// The token for a link; `url` is empty for anything but a click.
-pub(crate) fn seal(key: &hmac::Key, key_id: u8, claim: &Claim, url: &str) -> String {
-    URL_SAFE_NO_PAD.encode(sealed(key, key_id, claim, url, LINK_TAG_BYTES))
+/// Writes the token for a link; `url` is empty for anything but a click.
+pub(crate) fn seal(target: &mut String, key: &hmac::Key, key_id: u8, claim: &Claim, url: &str) {
+    URL_SAFE_NO_PAD.encode_string(sealed(key, key_id, claim, url, LINK_TAG_BYTES), target);
 }
 
 /// The local part of a return path, at most 64 octets.
@@ -235,6 +235,12 @@ mod tests {
 
     fn claim(kind: Kind) -> Claim {
         Claim { tenant: TenantId(3), campaign: CampaignId(4711), mail: MailId(1_234_567), kind }
+    }
+
+    fn seal(key: &hmac::Key, key_id: u8, claim: &Claim, url: &str) -> String {
+        let mut token = String::new();
+        super::seal(&mut token, key, key_id, claim, url);
+        token
     }
 
     fn hmac_key() -> hmac::Key {

@@ -104,7 +104,7 @@ async fn prepare(database: &Database, place: Place, mails: usize) -> Result<Vec<
         let mut writer = SpoolWriter::new()?;
         for id in ids {
             let to = format!("recipient{id}@example.org");
-            writer.push(MailId(*id), "b-return-path@bounces.example", &to, &message)?;
+            writer.push(MailId(*id), "b-return-path@bounces.example", &to, &[&message])?;
         }
         objects.push(writer.seal(&SPOOL_KEY, 1, &name(place, slice)?)?);
     }

@@ -17,29 +17,39 @@ pub(super) fn relaxed_header(field: &[u8], canonical: &mut Vec<u8>) {
 }
 
 /// Each run of white space within a line one space, none at its end; no empty lines at the end of the body, and a line end there unless it
-/// is empty.
-pub(super) fn relaxed_body(body: &[u8]) -> Vec<u8> {
-    let mut canonical = Vec::with_capacity(body.len() + 2);
-    let mut rest = body;
+/// is empty. In pieces, most of which are parts of the body itself.
+pub(super) fn relaxed_body(body: &[u8], mut take: impl FnMut(&[u8])) {
+    let mut rest = without_end(body);
+    if rest.is_empty() {
+        return;
+    }
     while let Some(at) = uneven_space(rest) {
-        canonical.extend_from_slice(&rest[..at]);
-        let behind = rest[at..].iter().position(|byte| !matches!(byte, b' ' | b'\t'));
-        rest = behind.map_or(&[][..], |behind| &rest[at + behind..]);
-        if !rest.is_empty() && !rest.starts_with(b"\r\n") {
-            canonical.push(b' ');
+        take(&rest[..at]);
+        // Something follows: there is none at the end.
+        let behind = rest[at..].iter().position(|byte| !matches!(byte, b' ' | b'\t')).unwrap_or_default();
+        rest = &rest[at + behind..];
+        if !rest.starts_with(b"\r\n") {
+            take(b" ");
         }
     }
-    canonical.extend_from_slice(rest);
-    while canonical.ends_with(b"\r\n") {
-        canonical.truncate(canonical.len() - 2);
-    }
-    if !canonical.is_empty() {
-        canonical.extend_from_slice(b"\r\n");
-    }
-    canonical
+    take(rest);
+    take(b"\r\n");
 }
 
-/// The first white space that is not one space between two words. Most bodies have little of it: whole blocks are passed over at once.
+/// Without the white space and the line ends behind the last word.
+fn without_end(body: &[u8]) -> &[u8] {
+    let mut body = body;
+    while let Some((last, rest)) = body.split_last() {
+        body = match last {
+            b' ' | b'\t' => rest,
+            b'\n' if rest.ends_with(b"\r") => &rest[..rest.len() - 1],
+            _ => break,
+        };
+    }
+    body
+}
+
+/// The first white space that is not one space between two words; the last byte is none. Most bodies have little of it: whole blocks are passed over at once.
 fn uneven_space(body: &[u8]) -> Option<usize> {
     const BLOCK: usize = 64;
     // Numbers, because a choice would keep the compiler from taking many at once. A space before any other control character is looked at in
@@ -53,9 +63,7 @@ fn uneven_space(body: &[u8]) -> Option<usize> {
         });
     let from = even.count() * BLOCK;
     let pairs = || body[from..].iter().zip(&behind[from..]);
-    // Nothing is behind the last byte.
-    let last = || body.last().is_some_and(|last| matches!(last, b' ' | b'\t')).then(|| body.len() - 1);
-    pairs().position(|(byte, next)| uneven(*byte, *next) != 0).map(|at| from + at).or_else(last)
+    pairs().position(|(byte, next)| uneven(*byte, *next) != 0).map(|at| from + at)
 }
 
 #[cfg(test)]
@@ -99,7 +107,9 @@ mod tests {
             (at_block_end.0.as_str(), at_block_end.1.as_str()),
             (at_end.0.as_str(), at_end.1.as_str()),
         ] {
-            assert_eq!(String::from_utf8(relaxed_body(body.as_bytes())).unwrap(), expected, "{body:?}");
+            let mut canonical = Vec::new();
+            relaxed_body(body.as_bytes(), |piece| canonical.extend_from_slice(piece));
+            assert_eq!(String::from_utf8(canonical).unwrap(), expected, "{body:?}");
         }
     }
 }

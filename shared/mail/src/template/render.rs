@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use contract::MailId;
 use memchr::memmem;
 use minijinja::{
-    Error, ErrorKind, State,
+    Error, ErrorKind, OutputSpan, State, Template,
     value::{Object, Value},
 };
 
@@ -27,6 +27,8 @@ pub struct Rendered {
     pub text: String,
     /// The unsubscribe link, for the header.
     pub unsubscribe_url: String,
+    /// The HTML in quoted-printable, unless base64 is shorter.
+    pub(crate) quoted_html: Option<Vec<u8>>,
 }
 
 impl fmt::Debug for Rendered {
@@ -82,29 +84,37 @@ impl Compiled {
         if self.sources.iter().any(|(part, _)| *part == Part::Preheader) {
             let without = Value::from_pairs(context.iter().cloned());
             // A plain text: the HTML part escapes it.
-            let preheader = one_line(&self.part(Part::Preheader, &without)?);
+            let preheader = one_line(&self.part(Part::Preheader, &without)?.0);
             context.push((PREHEADER, Value::from(preheader)));
         }
         let context = Value::from_pairs(context);
 
-        let subject = one_line(&self.part(Part::Subject, &context)?);
-        let rendered = Rendered {
-            html: clean_body(self.part(Part::Html, &context)?),
-            text: clean_body(self.part(Part::Text, &context)?),
-            subject,
-            unsubscribe_url,
-        };
+        let subject = one_line(&self.part(Part::Subject, &context)?.0);
+        let (html, spans) = self.part(Part::Html, &context)?;
+        let length = html.len();
+        let html = clean_body(html);
+        // Whatever was cleaned stands no longer where the renderer wrote it.
+        let spans = if html.len() == length { spans.as_slice() } else { &[] };
+        let quoted_html = self.constants.encode(&html, spans);
+        let text = clean_body(self.part(Part::Text, &context)?.0);
+        let rendered = Rendered { subject, html, text, unsubscribe_url, quoted_html };
+        let unsubscribe = memmem::Finder::new(&rendered.unsubscribe_url);
         for (part, body) in [(Part::Html, &rendered.html), (Part::Text, &rendered.text)] {
-            if memmem::find(body.as_bytes(), rendered.unsubscribe_url.as_bytes()).is_none() {
+            if unsubscribe.find(body.as_bytes()).is_none() {
                 return Err(RenderError::Unsubscribe { part });
             }
         }
         Ok(rendered)
     }
 
-    fn part(&self, part: Part, context: &Value) -> Result<String, RenderError> {
+    /// What was rendered; of the HTML part also where each piece of it comes from.
+    fn part(&self, part: Part, context: &Value) -> Result<(String, Vec<OutputSpan>), RenderError> {
         let template = self.environment.get_template(part.name());
-        let output = template.and_then(|template| template.render(context.clone())).map_err(|error| {
+        let render = |template: Template<'_, '_>| match part {
+            Part::Html => template.render_with_spans(context.clone()),
+            _ => Ok((template.render(context.clone())?, Vec::new())),
+        };
+        let (output, spans) = template.and_then(render).map_err(|error| {
             let source = self.environment.get_template(part.name());
             let source = source.as_ref().map_or("", |template| template.source());
             let is_blank = |name: &str| context.get_attr(name).is_ok_and(|value| value.is_undefined());
@@ -115,15 +125,15 @@ impl Compiled {
         } else {
             OUTPUT_BYTES_MAX
         };
-        if output.len() > limit { Err(RenderError::TooLong { part }) } else { Ok(output) }
+        if output.len() > limit { Err(RenderError::TooLong { part }) } else { Ok((output, spans)) }
     }
 }
 
 /// The filter around each link: the rendered target, still escaped for HTML, becomes the signed URL.
-pub(super) fn click(state: &mut State, target: String, number: u32) -> Result<Value, Error> {
-    let Some(mail) = state.lookup(MAIL) else { return Ok(Value::from_safe_string(target)) };
+pub(super) fn click(state: &mut State, target: &str, number: u32) -> Result<Value, Error> {
+    let Some(mail) = state.lookup(MAIL) else { return Ok(Value::from_safe_string(target.to_owned())) };
     let mail = mail.downcast_object_ref::<Sealer>().ok_or_else(bad_link)?;
-    let target = encode_url(html::unescape(&target).trim());
+    let target = encode_url(html::unescape(target).trim());
     let origin = mail.origins.get(number as usize).ok_or_else(bad_link)?;
     let rest = target.strip_prefix(origin.as_str()).ok_or_else(bad_link)?;
     if !rest.is_empty() && !rest.starts_with(['/', '?', '#']) {
