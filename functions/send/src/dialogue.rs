@@ -11,6 +11,7 @@ use lettre::transport::smtp::{
     commands::{Ehlo, Quit},
 };
 use mail::Spooled;
+use memchr::memmem;
 use tokio::{
     net::TcpStream,
     time::{Instant, timeout, timeout_at},
@@ -27,6 +28,9 @@ const CONNECT_SECONDS_MAX: u64 = 10;
 const QUIT_SECONDS_MAX: u64 = 1;
 /// A relay that is there answers RSET at once; one that takes longer costs less as a new connection.
 const RESET_SECONDS_MAX: u64 = 2;
+
+/// Room for the commands that offer the next mail beside a mail's content; longer ones only cost a copy.
+const OFFER_BYTES: usize = 512;
 
 /// After it the relay closes.
 const CLOSING: u16 = 421;
@@ -208,17 +212,20 @@ fn offer_of(mail: &Spooled) -> [String; 3] {
     [from, format!("RCPT TO:<{}>\r\n", mail.to), "DATA\r\n".to_owned()]
 }
 
-/// RFC 5321, 4.5.2: a dot before each line that begins with one, and the end of the content.
+/// RFC 5321, 4.5.2: a dot before each line that begins with one, and the end of the content. A bare LF does not begin a line.
 fn stuffed(message: &[u8]) -> Vec<u8> {
-    let mut content = Vec::with_capacity(message.len() + 64);
-    for (number, line) in message.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        // A bare LF does not begin a line; our messages have none.
-        let begins = number == 0 || content.ends_with(b"\r\n");
-        if begins && line.starts_with(b".") {
-            content.push(b'.');
-        }
-        content.extend_from_slice(line);
+    let mut content = Vec::with_capacity(message.len() + OFFER_BYTES);
+    if message.starts_with(b".") {
+        content.push(b'.');
     }
+    let mut copied = 0;
+    for line_end in memmem::find_iter(message, b"\r\n.") {
+        let line = line_end + 2;
+        content.extend_from_slice(&message[copied..line]);
+        content.push(b'.');
+        copied = line;
+    }
+    content.extend_from_slice(&message[copied..]);
     if !content.ends_with(b"\r\n") {
         content.extend_from_slice(b"\r\n");
     }

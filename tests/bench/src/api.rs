@@ -36,6 +36,7 @@ use crate::{
     cloud::Cloud,
     comparison::{Comparison, median, rounded},
     database::Database,
+    processor::peak_rss_mib,
 };
 
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -222,10 +223,7 @@ impl Server {
     }
 
     fn peak_rss_mib(&self) -> Result<u64> {
-        let pid = self.child.id().ok_or("the server has ended")?;
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()?.div_ceil(1024))
+        peak_rss_mib(&self.child.id().ok_or("the server has ended")?.to_string())
     }
 }
 

@@ -8,13 +8,18 @@ use std::{
 };
 
 use contract::{CampaignId, LaunchId, TenantId};
-use localstack::Stack;
+use localstack::{Stack, processes_of};
 use serde::Serialize;
 use serde_json::json;
 use testkit::{Tenant, csv::Plan, own, wait};
 use time::OffsetDateTime;
 
-use crate::{Result, comparison::rounded, processor::by_program, sink::Sink};
+use crate::{
+    Result,
+    comparison::rounded,
+    processor::{by_program, peak_rss_mib},
+    sink::Sink,
+};
 
 const RECIPIENTS: usize = 200_000;
 const SECONDS_PER_HOUR: f64 = 3_600.0;
@@ -34,6 +39,8 @@ pub struct Launched {
     mails_per_hour_and_core: f64,
     /// Of all cores, by program.
     processor_seconds: BTreeMap<String, f64>,
+    /// The most that one process of each function had.
+    peak_rss_mib: BTreeMap<&'static str, u64>,
     /// From the launch to its first mail.
     first_sent_seconds: f64,
 }
@@ -54,6 +61,9 @@ impl Launched {
         let programs: Vec<_> =
             self.processor_seconds.iter().map(|(program, seconds)| format!("{program} {seconds}")).collect();
         println!("launch, processor seconds: {}", programs.join(", "));
+        let functions: Vec<_> =
+            self.peak_rss_mib.iter().map(|(function, peak)| format!("{function} {peak} MiB")).collect();
+        println!("launch, memory of a process at most: {}", functions.join(", "));
         Ok(())
     }
 }
@@ -90,9 +100,11 @@ async fn launch(stack: &Stack) -> Result<Launched> {
     tenant.aws.send(&stack.deployment.queues["generate"].url, &message.to_string()).await;
 
     let mut first_sent = None;
+    let mut peaks = BTreeMap::new();
     let mut ticks = tokio::time::interval(LOOK);
     let elapsed = loop {
         ticks.tick().await;
+        look_at_memory(stack, &mut peaks);
         let (ended, sent) = look(&store, &tenant, campaign, id).await?;
         if sent && first_sent.is_none() {
             first_sent = Some(begun.elapsed());
@@ -125,8 +137,21 @@ async fn launch(stack: &Stack) -> Result<Launched> {
         cores,
         mails_per_hour_and_core: rounded(per_hour / core_count, 0),
         processor_seconds,
+        peak_rss_mib: peaks,
         first_sent_seconds: rounded(first_sent.unwrap_or_default().as_secs_f64(), 1),
     })
+}
+
+/// The kernel keeps a process's peak as long as it lives.
+fn look_at_memory(stack: &Stack, peaks: &mut BTreeMap<&'static str, u64>) {
+    for function in ["generate", "send"] {
+        for process in processes_of(&stack.deployment.functions[function]) {
+            if let Ok(peak) = peak_rss_mib(&process.to_string()) {
+                let highest = peaks.entry(function).or_default();
+                *highest = peak.max(*highest);
+            }
+        }
+    }
 }
 
 /// After how many seconds the launch ended, and whether anything is sent.

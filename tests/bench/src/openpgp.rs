@@ -19,6 +19,7 @@ use crate::{
     Result,
     comparison::{Comparison, median, rounded},
     import,
+    processor::peak_rss_mib,
 };
 
 /// 256 MiB of the import's table.
@@ -165,7 +166,7 @@ pub fn child(work: &str) -> Result<()> {
         decryptor.finish()?;
         bytes
     };
-    let outcome = Outcome { bytes, peak_rss_mib: import::peak_rss_mib()? };
+    let outcome = Outcome { bytes, peak_rss_mib: peak_rss_mib("self")? };
     println!("{}", serde_json::to_string(&outcome)?);
     Ok(())
 }

@@ -20,6 +20,7 @@ use crate::{
     Result,
     comparison::{Comparison, median, rounded},
     database::Database,
+    processor::peak_rss_mib,
     sink::Sink,
 };
 
@@ -60,7 +61,7 @@ pub async fn bench(stack: &Stack, runs: usize, mails: usize) -> Result<Vec<Compa
         peer: rounded(peer, 0),
         peer_name: "smtp-source -d",
         ratio: rounded(ours / peer, 2),
-        peak_rss_mib: peak_rss_mib()?,
+        peak_rss_mib: peak_rss_mib("self")?,
     }])
 }
 
@@ -178,12 +179,4 @@ async fn smtp_source(sink: SocketAddr, mails: usize) -> Result<()> {
 #[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
 fn per_second(mails: usize, elapsed: Duration) -> f64 {
     mails as f64 / elapsed.as_secs_f64()
-}
-
-/// Of this process.
-fn peak_rss_mib() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib.div_ceil(1024))
 }

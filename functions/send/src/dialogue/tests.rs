@@ -213,15 +213,17 @@ async fn an_address_beyond_ascii_is_offered_where_the_relay_takes_it() {
 #[tokio::test]
 async fn a_connection_carries_many_mails_and_their_content_unchanged() {
     let round = || [Line("MAIL", OK), Line("RCPT", OK), Line("DATA", GO), Content(OK)];
-    let script = (0..3).flat_map(|_| round()).chain([Line("RSET", OK)]).collect();
+    let script = (0..4).flat_map(|_| round()).chain([Line("RSET", OK)]).collect();
     let (relay, task) = relay(PLAIN, script).await;
     let mut connection = Connection::open(&relay, soon()).await.unwrap();
-    for message in [&b"a: b\r\n\r\n.\r\n..x\r\nend"[..], b"c: d\r\n\r\nwith end\r\n", b""] {
+    let messages =
+        [&b"a: b\r\n\r\n.\r\n..x\r\nend"[..], b"c: d\r\n\r\nwith end\r\n", b"", b".e\r\nbare\n.lf"];
+    for message in messages {
         assert!(connection.deliver(&mail(message), None, soon()).await.reusable);
     }
     assert!(connection.is_alive().await && !connection.is_bound());
     drop(connection);
-    let expected = "a: b\r\n\r\n..\r\n...x\r\nend\r\n.\r\nc: d\r\n\r\nwith end\r\n.\r\n\r\n.\r\n";
+    let expected = "a: b\r\n\r\n..\r\n...x\r\nend\r\n.\r\nc: d\r\n\r\nwith end\r\n.\r\n\r\n.\r\n..e\r\nbare\n.lf\r\n.\r\n";
     assert_eq!(String::from_utf8(task.await.unwrap()).unwrap(), expected);
 }
 

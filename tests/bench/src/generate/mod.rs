@@ -18,8 +18,7 @@ use tokio::process::Command;
 use crate::{
     Result,
     comparison::{Comparison, median, rounded},
-    import::peak_rss_mib,
-    processor,
+    processor::{self, peak_rss_mib},
 };
 
 /// As generate makes them.
@@ -62,7 +61,7 @@ pub async fn bench(runs: usize) -> Result<Vec<Comparison>> {
             ed25519[run]
         );
     }
-    let peak_rss_mib = peak_rss_mib()?;
+    let peak_rss_mib = peak_rss_mib("self")?;
     let (both, one, rsa, ed25519) = (median(with_both), median(with_one), median(rsa), median(ed25519));
     let compare = |case, ours, peer, peer_name| Comparison {
         bench: "generate",

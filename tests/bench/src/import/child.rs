@@ -12,7 +12,7 @@ use store::Store;
 use time::{Duration, OffsetDateTime};
 use tokio::process::Command;
 
-use crate::Result;
+use crate::{Result, processor::peak_rss_mib};
 
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// As long as the function may run.
@@ -42,16 +42,9 @@ pub async fn child(tenant: i64, import: i64) -> Result<()> {
     let turn = import::Turn { message_id: "bench".to_owned(), now, deadline: now + INVOCATION };
     let begun = Instant::now();
     import::run(&function, TenantId(tenant), ImportId(import), &turn).await?;
-    let outcome = Outcome { seconds: begun.elapsed().as_secs_f64(), peak_rss_mib: peak_rss_mib()? };
+    let outcome = Outcome { seconds: begun.elapsed().as_secs_f64(), peak_rss_mib: peak_rss_mib("self")? };
     println!("{}", serde_json::to_string(&outcome)?);
     Ok(())
-}
-
-pub fn peak_rss_mib() -> Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or_default();
-    let kib: u64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib.div_ceil(1024))
 }
 
 pub async fn spawn(stack: &Stack, endpoint: &str, tenant: i64, import: i64) -> Result<Outcome> {

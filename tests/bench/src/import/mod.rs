@@ -16,7 +16,7 @@ use sqlx::{Connection, PgConnection, PgPool};
 use store::Store;
 use time::{Duration, OffsetDateTime};
 
-pub use child::{child, peak_rss_mib};
+pub use child::child;
 pub use table::Table;
 
 use crate::{
