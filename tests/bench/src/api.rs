@@ -36,7 +36,7 @@ use crate::{
     cloud::Cloud,
     comparison::{Comparison, median, rounded},
     database::Database,
-    processor::peak_rss_mib,
+    memory::peak_rss_mib,
 };
 
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";

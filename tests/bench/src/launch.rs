@@ -14,12 +14,7 @@ use serde_json::json;
 use testkit::{Tenant, csv::Plan, own, wait};
 use time::OffsetDateTime;
 
-use crate::{
-    Result,
-    comparison::rounded,
-    processor::{by_program, peak_rss_mib},
-    sink::Sink,
-};
+use crate::{Result, comparison::rounded, memory::peak_rss_mib, processor::by_program, sink::Sink};
 
 const RECIPIENTS: usize = 200_000;
 const SECONDS_PER_HOUR: f64 = 3_600.0;

@@ -10,6 +10,7 @@ mod gateway;
 mod generate;
 mod import;
 mod launch;
+mod memory;
 mod openpgp;
 mod processor;
 mod s3;

@@ -19,7 +19,7 @@ use crate::{
     Result,
     comparison::{Comparison, median, rounded},
     import,
-    processor::peak_rss_mib,
+    memory::peak_rss_mib,
 };
 
 /// 256 MiB of the import's table.

@@ -20,7 +20,7 @@ use crate::{
     Result,
     comparison::{Comparison, median, rounded},
     database::Database,
-    processor::peak_rss_mib,
+    memory::peak_rss_mib,
     sink::Sink,
 };
 

@@ -18,7 +18,8 @@ use tokio::process::Command;
 use crate::{
     Result,
     comparison::{Comparison, median, rounded},
-    processor::{self, peak_rss_mib},
+    memory::peak_rss_mib,
+    processor,
 };
 
 /// As generate makes them.

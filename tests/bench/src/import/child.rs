@@ -12,7 +12,7 @@ use store::Store;
 use time::{Duration, OffsetDateTime};
 use tokio::process::Command;
 
-use crate::{Result, processor::peak_rss_mib};
+use crate::{Result, memory::peak_rss_mib};
 
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 /// As long as the function may run.
