@@ -89,9 +89,10 @@ async fn ledger(tenant: &Tenant, campaign: i64) -> BTreeMap<String, (String, Opt
 
 /// What waits is due, as if time had passed; and what the schedules make of it.
 pub(crate) async fn make_due(stack: &Stack, tenant: &Tenant, campaign: i64) {
+    // One transaction, so in the order in which everybody locks: first the slices, then their mails.
     let statement = format!(
-        "UPDATE campaign_{campaign}.ledger SET due_at = now() - interval '1 second' WHERE state = 'deferred';
-         UPDATE campaign_{campaign}.slices SET due_at = now() - interval '1 second' WHERE due_at IS NOT NULL"
+        "UPDATE campaign_{campaign}.slices SET due_at = now() - interval '1 second' WHERE due_at IS NOT NULL;
+         UPDATE campaign_{campaign}.ledger SET due_at = now() - interval '1 second' WHERE state = 'deferred'"
     );
     sqlx::raw_sql(sqlx::AssertSqlSafe(statement)).execute(&mut tenant.superuser().await).await.unwrap();
     tick(stack).await;
