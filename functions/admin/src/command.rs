@@ -208,6 +208,18 @@ pub struct TenantSpec {
     /// Whether exports are encrypted to the tenant's recipient keys.
     #[serde(default)]
     pub encrypt_exports: Option<bool>,
+    /// The columns of exports, in their order.
+    #[serde(default)]
+    pub export_columns: Option<Vec<String>>,
+    /// Whether an export has a file for each kind of response, also where nothing of that kind came back.
+    #[serde(default)]
+    pub export_empty: Option<bool>,
+    /// After so many soft bounces an address is mailed no more; 0: never.
+    #[serde(default)]
+    pub soft_bounces_max: Option<i32>,
+    /// Within so many days.
+    #[serde(default)]
+    pub soft_bounce_days: Option<i32>,
     /// Whether a login to the File Exchange takes a key and the password, both.
     #[serde(default)]
     pub sftp_both: Option<bool>,
@@ -240,6 +252,10 @@ impl TenantSpec {
             ],
             export_minutes: self.export_minutes,
             encrypt_exports: self.encrypt_exports,
+            export_columns: self.export_columns.clone(),
+            export_empty: self.export_empty,
+            soft_bounces_max: self.soft_bounces_max,
+            soft_bounce_days: self.soft_bounce_days,
             sftp_both: self.sftp_both,
             signature_required: self.signature_required,
         }
@@ -247,7 +263,7 @@ impl TenantSpec {
 }
 
 /// The settings that were given; the others stay as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Whether it may log in, import and send.
     pub status: Option<Status>,
@@ -257,6 +273,14 @@ pub struct Settings {
     pub export_minutes: Option<i32>,
     /// Whether exports are encrypted.
     pub encrypt_exports: Option<bool>,
+    /// The columns of exports.
+    pub export_columns: Option<Vec<String>>,
+    /// Whether exports have files without rows.
+    pub export_empty: Option<bool>,
+    /// Soft bounces that suppress.
+    pub soft_bounces_max: Option<i32>,
+    /// Within so many days.
+    pub soft_bounce_days: Option<i32>,
     /// Whether a login takes a key and the password.
     pub sftp_both: Option<bool>,
     /// Whether files must be signed.

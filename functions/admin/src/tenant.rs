@@ -133,7 +133,9 @@ async fn update(
              invalids_hours = coalesce($6, invalids_hours), exports_hours = coalesce($7, exports_hours),
              campaign_hours = coalesce($8, campaign_hours), campaign_hours_max = coalesce($9, campaign_hours_max),
              export_minutes = coalesce($10, export_minutes), encrypt_exports = coalesce($11, encrypt_exports),
-             sftp_both = coalesce($12, sftp_both), signature_required = coalesce($13, signature_required)
+             sftp_both = coalesce($12, sftp_both), signature_required = coalesce($13, signature_required),
+             export_columns = coalesce($14, export_columns), export_empty = coalesce($15, export_empty),
+             soft_bounces_max = coalesce($16, soft_bounces_max), soft_bounce_days = coalesce($17, soft_bounce_days)
          WHERE id = $1",
     )
     .bind(tenant.0)
@@ -149,6 +151,10 @@ async fn update(
     .bind(settings.encrypt_exports)
     .bind(settings.sftp_both)
     .bind(settings.signature_required)
+    .bind(settings.export_columns)
+    .bind(settings.export_empty)
+    .bind(settings.soft_bounces_max)
+    .bind(settings.soft_bounce_days)
     .execute(db)
     .await?;
     Ok(())

@@ -2,6 +2,8 @@ use fault::{Disposition, Fault};
 use runtime::AwsError;
 use store::StoreError;
 
+use crate::shape::NotRows;
+
 /// What can go wrong with an export.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -20,6 +22,9 @@ pub enum Error {
     /// A file could not be written; what it says names no file.
     #[error("a file could not be written: {0}")]
     Write(#[from] std::io::Error),
+    /// The database's own form of CSV.
+    #[error(transparent)]
+    NotRows(#[from] NotRows),
     /// One side of a file's writing ended early.
     #[error("the writing of a file was broken off")]
     Interrupted,
@@ -43,16 +48,6 @@ impl From<sqlx::Error> for Error {
     }
 }
 
-impl From<csv::Error> for Error {
-    fn from(error: csv::Error) -> Self {
-        match error.into_kind() {
-            csv::ErrorKind::Io(error) => Self::Write(error),
-            // The other kinds are about reading, or about records of unequal length, which ours are not.
-            _ => Self::Interrupted,
-        }
-    }
-}
-
 impl Fault for Error {
     fn disposition(&self) -> Disposition {
         match self {
@@ -64,7 +59,9 @@ impl Fault for Error {
                 exchange::error_in(error).map_or(Disposition::RETRY, Fault::disposition)
             }
             Self::Interrupted | Self::OutOfTime => Disposition::RETRY,
-            Self::OpenPgp(_) | Self::Plan | Self::NoKey | Self::Foreign => Disposition::Permanent,
+            Self::OpenPgp(_) | Self::NotRows(_) | Self::Plan | Self::NoKey | Self::Foreign => {
+                Disposition::Permanent
+            }
         }
     }
 }

@@ -6,11 +6,12 @@
 //! whoever comes next writes the same rows under the same names again. So a response is in exactly one file.
 #![forbid(unsafe_code)]
 
+mod columns;
 mod error;
 mod keys;
 mod plan;
 mod record;
-mod row;
+mod shape;
 mod write;
 
 pub use error::Error;
@@ -25,7 +26,9 @@ use store::{Store, StoreError};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
+use columns::Column;
 use keys::Keys;
+use plan::Goal;
 
 /// An export is not begun with less time left than this; it would most likely be cut off and begun again.
 const BEGIN_SECONDS_MIN: Duration = Duration::from_secs(10);
@@ -51,7 +54,7 @@ pub struct Export {
 struct Job {
     tenant: TenantId,
     files: TenantFiles,
-    encrypted: bool,
+    settings: plan::Settings,
     keys: Option<Arc<Keys>>,
     now: OffsetDateTime,
     deadline: Instant,
@@ -122,17 +125,25 @@ async fn prepare(
     deadline: Instant,
 ) -> Result<Option<Job>, Error> {
     let mut tx = export.store.tenant(tenant).await?;
-    let row = sqlx::query("SELECT bucket, encrypt_exports FROM broadcast.tenants WHERE id = $1")
-        .bind(tenant.0)
-        .fetch_one(&mut *tx)
-        .await?;
-    let (bucket, encrypted): (String, bool) = (row.get(0), row.get(1));
+    let row = sqlx::query(
+        "SELECT bucket, encrypt_exports, export_empty, export_columns FROM broadcast.tenants WHERE id = $1",
+    )
+    .bind(tenant.0)
+    .fetch_one(&mut *tx)
+    .await?;
+    let bucket: String = row.get(0);
+    let columns: Vec<String> = row.get(3);
+    let settings = plan::Settings {
+        encrypted: row.get(1),
+        empty: row.get(2),
+        columns: columns.iter().filter_map(|name| Column::parse(name)).collect(),
+    };
     let keys = keys::load(tx, &export.clients, now).await?.map(Arc::new);
-    if encrypted && keys.is_none() {
+    if settings.encrypted && keys.is_none() {
         return Ok(None);
     }
     let files = export.exchange.tenant(tenant, &bucket).await?;
-    Ok(Some(Job { tenant, files, encrypted, keys, now, deadline }))
+    Ok(Some(Job { tenant, files, settings, keys, now, deadline }))
 }
 
 /// Exports what can be seen now, in as many files as it takes. A campaign whose data is gone, or going, has nothing.
@@ -146,28 +157,29 @@ async fn export_campaign(export: &Export, job: &Job, campaign: CampaignId) -> Re
 
 async fn export_to_goal(export: &Export, job: &Job, campaign: CampaignId) -> Result<(), Error> {
     let mut tx = export.store.campaign(job.tenant, campaign).await?;
-    let Some(goal) = plan::goal(&mut tx).await? else { return Ok(()) };
+    let goal = plan::goal(&mut tx, &job.settings).await?;
     tx.commit().await?;
+    let Some(goal) = goal else { return Ok(()) };
     loop {
         if job.deadline.saturating_duration_since(Instant::now()) < BEGIN_SECONDS_MIN {
             return Err(Error::OutOfTime);
         }
-        if !export_once(export, job, campaign, goal).await? {
+        if !export_once(export, job, campaign, goal).await? || goal == Goal::Empty {
             return Ok(());
         }
     }
 }
 
 /// Plans, writes and records one export; says whether there was one.
-async fn export_once(export: &Export, job: &Job, campaign: CampaignId, goal: i64) -> Result<bool, Error> {
+async fn export_once(export: &Export, job: &Job, campaign: CampaignId, goal: Goal) -> Result<bool, Error> {
     let tx = export.store.campaign(job.tenant, campaign).await?;
-    if !plan::make(tx, goal, job.encrypted, job.now).await? {
+    if !plan::make(tx, goal, &job.settings, job.now).await? {
         return Ok(false);
     }
     let mut tx = export.store.campaign(job.tenant, campaign).await?;
     let Some(mut plan) = plan::take(&mut tx).await? else { return Ok(true) };
     // Who switched encryption on since the plan was made gets no plaintext any more.
-    plan.bundle.encrypted |= job.encrypted;
+    plan.bundle.encrypted |= job.settings.encrypted;
     let keys = if plan.bundle.encrypted { Some(job.keys.as_ref().ok_or(Error::NoKey)?) } else { None };
     let written = write::write(&mut tx, &job.files, keys, &plan, job.now).await?;
     if record::record(tx, &job.files, plan, written, job.now).await? {

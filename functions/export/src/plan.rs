@@ -2,11 +2,14 @@
 
 use contract::ExportId;
 use serde::{Deserialize, Serialize};
-use sqlx::Row;
+use sqlx::{Row, types::Json};
 use store::{CampaignTx, StoreError};
 use time::OffsetDateTime;
 
-use crate::Error;
+use crate::{
+    Error,
+    columns::{Column, DEFAULT},
+};
 
 /// Responses in one export at most, so that its writing fits into an invocation with room to spare; the next export has the rest.
 const EXPORT_RESPONSES_MAX: i64 = 500_000;
@@ -23,9 +26,39 @@ pub struct Bundle {
     pub base: String,
     /// Whether they are encrypted; decided with the plan, so that a second attempt replaces the files of the first.
     pub encrypted: bool,
+    /// The columns of each file; decided with the plan, too.
+    #[serde(default = "default_columns")]
+    pub columns: Vec<Column>,
+    /// Whether there is a file for each kind of response, also without a row.
+    #[serde(default)]
+    pub empty: bool,
     /// What was written, once it was.
     #[serde(default)]
     pub files: Vec<File>,
+}
+
+fn default_columns() -> Vec<Column> {
+    DEFAULT.to_vec()
+}
+
+/// How a tenant wants its exports.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Encrypted to its recipients' keys.
+    pub encrypted: bool,
+    /// Also where nothing came back.
+    pub empty: bool,
+    /// The columns of each file.
+    pub columns: Vec<Column>,
+}
+
+/// How far one delivery exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// Up to this number: what comes while it writes is the next one's, or a busy campaign would keep it for ever, making ever smaller files.
+    Number(i64),
+    /// Nothing is new, and files without rows are wanted.
+    Empty,
 }
 
 /// One written file.
@@ -69,15 +102,25 @@ pub struct Plan {
     pub bundle: Bundle,
 }
 
-/// The highest number that can be seen now, where there is one above what was exported: so far one delivery exports. What comes while it
-/// writes is the next one's, or a busy campaign would keep it for ever, making ever smaller files.
-pub async fn goal(tx: &mut CampaignTx) -> Result<Option<i64>, StoreError> {
-    Ok(sqlx::query_scalar(
+/// The highest number that can be seen now, where there is one above what was exported. A campaign without a launch has no empty files.
+pub async fn goal(tx: &mut CampaignTx, settings: &Settings) -> Result<Option<Goal>, StoreError> {
+    let campaign = tx.campaign().0;
+    let number: Option<i64> = sqlx::query_scalar(
         "SELECT max(seq) FROM responses WHERE seq > (SELECT exported_seq FROM broadcast.campaigns WHERE id = $1)",
     )
-    .bind(tx.campaign().0)
+    .bind(campaign)
     .fetch_one(&mut **tx)
-    .await?)
+    .await?;
+    if number.is_some() || !settings.empty {
+        return Ok(number.map(Goal::Number));
+    }
+    let launched: bool = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM broadcast.launches WHERE campaign_id = $1 AND NOT test)",
+    )
+    .bind(campaign)
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(launched.then_some(Goal::Empty))
 }
 
 /// Fixes the bounds of the next export when the goal is not reached and no plan waits already. Says whether a plan waits now.
@@ -85,14 +128,15 @@ pub async fn goal(tx: &mut CampaignTx) -> Result<Option<i64>, StoreError> {
 /// Under the exclusive lock no writer of responses is under way: nothing at or below the upper bound is committed later.
 pub async fn make(
     mut tx: CampaignTx,
-    goal: i64,
-    encrypted: bool,
+    goal: Goal,
+    settings: &Settings,
     now: OffsetDateTime,
 ) -> Result<bool, StoreError> {
     if exists(&mut tx).await? {
         return Ok(true);
     }
-    if exported(&mut tx).await?.1 >= goal {
+    let exported_seq = exported(&mut tx).await?.1;
+    if matches!(goal, Goal::Number(goal) if exported_seq >= goal) {
         return Ok(false);
     }
     sqlx::query(LOCK_WAIT).execute(&mut *tx).await?;
@@ -109,8 +153,8 @@ pub async fn make(
     .bind(EXPORT_RESPONSES_MAX)
     .fetch_one(&mut *tx)
     .await?;
-    let Some(seq_to) = seq_to else { return Ok(false) };
-    insert(&mut tx, &name, (seq_from, seq_to), encrypted, now).await?;
+    let Some(seq_to) = seq_to.or_else(|| (goal == Goal::Empty).then_some(seq_from)) else { return Ok(false) };
+    insert(&mut tx, &name, (seq_from, seq_to), settings, now).await?;
     tx.commit().await?;
     Ok(true)
 }
@@ -133,7 +177,7 @@ async fn insert(
     tx: &mut CampaignTx,
     name: &str,
     (seq_from, seq_to): (i64, i64),
-    encrypted: bool,
+    settings: &Settings,
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let export: i64 = sqlx::query_scalar(
@@ -147,10 +191,10 @@ async fn insert(
     .fetch_one(&mut **tx)
     .await?;
     let base = format!("{}-{}-{export}", slug(name), tx.campaign());
-    sqlx::query("UPDATE broadcast.exports SET files = jsonb_build_object('base', $2::text, 'encrypted', $3::boolean) WHERE id = $1")
+    let Settings { encrypted, empty, columns } = settings.clone();
+    sqlx::query("UPDATE broadcast.exports SET files = $2 WHERE id = $1")
         .bind(export)
-        .bind(base)
-        .bind(encrypted)
+        .bind(Json(Bundle { base, encrypted, columns, empty, files: Vec::new() }))
         .execute(&mut **tx)
         .await?;
     Ok(())
@@ -213,7 +257,13 @@ mod tests {
 
     #[test]
     fn files_are_named_by_kind() {
-        let plain = Bundle { base: "spring-2-7".into(), encrypted: false, files: Vec::new() };
+        let plain = Bundle {
+            base: "spring-2-7".into(),
+            encrypted: false,
+            columns: DEFAULT.to_vec(),
+            empty: false,
+            files: Vec::new(),
+        };
         assert_eq!(plain.name("opened"), "spring-2-7-opened.csv");
         assert_eq!(plain.manifest(), "spring-2-7-manifest.json");
         assert_eq!(Bundle { encrypted: true, ..plain }.name("clicked"), "spring-2-7-clicked.csv.pgp");

@@ -118,7 +118,9 @@ mod tests {
             size: 9,
             sha256: "ab".into(),
         };
-        let bundle = Bundle { base: "s-2-7".into(), encrypted: false, files: vec![file] };
+        let columns = crate::columns::DEFAULT.to_vec();
+        let bundle =
+            Bundle { base: "s-2-7".into(), encrypted: false, columns, empty: false, files: vec![file] };
         let plan = Plan { export: ExportId(7), seq_from: 10, seq_to: 15, bundle };
         let text = String::from_utf8(manifest(&plan, 2, 5, datetime!(2026-11-23 12:00 UTC))).unwrap();
         let expected = r#"{

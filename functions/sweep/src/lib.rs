@@ -26,6 +26,7 @@ mod lifetime;
 mod listing;
 mod lost;
 mod receipts;
+mod soft_bounces;
 mod tables;
 mod uploads;
 mod webhooks;
@@ -194,6 +195,7 @@ async fn run(job: &Job<'_>) -> Result<(), Error> {
     step("campaigns", campaigns::end(job).await);
     step("tables", tables::drop_orphans(job).await);
     step("answers", answers::expire(job).await);
+    step("soft bounces", soft_bounces::forget(job).await);
     step("webhooks", webhooks::forget(job).await);
     step("lifecycle", lifecycle::restore(job).await);
     failed.map_or(Ok(()), Err)

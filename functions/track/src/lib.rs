@@ -1,7 +1,8 @@
 //! Responses of recipients and of mail systems, stored once.
 //!
 //! load: each record of a batch becomes arrivals: collect's own messages as they are, report objects read, classified and verified.
-//! decide: what a response suppresses, and its event id (see [`Arrival`]). write: one transaction per campaign (see `write`).
+//! decide: what is stored, what it suppresses and proves, who made it (see `decide`). write: one transaction per campaign (see `write`); clicks
+//! of many links at once are judged once more behind it (see `bursts`).
 //! Then, only after the commit, the report object is deleted, for it names a person; a redelivered event finds none and is done.
 //!
 //! A report counts by our own return path token alone. What no token of ours proves is acknowledged, counted and left to the
@@ -9,13 +10,15 @@
 #![forbid(unsafe_code)]
 
 mod arrival;
+mod bursts;
+mod decide;
 mod error;
 mod report;
 mod write;
 
 pub use arrival::{Arrival, Suppression};
 pub use error::Error;
-pub use write::{Outcome, store_responses};
+pub use write::Outcome;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -26,8 +29,9 @@ use std::{
 use access::MasterKey;
 use contract::{CampaignId, TenantId, TrackMessage};
 use futures_util::{StreamExt, stream};
+use mail::Timing;
 use runtime::{Body, Delivery};
-use store::Store;
+use store::{Store, StoreError};
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
 
@@ -35,6 +39,9 @@ use tokio::time::{Instant, timeout_at};
 const REPORTS_AT_ONCE: usize = 8;
 /// Reading stops this long before the deadline, so that what was read can be stored. The rest goes back to the queue.
 const STORE_TIME_MIN: Duration = Duration::from_secs(2);
+
+/// So many responses of one campaign are worth a second session.
+const HALVED_MIN: usize = 500;
 
 /// What the function works with.
 #[derive(Debug, Clone)]
@@ -47,6 +54,8 @@ pub struct Track {
     pub reports_bucket: String,
     /// For the tokens in return paths.
     pub master_key: MasterKey,
+    /// What the time of a response says of who made it.
+    pub timing: Timing,
 }
 
 /// An arrival, and the record that brought it.
@@ -135,8 +144,8 @@ async fn settle(
     group: Vec<Pending>,
     now: OffsetDateTime,
 ) -> Vec<(String, Error)> {
-    let arrivals: Vec<Arrival> = group.iter().map(|one| one.arrival.clone()).collect();
-    let error = match store_responses(&track.store, tenant, campaign, &arrivals, now).await {
+    let mut arrivals: Vec<Arrival> = group.iter().map(|one| one.arrival.clone()).collect();
+    let error = match record(&track.store, tenant, campaign, &mut arrivals, &track.timing, now).await {
         Ok(outcome) => {
             report_outcome(tenant, campaign, &outcome);
             return Vec::new();
@@ -156,14 +165,47 @@ async fn settle(
     failed
 }
 
+/// Stores responses of one campaign, each once; then judges again who made them. When it fails, some may be stored.
+pub async fn record(
+    store: &Store,
+    tenant: TenantId,
+    campaign: CampaignId,
+    arrivals: &mut [Arrival],
+    timing: &Timing,
+    now: OffsetDateTime,
+) -> Result<Outcome, StoreError> {
+    // Neighbours of each other in the ledger and in the index of the responses' mails: both are read and written in their order.
+    arrivals.sort_by_key(|arrival| arrival.mail.0);
+    let part = async |arrivals| {
+        let outcome = write::store_responses(store, tenant, campaign, arrivals, timing, now).await?;
+        let programs = bursts::judge(store, tenant, campaign, arrivals, timing).await?;
+        Ok(Outcome { programs, ..outcome })
+    };
+    match halves(arrivals) {
+        Some((first, second)) => {
+            let (first, second) = tokio::try_join!(part(first), part(second))?;
+            Ok(first + second)
+        }
+        None => part(arrivals).await,
+    }
+}
+
+/// Many are written by two sessions of the database at once. What is of one mail stays together: no session waits for the other.
+fn halves(arrivals: &[Arrival]) -> Option<(&[Arrival], &[Arrival])> {
+    let middle = arrivals.get(arrivals.len() / 2).filter(|_| arrivals.len() >= HALVED_MIN)?;
+    let (first, second) =
+        arrivals.split_at(arrivals.partition_point(|arrival| arrival.mail.0 < middle.mail.0));
+    (!first.is_empty()).then_some((first, second))
+}
+
 /// SQLSTATE classes 22 and 23: a value, not the server, is the reason.
-fn is_about_data(error: &store::StoreError) -> bool {
+fn is_about_data(error: &StoreError) -> bool {
     error.sqlstate().is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
 }
 
 fn report_outcome(tenant: TenantId, campaign: CampaignId, outcome: &Outcome) {
-    let Outcome { stored, repeated, dropped, suppressed, settled } = *outcome;
-    tracing::info!(%tenant, %campaign, stored, repeated, dropped, suppressed, settled, "responses");
+    let Outcome { stored, repeated, dropped, suppressed, settled, programs } = *outcome;
+    tracing::info!(%tenant, %campaign, stored, repeated, dropped, suppressed, settled, programs, "responses");
 }
 
 /// What stood in the objects is stored: they, which name people, go.
@@ -174,4 +216,40 @@ async fn forget(track: &Track, read: Vec<Read>) -> Vec<(String, Error)> {
         .filter_map(async |(message_id, deleted)| Some((message_id, deleted.err()?)))
         .collect()
         .await
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::{MailId, ResponseKind};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn of_mails(mails: impl Iterator<Item = i64>) -> Vec<Arrival> {
+        let arrival = |mail| Arrival {
+            event: Uuid::nil(),
+            at: OffsetDateTime::UNIX_EPOCH,
+            tenant: TenantId(1),
+            campaign: CampaignId(2),
+            mail: MailId(mail),
+            kind: ResponseKind::Opened,
+            class: None,
+            link: None,
+            diagnostic: None,
+            actor: None,
+            address_key: None,
+        };
+        mails.map(arrival).collect()
+    }
+
+    #[test]
+    fn what_is_of_one_mail_is_never_divided() {
+        let divided = |mails: Vec<Arrival>| halves(&mails).map(|(first, second)| (first.len(), second.len()));
+        let many = i64::try_from(HALVED_MIN).unwrap();
+        assert_eq!(divided(of_mails(0..many - 1)), None);
+        assert_eq!(divided(of_mails(0..many)), Some((HALVED_MIN / 2, HALVED_MIN / 2)));
+        assert_eq!(divided(of_mails((0..many).map(|_| 7))), None);
+        let uneven = of_mails((0..many).map(|place| place.min(9)));
+        assert_eq!(divided(uneven), Some((9, HALVED_MIN - 9)));
+    }
 }

@@ -19,6 +19,7 @@ async fn main() -> Result<(), runtime::Error> {
         s3: clients.s3.clone(),
         reports_bucket: config.reports_bucket()?.to_owned(),
         master_key: clients.master_key(config.master_key_secret()?).await?,
+        timing: mail::Timing::default(),
     };
     runtime::serve_batch(track, track::handle).await
 }

@@ -20,6 +20,7 @@ mod report;
 mod spool;
 mod status;
 mod template;
+mod timing;
 mod token;
 
 pub use actor::judge;
@@ -43,4 +44,5 @@ pub use template::{
     Compiled, DEFAULT_LOCALE, FUEL_MAX, OUTPUT_BYTES_MAX, Part, RenderError, Rendered, SOURCE_BYTES_MAX,
     SUBJECT_BYTES_MAX, Template, TemplateError, TemplateLink, check_locale,
 };
+pub use timing::Timing;
 pub use token::{Claim, Kind, TokenError, Unverified, peek, peek_return_path};

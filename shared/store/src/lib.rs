@@ -11,6 +11,7 @@
 mod accounting;
 pub mod audit;
 mod campaign;
+mod copy;
 mod error;
 pub mod fields;
 mod launch;
@@ -21,11 +22,13 @@ pub mod recipients;
 pub mod roles;
 mod session;
 pub mod slices;
+mod soft_bounces;
 mod tx;
 mod webhook;
 
 pub use accounting::Accounting;
 pub use campaign::{CampaignState, CreateCampaignError, bucket_of, schema_exists};
+pub use copy::BinaryRows;
 pub use error::StoreError;
 pub use launch::{
     LaunchChange, LaunchState, Plan, Scheduled, cancel_launch, cancel_mails, finish_launch, pause_launch,
@@ -34,6 +37,7 @@ pub use launch::{
 pub use pgp::{PgpKey, pgp_keys};
 pub use read::{Readers, Reading};
 pub use session::CampaignSession;
+pub use soft_bounces::{SoftBounce, note_soft_bounces};
 pub use tx::{CampaignTx, TenantTx};
 pub use webhook::announce;
 

@@ -2,7 +2,7 @@
 
 use contract::{CampaignId, TenantId};
 use localstack::Stack;
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
 use store::Store;
 use testkit::own::at_database;
 
@@ -56,6 +56,13 @@ impl Database {
         self.store.pool().close().await;
         execute(&self.owner, format!("DROP DATABASE {}", self.name)).await
     }
+}
+
+/// What one side wrote is not the other side's to flush.
+pub async fn checkpoint(stack: &Stack) -> Result<()> {
+    let mut connection = PgConnection::connect(&stack.superuser_database_url).await?;
+    sqlx::raw_sql("CHECKPOINT").execute(&mut connection).await?;
+    Ok(())
 }
 
 async fn execute(pool: &PgPool, statement: String) -> Result<()> {

@@ -16,9 +16,12 @@ mod processor;
 mod s3;
 mod send;
 mod sink;
+mod track;
 
 use clap::{Parser, ValueEnum};
+use comparison::Comparison;
 use localstack::Stack;
+use processor::Costs;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -63,6 +66,8 @@ enum Bench {
     Generate,
     /// Mails to an SMTP relay with their ledger, beside Postfix's smtp-source.
     Send,
+    /// A million responses into Postgres, each once, beside `psql \copy`.
+    Track,
     /// Decrypting and encrypting 256 MiB, beside `gpg`; and decrypting beside what import takes.
     Openpgp,
     /// Uploads over SFTP, beside OpenSSH's server and `rclone serve sftp`.
@@ -101,15 +106,10 @@ async fn main() -> Result<()> {
     let case = case.as_deref().unwrap_or_default();
     let stack = Stack::from_env()?;
     let comparisons = match name {
-        Bench::Import => {
-            let (comparisons, costs) = Box::pin(import::bench(&stack, RUNS, IMPORT_ROWS, case)).await?;
-            for cost in costs {
-                cost.print(json)?;
-            }
-            comparisons
-        }
+        Bench::Import => with_costs(Box::pin(import::bench(&stack, RUNS, IMPORT_ROWS, case)).await?, json)?,
         Bench::Generate => generate::bench(RUNS).await?,
         Bench::Send => Box::pin(send::bench(&stack, RUNS, SEND_MAILS)).await?,
+        Bench::Track => with_costs(Box::pin(track::bench(&stack, RUNS)).await?, json)?,
         Bench::Openpgp => Box::pin(openpgp::bench(&stack, RUNS)).await?,
         Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up, case)).await?,
         Bench::Api => Box::pin(api::bench(&stack, RUNS)).await?,
@@ -123,6 +123,14 @@ async fn main() -> Result<()> {
         comparison.print(json)?;
     }
     Ok(())
+}
+
+/// Prints what both sides cost.
+fn with_costs((comparisons, costs): (Vec<Comparison>, Vec<Costs>), json: bool) -> Result<Vec<Comparison>> {
+    for cost in costs {
+        cost.print(json)?;
+    }
+    Ok(comparisons)
 }
 
 /// Several: each in a process of its own, so that the peak of one's memory is not the other's.

@@ -98,7 +98,7 @@ pub fn read_rows<R: Read, W: Write, F: FnOnce() -> io::Result<W>>(
     let delimiter = records.delimiter();
     let (digest_key, found) = (terms.digest_key, &found);
     let mut taker =
-        Taker { digest_key, found, report, rows_done, send, made: Vec::new(), copy: CopyRows::new() };
+        Taker { digest_key, found, report, rows_done, send, made: Vec::new(), copy: CopyRows::default() };
     let mut gate = domains.map(Gate::new);
     let mut looked = Vec::new();
     let mut table: Option<Rows> = None;

@@ -23,6 +23,7 @@ use crate::{
     Result,
     cloud::{Cloud, Content},
     comparison::{Comparison, median, rounded},
+    database::checkpoint,
     openpgp::Gpg,
     processor::{Costs, Seconds, Server},
 };
@@ -304,13 +305,6 @@ async fn check(owner: &PgPool, import: i64, rows: u64) -> Result<()> {
     } else {
         Err(format!("counted {counts:?} instead of {expected:?}").into())
     }
-}
-
-/// What one side wrote is not the other side's to flush.
-async fn checkpoint(stack: &Stack) -> Result<()> {
-    let mut connection = PgConnection::connect(&stack.superuser_database_url).await?;
-    sqlx::raw_sql("CHECKPOINT").execute(&mut connection).await?;
-    Ok(())
 }
 
 async fn drop_table(stack: &Stack, campaign: i64, import: i64) -> Result<()> {
