@@ -171,8 +171,8 @@ mod tests {
             let quotes = cell.contains(['"', ',', '\n', '\r']) || cell.is_empty();
             if quotes { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
         };
-        let text: String = rows.iter().map(|(a, b)| format!("{},{}\n", quoted(a), quoted(b))).collect();
-        let shaped = shaped(&columns, &text).unwrap();
+        let lines: Vec<String> = rows.iter().map(|(a, b)| format!("{},{}\n", quoted(a), quoted(b))).collect();
+        let shaped = shaped(&columns, &lines.concat()).unwrap();
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(shaped.as_bytes());
         let read: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
         assert_eq!(read.len(), rows.len());

@@ -17,6 +17,8 @@ pub enum RelayProfile {
 
 /// The name of the tag that a mail bears at SES.
 pub(crate) const SES_TAG: &str = "broadcast";
+/// What tells SES a mail's tags.
+pub(crate) const SES_TAGS_HEADER: &str = "X-SES-MESSAGE-TAGS";
 
 impl RelayProfile {
     /// What stands before the signed message, for the relay alone. The tag's value is the local part of the return path: authentic, and of
@@ -24,7 +26,7 @@ impl RelayProfile {
     pub fn settings(&self, return_path: &str) -> String {
         let Self::Ses { configuration_set } = self else { return String::new() };
         let token = return_path.split('@').next().unwrap_or_default();
-        let tags = format!("X-SES-MESSAGE-TAGS: {SES_TAG}={token}\r\n");
+        let tags = format!("{SES_TAGS_HEADER}: {SES_TAG}={token}\r\n");
         let set = configuration_set.iter().map(|set| format!("X-SES-CONFIGURATION-SET: {set}\r\n"));
         tags + &set.collect::<String>()
     }

@@ -1,6 +1,7 @@
 //! What comes back to a return path: delivery status notifications (RFC 3464), complaints (RFC 5965), and everything that is neither.
 
 mod events;
+mod kumo;
 
 pub use events::{EVENTS_BYTES_MAX, are_events, parse_events};
 

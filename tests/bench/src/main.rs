@@ -6,6 +6,7 @@ mod api;
 mod cloud;
 mod comparison;
 mod database;
+mod export;
 mod gateway;
 mod generate;
 mod import;
@@ -44,6 +45,9 @@ struct Arguments {
     /// One import of a tenant, in a process of its own.
     #[arg(long, num_args = 2, value_names = ["TENANT", "IMPORT"], hide = true)]
     import_child: Option<Vec<i64>>,
+    /// One export of a tenant, in a process of its own.
+    #[arg(long, value_name = "TENANT", hide = true)]
+    export_child: Option<i64>,
     /// One file of the OpenPGP benchmark, as JSON.
     #[arg(long, value_name = "WORK", hide = true)]
     openpgp_child: Option<String>,
@@ -68,6 +72,8 @@ enum Bench {
     Send,
     /// A million responses into Postgres, each once, beside `psql \copy`.
     Track,
+    /// Half a million responses into files, beside `psql \copy to`; encrypted, beside `psql | gpg -e`.
+    Export,
     /// Decrypting and encrypting 256 MiB, beside `gpg`; and decrypting beside what import takes.
     Openpgp,
     /// Uploads over SFTP, beside OpenSSH's server and `rclone serve sftp`.
@@ -82,10 +88,22 @@ enum Bench {
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let Arguments { mut names, json, case, import_child, openpgp_child, s3_server, api_child, s3_client } =
-        Arguments::parse();
+    let Arguments {
+        mut names,
+        json,
+        case,
+        import_child,
+        export_child,
+        openpgp_child,
+        s3_server,
+        api_child,
+        s3_client,
+    } = Arguments::parse();
     if let Some([tenant, import]) = import_child.as_deref() {
         return import::child(*tenant, *import).await;
+    }
+    if let Some(tenant) = export_child {
+        return Box::pin(export::child(tenant)).await;
     }
     if let Some(side) = api_child {
         return api::child(&side).await;
@@ -110,6 +128,7 @@ async fn main() -> Result<()> {
         Bench::Generate => generate::bench(RUNS).await?,
         Bench::Send => Box::pin(send::bench(&stack, RUNS, SEND_MAILS)).await?,
         Bench::Track => with_costs(Box::pin(track::bench(&stack, RUNS)).await?, json)?,
+        Bench::Export => with_costs(Box::pin(export::bench(&stack, RUNS)).await?, json)?,
         Bench::Openpgp => Box::pin(openpgp::bench(&stack, RUNS)).await?,
         Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up, case)).await?,
         Bench::Api => Box::pin(api::bench(&stack, RUNS)).await?,

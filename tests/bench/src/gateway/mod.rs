@@ -5,6 +5,8 @@ mod client;
 mod server;
 mod workplace;
 
+pub use server::environment;
+
 use std::fmt;
 
 use localstack::Stack;
