@@ -1,12 +1,14 @@
 //! What a request comes to: its answer, and the response that it tells. Decided from the request and the master key alone.
 
+use std::net::IpAddr;
+
 use access::{MasterKey, Purpose};
 use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use contract::{Actor, ResponseKind, TrackMessage};
-use mail::{Claim, Imprint, Kind};
+use mail::{ActorRules, Caller, Claim, Imprint, Kind};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -17,6 +19,14 @@ const PIXEL: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xf
 /// Nothing between the reader and us may answer in our place.
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store, private");
 
+/// Headers by which browsers and proxies say that nobody has asked yet.
+static PURPOSES: [HeaderName; 4] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-purpose"),
+    HeaderName::from_static("x-moz"),
+];
+
 /// What a request says, but for its body.
 #[derive(Clone, Copy)]
 pub struct Visit<'r> {
@@ -24,6 +34,8 @@ pub struct Visit<'r> {
     pub method: &'r Method,
     /// All of them.
     pub headers: &'r HeaderMap,
+    /// Where it comes from, as the platform saw it. For the judgment alone.
+    pub address: Option<IpAddr>,
     /// The token of its path; empty: none that could be read.
     pub token: &'r str,
     /// The text that is sealed with the token: a click's URL, an unsubscribe's imprint. Empty without one.
@@ -48,17 +60,17 @@ impl Answer {
 
 impl<'r> Visit<'r> {
     /// The pixel.
-    pub fn open(self, master: &MasterKey) -> Answer {
+    pub fn open(self, master: &MasterKey, rules: &ActorRules) -> Answer {
         let Some(claim @ Claim { kind: Kind::Open, .. }) = self.claim(master) else {
             return Answer::not_found();
         };
         let headers = [(header::CONTENT_TYPE, HeaderValue::from_static("image/gif"))];
         let response = (headers, [(header::CACHE_CONTROL, NO_STORE)], PIXEL).into_response();
-        Answer { response, message: self.message(claim) }
+        Answer { response, message: message(claim, self.actor(rules), self.at) }
     }
 
     /// A link of a mail.
-    pub fn click(self, master: &MasterKey) -> Answer {
+    pub fn click(self, master: &MasterKey, rules: &ActorRules) -> Answer {
         let claim = self.claim(master);
         let (Some(claim @ Claim { kind: Kind::Click { .. }, .. }), Ok(location)) =
             (claim, HeaderValue::from_str(self.sealed))
@@ -71,7 +83,8 @@ impl<'r> Visit<'r> {
             // Our URL must not reach the site behind it: whoever has it can make it count again.
             (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
         ];
-        Answer { response: (StatusCode::FOUND, headers).into_response(), message: self.message(claim) }
+        let response = (StatusCode::FOUND, headers).into_response();
+        Answer { response, message: message(claim, self.actor(rules), self.at) }
     }
 
     /// The claim of an unsubscribe link, and its pages.
@@ -87,13 +100,16 @@ impl<'r> Visit<'r> {
         mail::verify_link(self.token, self.sealed, key).ok()
     }
 
-    /// Of an open or a click. A HEAD looks at nothing, so it is none.
-    fn message(self, claim: Claim) -> Option<TrackMessage> {
-        if self.method != Method::GET {
-            return None;
-        }
-        let actor = mail::judge(self.method.as_str(), self.header(&header::USER_AGENT));
-        message(claim, actor, self.at)
+    /// Of an open or a click. Nothing is left out: what no person did is counted as that.
+    fn actor(self, rules: &ActorRules) -> Actor {
+        let values = PURPOSES.iter().flat_map(|name| self.headers.get_all(name));
+        let speculative = values.filter_map(|value| value.to_str().ok()).any(mail::is_speculative);
+        rules.judge(&Caller {
+            method: self.method.as_str(),
+            user_agent: self.header(&header::USER_AGENT),
+            speculative,
+            address: self.address,
+        })
     }
 
     fn header(self, name: &HeaderName) -> &'r str {

@@ -2,7 +2,7 @@
 //!
 //! No database on this path, so links work while everything behind it is down or deleted. When the queue is down, opens and clicks are
 //! answered all the same and counted as lost; an unsubscribe is not confirmed before it is durable. What a request tells of its sender
-//! (user agent, address) is judged here and goes no further.
+//! (user agent, address) is judged here, by rules that an operator can change, and goes no further.
 #![forbid(unsafe_code)]
 
 mod answer;
@@ -11,11 +11,11 @@ mod words;
 
 pub use answer::{Answer, Visit};
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use access::MasterKey;
 use axum::{
-    Router,
+    Extension, Router,
     body::Bytes,
     extract::{
         DefaultBodyLimit, Path, Query, State,
@@ -27,7 +27,8 @@ use axum::{
 };
 use contract::{Actor, TrackMessage};
 use fault::{Disposition, Fault};
-use runtime::{AwsError, Clients};
+use mail::ActorRules;
+use runtime::{AwsError, ClientAddress, Clients, Document};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::time::timeout;
@@ -44,6 +45,8 @@ const BODY_BYTES_MAX: usize = 8 * 1024;
 pub struct Collect {
     /// Derives every tenant's link keys.
     pub master: MasterKey,
+    /// Who is a program.
+    pub rules: Document<ActorRules>,
     /// For the queue.
     pub clients: Clients,
     /// Where responses go.
@@ -82,16 +85,19 @@ pub fn router(collect: Collect) -> Router {
 }
 
 type Token = Result<Path<String>, PathRejection>;
+type Address = Option<Extension<ClientAddress>>;
 type Sealed<T> = Result<Query<T>, QueryRejection>;
 
 async fn open(
     State(collect): State<Arc<Collect>>,
     method: Method,
     headers: HeaderMap,
+    address: Address,
     token: Token,
 ) -> Response {
-    let visit = visit(&method, &headers, &token, "");
-    collect.record(visit.open(&collect.master)).await
+    let visit = Visit { address: of(address), ..visit(&method, &headers, &token, "") };
+    let rules = collect.rules.current().await;
+    collect.record(visit.open(&collect.master, &rules)).await
 }
 
 /// The final URL of a click, sealed with its token.
@@ -104,12 +110,14 @@ async fn click(
     State(collect): State<Arc<Collect>>,
     method: Method,
     headers: HeaderMap,
+    address: Address,
     token: Token,
     target: Sealed<Target>,
 ) -> Response {
     let url = target.as_ref().map_or("", |Query(target)| &target.u);
-    let visit = visit(&method, &headers, &token, url);
-    collect.record(visit.click(&collect.master)).await
+    let visit = Visit { address: of(address), ..visit(&method, &headers, &token, url) };
+    let rules = collect.rules.current().await;
+    collect.record(visit.click(&collect.master, &rules)).await
 }
 
 /// The imprint of an unsubscribe, sealed with its token. Links of older mails have none.
@@ -160,7 +168,11 @@ async fn unsubscribe(
 
 fn visit<'r>(method: &'r Method, headers: &'r HeaderMap, token: &'r Token, sealed: &'r str) -> Visit<'r> {
     let token = token.as_ref().map_or("", |Path(token)| token);
-    Visit { method, headers, token, sealed, at: OffsetDateTime::now_utc() }
+    Visit { method, headers, address: None, token, sealed, at: OffsetDateTime::now_utc() }
+}
+
+fn of(address: Address) -> Option<IpAddr> {
+    address.map(|Extension(ClientAddress(address))| address)
 }
 
 impl Collect {

@@ -19,7 +19,7 @@ use super::*;
 const TENANT: TenantId = TenantId(7);
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
-/// A queue on a port of its own that keeps what it is sent, and refuses everything once it is told to.
+/// A queue on a port of its own that keeps what it is sent, and refuses everything once it is told to. Also an S3 without any object.
 #[derive(Clone, Default)]
 struct Queue {
     kept: Arc<Mutex<Vec<Value>>>,
@@ -30,7 +30,10 @@ impl Queue {
     async fn start(self) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().route("/", post(async move |body: Bytes| self.take(&body)));
+        let none = (StatusCode::NOT_FOUND, "<Error><Code>NoSuchKey</Code></Error>");
+        let router = Router::new()
+            .route("/", post(async move |body: Bytes| self.take(&body)))
+            .route("/settings/{key}", get(async move || none));
         tokio::spawn(async move { axum::serve(listener, router).await });
         url
     }
@@ -81,7 +84,10 @@ fn links() -> Links {
 
 async fn router_to(endpoint: &str) -> Router {
     let track_queue_url = format!("{endpoint}/000000000000/track");
-    router(Collect { master: master(), clients: clients(endpoint).await, track_queue_url })
+    let clients = clients(endpoint).await;
+    let (built_in, read) = (ActorRules::default(), ActorRules::from_json);
+    let rules = Document::open(&clients, "settings", contract::ACTOR_RULES_KEY, built_in, read).await;
+    router(Collect { master: master(), rules, clients, track_queue_url })
 }
 
 async fn function() -> (Router, Queue) {
@@ -269,12 +275,37 @@ async fn whatever_is_wrong_with_a_token_the_answer_is_the_same() {
 }
 
 #[tokio::test]
-async fn a_head_is_answered_and_not_counted() {
-    let (router, queue) = function().await;
-    let click = links().click(MailId(9), 4, "https://shop.example/a").unwrap();
-    assert_eq!(call(&router, "HEAD", &click, "").await.status(), StatusCode::FOUND);
-    assert_eq!(call(&router, "HEAD", &links().open(MailId(9)), "").await.status(), StatusCode::OK);
-    assert!(queue.kept.lock().unwrap().is_empty());
+async fn what_no_person_did_is_told_as_that() {
+    let (open, click) =
+        (links().open(MailId(9)), links().click(MailId(9), 4, "https://shop.example/a").unwrap());
+    let table = [
+        ("GET", "user-agent", FIREFOX, "192.0.2.7", Actor::Human),
+        ("HEAD", "user-agent", FIREFOX, "192.0.2.7", Actor::Scanner),
+        ("GET", "sec-purpose", "prefetch;prerender", "192.0.2.7", Actor::Scanner),
+        ("GET", "Purpose", "Preview", "192.0.2.7", Actor::Scanner),
+        ("GET", "X-Purpose", "preview", "192.0.2.7", Actor::Scanner),
+        ("GET", "x-moz", "prefetch", "192.0.2.7", Actor::Scanner),
+        ("GET", "user-agent", "curl/8.5", "192.0.2.7", Actor::Scanner),
+        ("GET", "user-agent", FIREFOX, "104.47.1.2", Actor::Scanner),
+        ("GET", "user-agent", FIREFOX, "17.58.1.2", Actor::Proxy),
+    ];
+    for (method, name, value, address, expected) in table {
+        for (url, status) in [(&open, StatusCode::OK), (&click, StatusCode::FOUND)] {
+            let (router, queue) = function().await;
+            let mut request =
+                Request::builder().method(method).uri(url.strip_prefix("http://c.example").unwrap());
+            if !name.eq_ignore_ascii_case("user-agent") {
+                request = request.header(header::USER_AGENT, FIREFOX);
+            }
+            let request = request.header(name, value).extension(ClientAddress(address.parse().unwrap()));
+            let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+            assert_eq!(response.status(), status);
+            let (_, TrackMessage::Response { actor, .. }) = queue.only();
+            assert_eq!(actor, expected, "{method} {name} {value} {address}");
+            let kept = format!("{:?}", queue.kept.lock().unwrap());
+            assert!(!kept.contains(address) && !kept.contains(value), "{kept}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -23,7 +23,7 @@ mod status;
 mod template;
 mod token;
 
-pub use actor::judge;
+pub use actor::{ActorRules, ActorRulesError, Caller, Timing, is_speculative};
 pub use address::{
     ADDRESS_BYTES_MAX, Address, AddressError, AddressKey, DigestKey, LOCAL_PART_BYTES_MAX,
     NORMALISATION_VERSION,
