@@ -8,7 +8,7 @@ use fault::{Disposition, Fault};
 
 use crate::{
     AddressKey, Claim, Kind, address, imprint,
-    token::{seal, seal_return_path},
+    token::{seal, seal_return_path, seal_unsubscribe_address},
 };
 
 /// Of a link's final URL, in bytes: about what every browser, proxy and mail gateway passes on; a click URL is up to three times longer.
@@ -127,6 +127,15 @@ impl Links {
             seal_return_path(&inner.key, inner.key_id, &self.claim(mail, Kind::Return)),
             inner.bounce_domain
         )
+    }
+
+    /// `mailto:u-{token}@{bounce domain}?subject=unsubscribe`: a mail to it unsubscribes (RFC 2369). `None` where the ids are too large for a
+    /// local part.
+    pub fn unsubscribe_mailto(&self, mail: MailId, address_key: AddressKey) -> Option<String> {
+        let inner = &self.0;
+        let claim = self.claim(mail, Kind::Unsubscribe { address_key });
+        let local = seal_unsubscribe_address(&inner.key, inner.key_id, &claim)?;
+        Some(format!("mailto:{local}@{}?subject=unsubscribe", inner.bounce_domain))
     }
 
     fn token(&self, mail: MailId, kind: Kind, text: &str) -> String {

@@ -1,4 +1,5 @@
-//! What comes back to a return path: delivery status notifications (RFC 3464), complaints (RFC 5965), and everything that is neither.
+//! What comes back to a return path: delivery status notifications (RFC 3464), complaints (RFC 5965), and everything that is neither. And what
+//! comes to an address that unsubscribes (RFC 2369).
 
 mod events;
 
@@ -12,6 +13,7 @@ use time::OffsetDateTime;
 use crate::{
     BounceClass, Unverified, peek_return_path, redact,
     status::{classify, is_status},
+    token::peek_unsubscribe_address,
 };
 
 /// Of one inbound message. The reports themselves stand at the beginning; what is behind is the mail that came back.
@@ -50,6 +52,8 @@ pub enum Verdict {
     Delivered,
     /// Its recipient marked it as spam.
     Complained,
+    /// Its recipient wrote to the address that unsubscribes. The token's, and nobody else: it says nothing of who wrote.
+    Unsubscribed,
     /// Nothing that counts.
     Ignored(Ignored),
 }
@@ -78,9 +82,13 @@ pub fn parse_report(raw: &[u8]) -> Report {
             at: None,
         };
     };
-    let token = RECIPIENT_HEADERS
-        .iter()
-        .find_map(|name| peek_return_path(first_address(topmost(&message, name)?)).ok());
+    let recipients = RECIPIENT_HEADERS.iter().filter_map(|name| topmost(&message, name)).map(first_address);
+    let token = recipients.clone().find_map(|address| peek_return_path(address).ok());
+    if token.is_none()
+        && let Some(token) = recipients.clone().find_map(|address| peek_unsubscribe_address(address).ok())
+    {
+        return Report { token: Some(token), verdict: unsubscribed(&message), diagnostic: None, at: None };
+    }
     if let Some(body) = part(&message, &["delivery-status", "global-delivery-status"]) {
         let (verdict, diagnostic) = delivery_status(&body);
         return Report { token, verdict, diagnostic, at: None };
@@ -98,6 +106,21 @@ pub fn parse_report(raw: &[u8]) -> Report {
     }
     let ignored = if is_auto_reply(&message) { Ignored::AutoReply } else { Ignored::NotAReport };
     Report { token, verdict: Verdict::Ignored(ignored), diagnostic: None, at: None }
+}
+
+/// A person's mail, or that of the program that a person pressed a button of. Nobody mails from this address, so what reports or answers is
+/// about something else.
+fn unsubscribed(message: &Message<'_>) -> Verdict {
+    let is_answer = message
+        .header_raw("Auto-Submitted")
+        .is_some_and(|value| value.trim().to_ascii_lowercase().starts_with("auto-replied"));
+    if message.content_type().is_some_and(|kind| kind.subtype() == Some("report")) {
+        Verdict::Ignored(Ignored::OtherReport)
+    } else if is_answer {
+        Verdict::Ignored(Ignored::AutoReply)
+    } else {
+        Verdict::Unsubscribed
+    }
 }
 
 /// Bare CR line ends, as some transports make them.

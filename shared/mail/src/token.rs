@@ -3,14 +3,14 @@
 //! Layout: one byte of version and kind, one byte of key id, then tenant, campaign and mail as LEB128, then for a click the link's number
 //! (LEB128), for an unsubscribe the 16 bytes of the address key, and last the first 16 (return path: 10) bytes of HMAC-SHA256 over all that
 //! goes before; for a click also over the URL, for an unsubscribe over its [`crate::Imprint`], if it has one. Links carry it as base64url,
-//! return paths as base32, which survives folded case.
+//! return paths and addresses that unsubscribe as base32, which survives folded case, and with the shorter tag.
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use contract::{CampaignId, MailId, TenantId};
 use fault::{Disposition, Fault};
 
-use crate::{AddressKey, LINK_BYTES_MAX};
+use crate::{AddressKey, LINK_BYTES_MAX, LOCAL_PART_BYTES_MAX};
 
 const VERSION: u8 = 1;
 const LINK_TAG_BYTES: usize = 16;
@@ -26,6 +26,8 @@ const ID_MAX: u64 = (1 << 56) - 1;
 const CONTEXT: &[u8] = b"broadcast token\0";
 /// What a return path begins with.
 const RETURN_PATH_PREFIX: &str = "b-";
+/// What an address that unsubscribes begins with.
+const UNSUBSCRIBE_PREFIX: &str = "u-";
 
 /// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +126,12 @@ pub fn peek_return_path(address: &str) -> Result<Unverified, TokenError> {
     if token.claim.kind == Kind::Return { Ok(token) } else { Err(TokenError::Malformed) }
 }
 
+/// Reads an address that unsubscribes: whole or its local part, in any case.
+pub(crate) fn peek_unsubscribe_address(address: &str) -> Result<Unverified, TokenError> {
+    let token = peek_local_part(address, UNSUBSCRIBE_PREFIX)?;
+    if let Kind::Unsubscribe { .. } = token.claim.kind { Ok(token) } else { Err(TokenError::Malformed) }
+}
+
 fn peek_local_part(address: &str, prefix: &str) -> Result<Unverified, TokenError> {
     let local =
         address.trim_matches(['<', '>', ' ']).split('@').next().unwrap_or_default().to_ascii_lowercase();
@@ -205,8 +213,19 @@ pub(crate) fn seal(target: &mut String, key: &hmac::Key, key_id: u8, claim: &Cla
 
 /// The local part of a return path, at most 64 octets.
 pub(crate) fn seal_return_path(key: &hmac::Key, key_id: u8, claim: &Claim) -> String {
+    seal_local_part(RETURN_PATH_PREFIX, key, key_id, claim)
+}
+
+/// The local part of an address that unsubscribes; `None` where the ids are so large that it does not fit into 64 octets: together they may
+/// take ten bytes, such as a tenant below 16,384, a campaign below 268 million and a mail as large.
+pub(crate) fn seal_unsubscribe_address(key: &hmac::Key, key_id: u8, claim: &Claim) -> Option<String> {
+    let local = seal_local_part(UNSUBSCRIBE_PREFIX, key, key_id, claim);
+    (local.len() <= LOCAL_PART_BYTES_MAX).then_some(local)
+}
+
+fn seal_local_part(prefix: &str, key: &hmac::Key, key_id: u8, claim: &Claim) -> String {
     let bytes = sealed(key, key_id, claim, "", LOCAL_PART_TAG_BYTES);
-    format!("{RETURN_PATH_PREFIX}{}", data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
+    format!("{prefix}{}", data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
 }
 
 fn sealed(key: &hmac::Key, key_id: u8, claim: &Claim, text: &str, tag_bytes: usize) -> Vec<u8> {
@@ -325,6 +344,28 @@ mod tests {
         let longest = seal_return_path(&hmac_key(), 255, &claim);
         assert!(longest.len() <= crate::LOCAL_PART_BYTES_MAX, "{}", longest.len());
         assert_eq!(peek_return_path(&longest).unwrap().verify(&KEY), Ok(claim));
+    }
+
+    #[test]
+    fn an_address_that_unsubscribes_survives_folded_case_and_fits_or_is_none() {
+        let kind = Kind::Unsubscribe { address_key: AddressKey([9; 16]) };
+        let largest = |bits: u32| (1_i64 << bits) - 1;
+        let made = |tenant: u32, campaign: u32, mail: u32| {
+            let (tenant, campaign) = (TenantId(largest(tenant)), CampaignId(largest(campaign)));
+            Claim { tenant, campaign, mail: MailId(largest(mail)), kind }
+        };
+        for claim in [claim(kind), made(14, 28, 28), made(14, 21, 35)] {
+            let local = seal_unsubscribe_address(&hmac_key(), 1, &claim).unwrap();
+            assert!(local.len() <= LOCAL_PART_BYTES_MAX, "{}", local.len());
+            for address in [local.clone(), local.to_uppercase(), format!("<{local}@bounce.example.com>")] {
+                assert_eq!(peek_unsubscribe_address(&address).unwrap().verify(&KEY), Ok(claim), "{address}");
+            }
+            assert!(peek_return_path(&local).is_err());
+            assert!(peek_return_path(&local.replacen("u-", "b-", 1)).is_err());
+        }
+        assert_eq!(seal_unsubscribe_address(&hmac_key(), 1, &made(14, 28, 35)), None);
+        let path = seal_return_path(&hmac_key(), 1, &claim(Kind::Return));
+        assert!(peek_unsubscribe_address(&path.replacen("b-", "u-", 1)).is_err());
     }
 
     #[test]
