@@ -57,8 +57,14 @@ const NEEDS: [Need; 9] = [
     Need { package: "libclang-dev", what_for: "building sequoia-openpgp", present: has_libclang },
 ];
 
-/// Customers' SFTP clients and receivers' verifiers, for the scenarios.
-const TEST_NEEDS: [Need; 7] = [
+/// Customers' SFTP clients, receivers' verifiers and a recipient's browser, for the scenarios.
+const TEST_NEEDS: [Need; 9] = [
+    Need {
+        package: "chromium",
+        what_for: "a recipient's browser in the tests",
+        present: || on_path("chromium"),
+    },
+    Need { package: "chromium-driver", what_for: "driving it", present: || on_path("chromedriver") },
     Need { package: "curl", what_for: "a client of the tests", present: || on_path("curl") },
     Need { package: "lftp", what_for: "a client of the tests", present: || on_path("lftp") },
     Need { package: "rclone", what_for: "a client of the tests", present: || on_path("rclone") },
