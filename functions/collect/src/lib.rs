@@ -11,17 +11,16 @@ mod words;
 
 pub use answer::{Answer, Visit};
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use access::MasterKey;
 use axum::{
-    Extension, Router,
-    body::Bytes,
+    RequestPartsExt, Router,
     extract::{
-        DefaultBodyLimit, Path, Query, State,
+        Path, Query, Request, State,
         rejection::{PathRejection, QueryRejection},
     },
-    http::{HeaderMap, Method, StatusCode},
+    http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -79,25 +78,28 @@ pub fn router(collect: Collect) -> Router {
         .route("/o/{token}", get(open))
         .route("/c/{token}", get(click))
         .route("/u/{token}", get(ask).post(unsubscribe))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .fallback(async || not_found())
         .with_state(Arc::new(collect))
 }
 
 type Token = Result<Path<String>, PathRejection>;
-type Address = Option<Extension<ClientAddress>>;
 type Sealed<T> = Result<Query<T>, QueryRejection>;
 
-async fn open(
-    State(collect): State<Arc<Collect>>,
-    method: Method,
-    headers: HeaderMap,
-    address: Address,
-    token: Token,
-) -> Response {
-    let visit = Visit { address: of(address), ..visit(&method, &headers, &token, "") };
-    let rules = collect.rules.current().await;
-    collect.record(visit.open(&collect.master, &rules)).await
+async fn open(State(collect): State<Arc<Collect>>, request: Request) -> Response {
+    let answer = answer_open(&collect.master, &*collect.rules.current().await, request).await;
+    collect.record(answer).await
+}
+
+async fn click(State(collect): State<Arc<Collect>>, request: Request) -> Response {
+    let answer = answer_click(&collect.master, &*collect.rules.current().await, request).await;
+    collect.record(answer).await
+}
+
+/// What an open's request comes to. Nothing is sent yet.
+pub async fn answer_open(master: &MasterKey, rules: &ActorRules, request: Request) -> Answer {
+    let (mut parts, _) = request.into_parts();
+    let token = parts.extract().await;
+    visit(&parts, &token, "").open(master, rules)
 }
 
 /// The final URL of a click, sealed with its token.
@@ -106,18 +108,13 @@ struct Target {
     u: String,
 }
 
-async fn click(
-    State(collect): State<Arc<Collect>>,
-    method: Method,
-    headers: HeaderMap,
-    address: Address,
-    token: Token,
-    target: Sealed<Target>,
-) -> Response {
+/// What a click's request comes to. Nothing is sent yet.
+pub async fn answer_click(master: &MasterKey, rules: &ActorRules, request: Request) -> Answer {
+    let (mut parts, _) = request.into_parts();
+    let token = parts.extract().await;
+    let target: Sealed<Target> = parts.extract().await;
     let url = target.as_ref().map_or("", |Query(target)| &target.u);
-    let visit = Visit { address: of(address), ..visit(&method, &headers, &token, url) };
-    let rules = collect.rules.current().await;
-    collect.record(visit.click(&collect.master, &rules)).await
+    visit(&parts, &token, url).click(master, rules)
 }
 
 /// The imprint of an unsubscribe, sealed with its token. Links of older mails have none.
@@ -128,31 +125,25 @@ struct Signed {
 }
 
 /// Scanners follow every link, so a GET asks and does nothing.
-async fn ask(
-    State(collect): State<Arc<Collect>>,
-    method: Method,
-    headers: HeaderMap,
-    token: Token,
-    signed: Sealed<Signed>,
-) -> Response {
+async fn ask(State(collect): State<Arc<Collect>>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let token = parts.extract().await;
+    let signed: Sealed<Signed> = parts.extract().await;
     let imprint = signed.as_ref().map_or("", |Query(signed)| &signed.s);
-    let found = visit(&method, &headers, &token, imprint).unsubscribe(&collect.master);
+    let found = visit(&parts, &token, imprint).unsubscribe(&collect.master);
     found.map_or_else(not_found, |(_, page)| page.ask())
 }
 
 /// RFC 8058: the mailbox provider's one click, and our own page's button.
-async fn unsubscribe(
-    State(collect): State<Arc<Collect>>,
-    method: Method,
-    headers: HeaderMap,
-    token: Token,
-    signed: Sealed<Signed>,
-    body: Bytes,
-) -> Response {
+async fn unsubscribe(State(collect): State<Arc<Collect>>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let token = parts.extract().await;
+    let signed: Sealed<Signed> = parts.extract().await;
     let imprint = signed.as_ref().map_or("", |Query(signed)| &signed.s);
-    let visit = visit(&method, &headers, &token, imprint);
+    let visit = visit(&parts, &token, imprint);
     let Some((claim, page)) = visit.unsubscribe(&collect.master) else { return not_found() };
-    if !is_one_click(&body) {
+    let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await;
+    if !body.is_ok_and(|body| is_one_click(&body)) {
         return (StatusCode::BAD_REQUEST, "The body must be List-Unsubscribe=One-Click.\n").into_response();
     }
     // Whatever made the request, a person wanted it: a form is not sent by following links.
@@ -166,13 +157,15 @@ async fn unsubscribe(
     }
 }
 
-fn visit<'r>(method: &'r Method, headers: &'r HeaderMap, token: &'r Token, sealed: &'r str) -> Visit<'r> {
-    let token = token.as_ref().map_or("", |Path(token)| token);
-    Visit { method, headers, address: None, token, sealed, at: OffsetDateTime::now_utc() }
-}
-
-fn of(address: Address) -> Option<IpAddr> {
-    address.map(|Extension(ClientAddress(address))| address)
+fn visit<'r>(parts: &'r Parts, token: &'r Token, sealed: &'r str) -> Visit<'r> {
+    Visit {
+        method: &parts.method,
+        headers: &parts.headers,
+        address: parts.extensions.get().map(|ClientAddress(address)| *address),
+        token: token.as_ref().map_or("", |Path(token)| token),
+        sealed,
+        at: OffsetDateTime::now_utc(),
+    }
 }
 
 impl Collect {

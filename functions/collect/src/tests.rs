@@ -5,7 +5,7 @@ use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use axum::{
     Json,
-    body::Body,
+    body::{Body, Bytes},
     http::{HeaderValue, Request, header},
     routing::post,
 };

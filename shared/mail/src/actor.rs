@@ -44,8 +44,8 @@ struct Index {
     exact: Vec<(Box<[u8]>, Actor)>,
     /// In the document's order; the first one counts.
     words: Vec<(Box<[u8]>, Actor)>,
-    /// For each byte the numbers of the words that begin with it.
-    by_first: Vec<Vec<u16>>,
+    /// For each byte the numbers of the words that begin with it, and the byte behind it if there is one.
+    by_first: Vec<Vec<(u16, Option<u8>)>>,
     networks: Vec<(Network, Actor)>,
 }
 
@@ -59,12 +59,15 @@ impl Index {
     fn word(&self, agent: &[u8]) -> Option<Actor> {
         let mut best = u16::MAX;
         for (at, first) in agent.iter().enumerate() {
-            for number in &self.by_first[usize::from(*first)] {
+            let rest = &agent[at..];
+            for (number, second) in &self.by_first[usize::from(*first)] {
                 // Ascending: behind it none is better.
                 if *number >= best {
                     break;
                 }
-                if agent[at..].starts_with(&self.words[usize::from(*number)].0) {
+                // Most are told by their second letter.
+                let may_be = second.is_none() || *second == rest.get(1).copied();
+                if may_be && rest.starts_with(&self.words[usize::from(*number)].0) {
                     best = *number;
                 }
             }

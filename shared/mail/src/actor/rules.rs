@@ -165,7 +165,7 @@ fn add_agent(index: &mut Index, name: &str, entry: AgentEntry) -> Result<(), Act
         index.exact.push((text.into(), actor));
     } else {
         let number = u16::try_from(index.words.len()).map_err(|error| wrong(name, &error))?;
-        index.by_first[usize::from(first)].push(number);
+        index.by_first[usize::from(first)].push((number, text.get(1).copied()));
         index.words.push((text.into(), actor));
     }
     Ok(())
