@@ -111,6 +111,7 @@ class Deployment:
             "AWS_ENDPOINT_URL": self.endpoint,
             "SPOOL_BUCKET": made["buckets"]["spool"],
             "REPORTS_BUCKET": made["buckets"]["reports"],
+            "SETTINGS_BUCKET": made["buckets"]["settings"],
             "TENANT_ROLE_ARN": made["tenant_role_arn"],
             "MASTER_KEY_SECRET": made["secrets"]["master-key"],
             "IMPORT_QUEUE_ARN": made["queues"]["import"]["arn"],
@@ -163,15 +164,15 @@ class Deployment:
     def bucket(self, bucket: dict) -> tuple[str, str]:
         name = self.name(bucket["name"])
         self.cloud.s3.create_bucket(Bucket=name)
-        days = bucket["expire_days"]
-        rule = {
-            "ID": "retention",
-            "Status": "Enabled",
-            "Filter": {"Prefix": ""},
-            "Expiration": {"Days": days},
-            "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": days},
-        }
-        self.cloud.s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [rule]})
+        if days := bucket.get("expire_days"):
+            rule = {
+                "ID": "retention",
+                "Status": "Enabled",
+                "Filter": {"Prefix": ""},
+                "Expiration": {"Days": days},
+                "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": days},
+            }
+            self.cloud.s3.put_bucket_lifecycle_configuration(Bucket=name, LifecycleConfiguration={"Rules": [rule]})
         if "notify" in bucket:
             target = {"QueueArn": self.queue_arn(bucket["notify"]), "Events": ["s3:ObjectCreated:*"]}
             self.cloud.s3.put_bucket_notification_configuration(

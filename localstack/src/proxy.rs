@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, ORIGIN};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
@@ -130,6 +130,8 @@ fn rewrite(
         // `LocalStack` reads forms itself, and fails at one without a boundary. Nobody else can read it either.
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     }
+    // `LocalStack` takes a page's own form for another site's.
+    headers.remove(ORIGIN);
     headers.insert(HOST, HeaderValue::from_str(host)?);
     // Whoever asks is on this machine: tests speak for other clients by naming them.
     let client = match headers.get(FORWARDED_FOR) {
@@ -167,10 +169,11 @@ mod tests {
         let peer: SocketAddr = "127.0.0.1:5000".parse().unwrap();
         let mut headers = HeaderMap::from_iter([(HOST, HeaderValue::from_static("127.0.0.1:8080"))]);
         headers.insert("connection", HeaderValue::from_static("keep-alive"));
+        headers.insert(ORIGIN, HeaderValue::from_static("null"));
         rewrite(&mut headers, "abc.lambda-url.example:4566", peer).unwrap();
         assert_eq!(headers[HOST], "abc.lambda-url.example:4566");
         assert_eq!(headers[REMOTE_ADDR], "127.0.0.1");
-        assert!(!headers.contains_key("connection"));
+        assert!(!headers.contains_key("connection") && !headers.contains_key(ORIGIN));
         headers.insert(FORWARDED_FOR, HeaderValue::from_static("192.0.2.7"));
         rewrite(&mut headers, "abc.lambda-url.example:4566", peer).unwrap();
         assert_eq!(headers[REMOTE_ADDR], "192.0.2.7");

@@ -57,8 +57,14 @@ const NEEDS: [Need; 9] = [
     Need { package: "libclang-dev", what_for: "building sequoia-openpgp", present: has_libclang },
 ];
 
-/// Customers' SFTP clients and receivers' verifiers, for the scenarios.
-const TEST_NEEDS: [Need; 7] = [
+/// Customers' SFTP clients, receivers' verifiers and a recipient's browser, for the scenarios.
+const TEST_NEEDS: [Need; 9] = [
+    Need {
+        package: "chromium",
+        what_for: "a recipient's browser in the tests",
+        present: || on_path("chromium"),
+    },
+    Need { package: "chromium-driver", what_for: "driving it", present: || on_path("chromedriver") },
     Need { package: "curl", what_for: "a client of the tests", present: || on_path("curl") },
     Need { package: "lftp", what_for: "a client of the tests", present: || on_path("lftp") },
     Need { package: "rclone", what_for: "a client of the tests", present: || on_path("rclone") },
@@ -77,7 +83,12 @@ const TEST_NEEDS: [Need; 7] = [
 ];
 
 /// The benchmarks' peers.
-const BENCH_NEEDS: [Need; 2] = [
+const BENCH_NEEDS: [Need; 3] = [
+    Need {
+        package: "nginx-light",
+        what_for: "a peer of collect's benchmark",
+        present: || Path::new("/usr/sbin/nginx").exists(),
+    },
     Need { package: "rclone", what_for: "a peer of the gateway's benchmarks", present: || on_path("rclone") },
     Need {
         package: "openssh-server",
@@ -146,7 +157,7 @@ async fn install(missing: &[&Need]) -> Result<()> {
     Ok(())
 }
 
-/// Postgres gets no cluster of the system's, Postfix no configuration, and sshd and `OpenDKIM` stay down: none has a service to start.
+/// Postgres gets no cluster of the system's, Postfix no configuration, and sshd, `OpenDKIM` and nginx stay down: none has a service to start.
 async fn keep_services_down(packages: &[&str]) -> Result<()> {
     if packages.contains(&"postgresql") {
         let mut write = process::as_root("sh");
@@ -161,15 +172,18 @@ async fn keep_services_down(packages: &[&str]) -> Result<()> {
         write.args(["-c", "mkdir -p /etc/ssh && touch /etc/ssh/sshd_not_to_be_run"]);
         process::run("keep sshd from starting", write, "").await?;
     }
-    if packages.contains(&"opendkim") {
-        // It has no such file. A masked unit is not started.
+    for (package, service) in [("opendkim", "opendkim"), ("nginx-light", "nginx")] {
+        if !packages.contains(&package) {
+            continue;
+        }
+        // They have no such file. A masked unit is not started.
         let mut mask = process::as_root("sh");
-        let unit = "/etc/systemd/system/opendkim.service";
+        let unit = format!("/etc/systemd/system/{service}.service");
         mask.args([
             "-c",
             &format!("test -e {unit} || {{ mkdir -p /etc/systemd/system && ln -s /dev/null {unit}; }}"),
         ]);
-        process::run("keep OpenDKIM from starting", mask, "").await?;
+        process::run(&format!("keep {service} from starting"), mask, "").await?;
     }
     if packages.contains(&"postfix") {
         let answers = process::as_root("debconf-set-selections");

@@ -24,6 +24,8 @@ ONCE = ["From", "To", "Subject", "Date", "Message-ID", "MIME-Version", "Content-
 SIGNED = {"from", "to", "subject", "mime-version", "content-type", "list-unsubscribe", "list-unsubscribe-post"}
 # What a relay of each kind leaves as it is.
 SIGNED_TOO = {"postfix": {"date", "message-id", "feedback-id"}, "ses": set()}
+# RFC 2369: where the relay brings us mails, one of them unsubscribes, too.
+UNSUBSCRIBE_TOO = {"postfix": r",<mailto:u-[a-z2-7]{1,62}@[^<>\s]+\?subject=unsubscribe>", "ses": ""}
 ALGORITHMS = {"both": ["ed25519-sha256", "rsa-sha256"], "ed25519": ["ed25519-sha256"]}
 ENCODINGS = {"7bit", "quoted-printable", "base64"}
 # Rules of SpamAssassin that say nothing of a mail's form.
@@ -56,7 +58,7 @@ def main():
         milter = opendkim_configuration(records, scratch)
         for path in paths:
             raw = path.read_bytes()
-            found = list(wire(raw)) + list(structure(raw)) + list(signed(raw, records, signatures, relay))
+            found = list(wire(raw)) + list(structure(raw, relay)) + list(signed(raw, records, signatures, relay))
             found += opendkim(path, milter, signatures)
             found += [f"SpamAssassin: {rule}" for rule in spam[path.name] if rule not in NOT_OF_FORM]
             problems += [f"{path.name}: {problem}" for problem in found]
@@ -75,7 +77,7 @@ def wire(raw):
         yield f"a line of {longest} octets"
 
 
-def structure(raw):
+def structure(raw, relay):
     """What Python's parser says of headers and parts."""
     # Headers of RFC 6532 are UTF-8; the parser takes them as text alone.
     beyond_ascii = not raw.isascii()
@@ -118,8 +120,9 @@ def structure(raw):
     # RFC 8058, 3.1
     if message["List-Unsubscribe-Post"] != "List-Unsubscribe=One-Click":
         yield "no one-click unsubscription"
-    if not re.fullmatch(r"<https?://[^<>\s]+>", "".join(message["List-Unsubscribe"].split())):
-        yield "a List-Unsubscribe that is no URL"
+    unsubscribe = r"<https?://[^<>\s]+>" + UNSUBSCRIBE_TOO[relay]
+    if not re.fullmatch(unsubscribe, "".join(message["List-Unsubscribe"].split())):
+        yield "a List-Unsubscribe that is none"
 
 
 def signed(raw, records, signatures, relay):

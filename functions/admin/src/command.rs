@@ -2,6 +2,7 @@
 
 use access::{Network, Scope};
 use serde::Deserialize;
+use serde_json::Value;
 use time::{Date, OffsetDateTime};
 
 use crate::{AdminError, Limit};
@@ -113,6 +114,15 @@ pub enum Command {
         /// The domain of `From` addresses.
         domain: String,
     },
+    /// Say by which rules opens and clicks of programs are told from people's.
+    SetActorRules {
+        /// All of them: `actor_rules` shows those in use.
+        rules: Value,
+    },
+    /// Show the rules in use.
+    ActorRules {},
+    /// Go back to the rules of the release.
+    ResetActorRules {},
     /// An operator attests that the tenant owns the domain: from then on it may send.
     ConfirmSenderDomain {
         /// The domain.

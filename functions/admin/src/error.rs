@@ -66,6 +66,12 @@ pub enum AdminError {
     /// DKIM keys.
     #[error(transparent)]
     Dkim(#[from] mail::DkimError),
+    /// Rules for programs.
+    #[error(transparent)]
+    ActorRules(#[from] mail::ActorRulesError),
+    /// What stands in the bucket of settings is no document of ours.
+    #[error("the document in use is no JSON: set or reset it")]
+    NotJson,
     /// Lifecycle rules.
     #[error(transparent)]
     Exchange(#[from] exchange::Error),
@@ -102,12 +108,14 @@ impl Fault for AdminError {
             | Self::ApiKey
             | Self::WarmUp
             | Self::ByMissing
+            | Self::NotJson
             | Self::Request(_) => Disposition::Permanent,
             Self::Store(error) => error.disposition(),
             Self::Aws(error) => error.disposition(),
             Self::Access(error) => error.disposition(),
             Self::OpenPgp(error) => error.disposition(),
             Self::Dkim(error) => error.disposition(),
+            Self::ActorRules(error) => error.disposition(),
             Self::Exchange(error) => error.disposition(),
             Self::Cut => Disposition::RETRY,
         }

@@ -4,6 +4,7 @@
 //! puts them into Secrets Manager and answers their names. Every command may be given again, also after a crash in its middle.
 #![forbid(unsafe_code)]
 
+mod actors;
 mod audit;
 mod bucket;
 mod command;
@@ -38,6 +39,8 @@ pub struct Admin {
     pub clients: Clients,
     /// What names of buckets and secrets begin with.
     pub deployment: String,
+    /// The bucket of settings.
+    pub settings_bucket: String,
     /// Where tenants' buckets send their notifications.
     pub import_queue_arn: String,
 }
@@ -69,6 +72,9 @@ pub async fn handle(admin: Arc<Admin>, command: Command, now: OffsetDateTime) ->
             profile::set(&admin, &slug, &name, &profile).await
         }
         Command::AddSenderDomain { slug, domain } => domain::add(&admin, &slug, &domain, now).await,
+        Command::SetActorRules { rules } => actors::set(&admin, &rules).await,
+        Command::ActorRules {} => actors::show(&admin).await,
+        Command::ResetActorRules {} => actors::reset(&admin).await,
         Command::ConfirmSenderDomain { domain, by } => domain::confirm(&admin, &domain, &by, now).await,
     }
 }

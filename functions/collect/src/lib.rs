@@ -2,31 +2,37 @@
 //!
 //! No database on this path, so links work while everything behind it is down or deleted. When the queue is down, opens and clicks are
 //! answered all the same and counted as lost; an unsubscribe is not confirmed before it is durable. What a request tells of its sender
-//! (user agent, address) is judged here and goes no further.
+//! (user agent, address) is judged here, by rules that an operator can change, and goes no further.
 #![forbid(unsafe_code)]
 
+mod answer;
 mod page;
+mod words;
+
+pub use answer::{Answer, Visit};
 
 use std::{sync::Arc, time::Duration};
 
-use access::{MasterKey, Purpose};
+use access::MasterKey;
 use axum::{
-    Router,
-    body::Bytes,
-    extract::{DefaultBodyLimit, Path, Query, State, rejection::PathRejection},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    RequestPartsExt, Router,
+    extract::{
+        Path, Query, Request, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    http::{StatusCode, request::Parts},
     response::{IntoResponse, Response},
     routing::get,
 };
-use contract::{Actor, ResponseKind, TrackMessage};
+use contract::{Actor, TrackMessage};
 use fault::{Disposition, Fault};
-use mail::{Claim, Kind, TokenError};
-use page::Language;
-use runtime::{AwsError, Clients};
+use mail::ActorRules;
+use runtime::{AwsError, ClientAddress, Clients, Document};
 use serde::Deserialize;
 use time::OffsetDateTime;
 use tokio::time::timeout;
-use uuid::Uuid;
+
+use answer::{is_one_click, message, not_found};
 
 /// How long a reader waits for an image or a page because of us; a queue that is well takes ten milliseconds.
 const RESPONSE_WAIT: Duration = Duration::from_secs(1);
@@ -34,13 +40,12 @@ const RESPONSE_WAIT: Duration = Duration::from_secs(1);
 const UNSUBSCRIBE_WAIT: Duration = Duration::from_secs(4);
 /// The body of RFC 8058 has 26 bytes, as multipart some two hundred.
 const BODY_BYTES_MAX: usize = 8 * 1024;
-/// One transparent pixel.
-const PIXEL: &[u8] = b"GIF89a\x01\x00\x01\x00\x80\x00\x00\x00\x00\x00\xff\xff\xff!\xf9\x04\x01\x00\x00\x00\x00,\x00\x00\x00\x00\x01\x00\x01\x00\x00\x02\x02D\x01\x00;";
-
 /// What the function keeps between requests.
 pub struct Collect {
     /// Derives every tenant's link keys.
     pub master: MasterKey,
+    /// Who is a program.
+    pub rules: Document<ActorRules>,
     /// For the queue.
     pub clients: Clients,
     /// Where responses go.
@@ -73,23 +78,28 @@ pub fn router(collect: Collect) -> Router {
         .route("/o/{token}", get(open))
         .route("/c/{token}", get(click))
         .route("/u/{token}", get(ask).post(unsubscribe))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .fallback(async || not_found())
         .with_state(Arc::new(collect))
 }
 
 type Token = Result<Path<String>, PathRejection>;
+type Sealed<T> = Result<Query<T>, QueryRejection>;
 
-async fn open(
-    State(collect): State<Arc<Collect>>,
-    method: Method,
-    headers: HeaderMap,
-    token: Token,
-) -> Response {
-    let Ok(claim @ Claim { kind: Kind::Open, .. }) = collect.claim(&token) else { return not_found() };
-    collect.record(&method, &headers, claim).await;
-    ([(header::CONTENT_TYPE, "image/gif"), (header::CACHE_CONTROL, "no-store, private")], PIXEL)
-        .into_response()
+async fn open(State(collect): State<Arc<Collect>>, request: Request) -> Response {
+    let answer = answer_open(&collect.master, &*collect.rules.current().await, request).await;
+    collect.record(answer).await
+}
+
+async fn click(State(collect): State<Arc<Collect>>, request: Request) -> Response {
+    let answer = answer_click(&collect.master, &*collect.rules.current().await, request).await;
+    collect.record(answer).await
+}
+
+/// What an open's request comes to. Nothing is sent yet.
+pub async fn answer_open(master: &MasterKey, rules: &ActorRules, request: Request) -> Answer {
+    let (mut parts, _) = request.into_parts();
+    let token = parts.extract().await;
+    visit(&parts, &token, "").open(master, rules)
 }
 
 /// The final URL of a click, sealed with its token.
@@ -98,119 +108,83 @@ struct Target {
     u: String,
 }
 
-async fn click(
-    State(collect): State<Arc<Collect>>,
-    method: Method,
-    headers: HeaderMap,
-    token: Token,
-    target: Result<Query<Target>, axum::extract::rejection::QueryRejection>,
-) -> Response {
-    let (Ok(Path(token)), Ok(Query(Target { u }))) = (token, target) else { return not_found() };
-    let claim = mail::peek(&token).and_then(|token| token.verify_click(&collect.key(&token), &u));
-    let (Ok(claim), Ok(location)) = (claim, HeaderValue::from_str(&u)) else { return not_found() };
-    collect.record(&method, &headers, claim).await;
-    let headers = [
-        (header::LOCATION, location),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-store, private")),
-        // Our URL must not reach the site behind it: whoever has it can make it count again.
-        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    ];
-    (StatusCode::FOUND, headers).into_response()
+/// What a click's request comes to. Nothing is sent yet.
+pub async fn answer_click(master: &MasterKey, rules: &ActorRules, request: Request) -> Answer {
+    let (mut parts, _) = request.into_parts();
+    let token = parts.extract().await;
+    let target: Sealed<Target> = parts.extract().await;
+    let url = target.as_ref().map_or("", |Query(target)| &target.u);
+    visit(&parts, &token, url).click(master, rules)
+}
+
+/// The imprint of an unsubscribe, sealed with its token. Links of older mails have none.
+#[derive(Deserialize)]
+struct Signed {
+    #[serde(default)]
+    s: String,
 }
 
 /// Scanners follow every link, so a GET asks and does nothing.
-async fn ask(State(collect): State<Arc<Collect>>, headers: HeaderMap, token: Token) -> Response {
-    match collect.claim(&token) {
-        Ok(Claim { kind: Kind::Unsubscribe { .. }, .. }) => page::ask(language(&headers)),
-        _ => not_found(),
-    }
+async fn ask(State(collect): State<Arc<Collect>>, request: Request) -> Response {
+    let (mut parts, _) = request.into_parts();
+    let token = parts.extract().await;
+    let signed: Sealed<Signed> = parts.extract().await;
+    let imprint = signed.as_ref().map_or("", |Query(signed)| &signed.s);
+    let found = visit(&parts, &token, imprint).unsubscribe(&collect.master);
+    found.map_or_else(not_found, |(_, page)| page.ask())
 }
 
 /// RFC 8058: the mailbox provider's one click, and our own page's button.
-async fn unsubscribe(
-    State(collect): State<Arc<Collect>>,
-    headers: HeaderMap,
-    token: Token,
-    body: Bytes,
-) -> Response {
-    let Ok(claim @ Claim { kind: Kind::Unsubscribe { .. }, .. }) = collect.claim(&token) else {
-        return not_found();
-    };
-    if !is_one_click(&body) {
+async fn unsubscribe(State(collect): State<Arc<Collect>>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let token = parts.extract().await;
+    let signed: Sealed<Signed> = parts.extract().await;
+    let imprint = signed.as_ref().map_or("", |Query(signed)| &signed.s);
+    let visit = visit(&parts, &token, imprint);
+    let Some((claim, page)) = visit.unsubscribe(&collect.master) else { return not_found() };
+    let body = axum::body::to_bytes(body, BODY_BYTES_MAX).await;
+    if !body.is_ok_and(|body| is_one_click(&body)) {
         return (StatusCode::BAD_REQUEST, "The body must be List-Unsubscribe=One-Click.\n").into_response();
     }
     // Whatever made the request, a person wanted it: a form is not sent by following links.
-    match collect.emit(claim, Actor::Human, UNSUBSCRIBE_WAIT).await {
-        Ok(()) => page::done(language(&headers)),
+    let Some(message) = message(claim, Actor::Human, visit.at) else { return not_found() };
+    match collect.emit(&message, UNSUBSCRIBE_WAIT).await {
+        Ok(()) => page.done(),
         Err(error) => {
             tracing::error!(tenant = claim.tenant.0, %error, "unsubscribe not taken");
-            page::unavailable(language(&headers))
+            page.unavailable()
         }
+    }
+}
+
+fn visit<'r>(parts: &'r Parts, token: &'r Token, sealed: &'r str) -> Visit<'r> {
+    Visit {
+        method: &parts.method,
+        headers: &parts.headers,
+        address: parts.extensions.get().map(|ClientAddress(address)| *address),
+        token: token.as_ref().map_or("", |Path(token)| token),
+        sealed,
+        at: OffsetDateTime::now_utc(),
     }
 }
 
 impl Collect {
-    fn key(&self, token: &mail::Unverified) -> [u8; 32] {
-        self.master.derive(token.tenant(), Purpose::Links, token.key_id())
-    }
-
-    fn claim(&self, token: &Token) -> Result<Claim, TokenError> {
-        let token = mail::peek(token.as_deref().map_err(|_| TokenError::Malformed)?)?;
-        token.verify(&self.key(&token))
-    }
-
-    /// An open or a click. A HEAD looks at nothing, so it is none.
-    async fn record(&self, method: &Method, headers: &HeaderMap, claim: Claim) {
-        if method != Method::GET {
-            return;
+    /// An open or a click is answered whether it could be recorded or not.
+    async fn record(&self, Answer { response, message }: Answer) -> Response {
+        if let Some(message) = message
+            && let Err(error) = self.emit(&message, RESPONSE_WAIT).await
+        {
+            let TrackMessage::Response { tenant, .. } = message;
+            tracing::warn!(responses_lost = 1, tenant = tenant.0, %error, "response lost");
         }
-        let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-        let actor = mail::judge(method.as_str(), agent);
-        if let Err(error) = self.emit(claim, actor, RESPONSE_WAIT).await {
-            tracing::warn!(responses_lost = 1, tenant = claim.tenant.0, %error, "response lost");
-        }
+        response
     }
 
-    async fn emit(&self, claim: Claim, actor: Actor, wait: Duration) -> Result<(), CollectError> {
-        let Some(message) = message(claim, actor, Uuid::now_v7(), OffsetDateTime::now_utc()) else {
-            return Ok(());
-        };
-        let sent = self.clients.send_json(&self.track_queue_url, claim.tenant, &message);
+    async fn emit(&self, message: &TrackMessage, wait: Duration) -> Result<(), CollectError> {
+        let TrackMessage::Response { tenant, .. } = message;
+        let sent = self.clients.send_json(&self.track_queue_url, *tenant, message);
         Ok(timeout(wait, sent).await.map_err(|_| CollectError::Timeout)??)
     }
-}
-
-/// `None` for a return path, which no request has.
-fn message(claim: Claim, actor: Actor, event: Uuid, at: OffsetDateTime) -> Option<TrackMessage> {
-    let (kind, link, address_key) = match claim.kind {
-        Kind::Open => (ResponseKind::Opened, None, None),
-        Kind::Click { link } => (ResponseKind::Clicked, i32::try_from(link).ok(), None),
-        Kind::Unsubscribe { address_key } => (ResponseKind::Unsubscribed, None, Some(address_key.to_hex())),
-        Kind::Return => return None,
-    };
-    let Claim { tenant, campaign, mail, .. } = claim;
-    Some(TrackMessage::Response { event, at, tenant, campaign, mail, kind, link, actor, address_key })
-}
-
-/// RFC 8058, 3.2: form data, urlencoded or multipart.
-fn is_one_click(body: &[u8]) -> bool {
-    let body = String::from_utf8_lossy(body);
-    let urlencoded = body.split('&').any(|pair| pair.trim() == "List-Unsubscribe=One-Click");
-    let multipart =
-        body.split_once("name=\"List-Unsubscribe\"").or_else(|| body.split_once("name=List-Unsubscribe"));
-    let multipart = multipart.and_then(|(_, rest)| rest.split_once("\r\n\r\n"));
-    urlencoded || multipart.is_some_and(|(_, value)| value.lines().next() == Some("One-Click"))
-}
-
-fn language(headers: &HeaderMap) -> Language {
-    Language::of(
-        headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default(),
-    )
-}
-
-/// The same for every token that is not ours, whatever is wrong with it.
-fn not_found() -> Response {
-    (StatusCode::NOT_FOUND, [(header::CACHE_CONTROL, "no-store")], "Not found.\n").into_response()
 }
 
 #[cfg(test)]

@@ -100,11 +100,13 @@ impl Batch {
             .template
             .render(fields, &self.links, recipient.mail, recipient.address_key)
             .map_err(|error| format!("{}: {error}", error.reason()))?;
+        let mailto = self.return_paths.unsubscribe_mailto(recipient.mail, recipient.address_key);
         let outgoing = Outgoing {
             mail: MailRef { tenant: self.tenant, campaign: self.campaign, mail: recipient.mail },
             sender: &self.sender,
             recipient: &address,
             rendered: &rendered,
+            unsubscribe_mailto: mailto.as_deref(),
             files: &self.files,
             now: self.now,
         };
@@ -203,6 +205,12 @@ mod tests {
         let text = String::from_utf8(spooled[1].message.to_vec()).unwrap();
         assert!(text.starts_with("DKIM-Signature: ") && text.contains("\r\nSubject: Hi Dora\r\n"), "{text}");
         assert!(text.contains("\r\nMessage-ID: <m4.2.1@example.com>\r\n"), "{text}");
+        let unfolded = text.replace("\r\n ", " ");
+        assert!(
+            unfolded.contains(">, <mailto:u-")
+                && unfolded.contains("@bounces.example.com?subject=unsubscribe>"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -37,6 +37,8 @@ pub(crate) struct Launch {
     pub preheader: Option<String>,
     pub html: String,
     pub text: Option<String>,
+    /// The tenant's name for people.
+    pub tenant_name: String,
 }
 
 /// A published import of the campaign.
@@ -66,8 +68,8 @@ impl Launch {
 /// The columns of [`Launch`].
 pub(crate) const SELECT_LAUNCH: &str =
     "SELECT l.state, l.starts_at, greatest(l.created_at, l.starts_at, l.resumed_at) AS begun_at, l.paced_minutes, l.template_id,
-            t.from_name, t.from_address, t.locale, t.subject, t.preheader, t.html, t.text
-     FROM broadcast.launches l JOIN broadcast.templates t ON t.id = l.template_id
+            t.from_name, t.from_address, t.locale, t.subject, t.preheader, t.html, t.text, o.name AS tenant_name
+     FROM broadcast.launches l JOIN broadcast.templates t ON t.id = l.template_id JOIN broadcast.tenants o ON o.id = l.tenant_id
      WHERE l.id = $1 AND l.campaign_id = $2";
 
 /// What came of a launch's preparation.
@@ -369,6 +371,7 @@ mod tests {
             preheader: None,
             html: html.to_owned(),
             text: None,
+            tenant_name: "Acme".to_owned(),
         }
     }
 

@@ -55,7 +55,7 @@ pub async fn judge(
          ORDER BY r.seq DESC LIMIT $3",
     )
     .bind(mails.into_iter().collect::<Vec<_>>())
-    .bind(i64::from(timing.links))
+    .bind(i64::try_from(timing.links).unwrap_or(i64::MAX))
     .bind(SEEN_MAX)
     .fetch_all(&mut *tx)
     .await?;
@@ -88,7 +88,7 @@ fn bursts(seen: &[Seen], timing: &Timing) -> HashSet<i64> {
             let end = first.at + timing.links_within;
             let within = || of_mail[place..].iter().take_while(|one| one.at <= end);
             let links: HashSet<i32> = within().filter_map(|one| one.link).collect();
-            if links.len() >= usize::from(timing.links) {
+            if links.len() >= timing.links {
                 programs.extend(within().map(|one| one.seq));
             }
         }
@@ -98,6 +98,7 @@ fn bursts(seen: &[Seen], timing: &Timing) -> HashSet<i64> {
 
 #[cfg(test)]
 mod tests {
+    use mail::ActorRules;
     use time::Duration;
 
     use super::*;
@@ -139,7 +140,8 @@ mod tests {
             ),
         ];
         for (what, rows, expected) in table {
-            let mut programs: Vec<i64> = bursts(&seen(&rows), &Timing::default()).into_iter().collect();
+            let mut programs: Vec<i64> =
+                bursts(&seen(&rows), &ActorRules::default().timing).into_iter().collect();
             programs.sort_unstable();
             assert_eq!(programs, expected, "{what}");
         }

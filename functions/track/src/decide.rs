@@ -107,6 +107,7 @@ fn actor(arrival: &Arrival, known: &Known, timing: &Timing) -> Option<Actor> {
 #[cfg(test)]
 mod tests {
     use contract::{CampaignId, MailId, TenantId};
+    use mail::ActorRules;
     use time::{Duration, macros::datetime};
     use uuid::Uuid;
 
@@ -143,7 +144,7 @@ mod tests {
     }
 
     fn decide_one(arrival: Arrival, known: Option<Known>) -> Decided {
-        decide(&[arrival], &[known], &Timing::default())
+        decide(&[arrival], &[known], &ActorRules::default().timing)
     }
 
     #[test]
@@ -163,7 +164,7 @@ mod tests {
                 "{what}"
             );
         }
-        let twice = decide(&[opened.clone(), opened], &[Some(known()); 2], &Timing::default());
+        let twice = decide(&[opened.clone(), opened], &[Some(known()); 2], &ActorRules::default().timing);
         assert_eq!((twice.rows, twice.repeated), (vec![(0, human)], 1));
     }
 

@@ -29,8 +29,8 @@ use std::{
 use access::MasterKey;
 use contract::{CampaignId, TenantId, TrackMessage};
 use futures_util::{StreamExt, stream};
-use mail::Timing;
-use runtime::{Body, Delivery};
+use mail::{ActorRules, Timing};
+use runtime::{Body, Delivery, Document};
 use store::{Store, StoreError};
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout_at};
@@ -44,7 +44,6 @@ const STORE_TIME_MIN: Duration = Duration::from_secs(2);
 const HALVED_MIN: usize = 500;
 
 /// What the function works with.
-#[derive(Debug, Clone)]
 pub struct Track {
     /// The database.
     pub store: Store,
@@ -55,7 +54,7 @@ pub struct Track {
     /// For the tokens in return paths.
     pub master_key: MasterKey,
     /// What the time of a response says of who made it.
-    pub timing: Timing,
+    pub rules: Document<ActorRules>,
 }
 
 /// An arrival, and the record that brought it.
@@ -95,8 +94,9 @@ pub async fn handle(track: Arc<Track>, deliveries: Vec<Delivery<TrackMessage>>) 
             Err(error) => failed.push((message_id, error)),
         }
     }
+    let timing = track.rules.current().await.timing;
     for ((tenant, campaign), group) in by_campaign(pending) {
-        failed.extend(settle(&track, tenant, campaign, group, now).await);
+        failed.extend(settle(&track, tenant, campaign, group, &timing, now).await);
     }
     read.retain(|read| failed.iter().all(|(message_id, _)| *message_id != read.message_id));
     failed.extend(forget(&track, read).await);
@@ -142,10 +142,11 @@ async fn settle(
     tenant: TenantId,
     campaign: CampaignId,
     group: Vec<Pending>,
+    timing: &Timing,
     now: OffsetDateTime,
 ) -> Vec<(String, Error)> {
     let mut arrivals: Vec<Arrival> = group.iter().map(|one| one.arrival.clone()).collect();
-    let error = match record(&track.store, tenant, campaign, &mut arrivals, &track.timing, now).await {
+    let error = match record(&track.store, tenant, campaign, &mut arrivals, timing, now).await {
         Ok(outcome) => {
             report_outcome(tenant, campaign, &outcome);
             return Vec::new();
@@ -155,7 +156,7 @@ async fn settle(
     let mut failed = Vec::new();
     if group.len() > 1 && is_about_data(&error) {
         for one in group {
-            failed.extend(Box::pin(settle(track, tenant, campaign, vec![one], now)).await);
+            failed.extend(Box::pin(settle(track, tenant, campaign, vec![one], timing, now)).await);
         }
     } else {
         let reason = error.to_string();

@@ -1,9 +1,10 @@
-//! One object of the reports bucket: a bounce, a complaint, a delivery notice, something that is none of them, or many events of such.
+//! One object of the reports bucket: a bounce, a complaint, a delivery notice, a mail that unsubscribes, something that is none of them, or many
+//! events of such.
 
 use access::Purpose;
 use aws_sdk_s3::{error::SdkError, operation::get_object::GetObjectError};
-use contract::{ObjectEvent, ResponseKind};
-use mail::{Claim, Report, Verdict};
+use contract::{Actor, ObjectEvent, ResponseKind};
+use mail::{Claim, Kind, Report, Verdict};
 use runtime::AwsError;
 use time::OffsetDateTime;
 
@@ -54,7 +55,17 @@ fn arrival(claim: &Claim, report: Report, arrived: OffsetDateTime) -> Option<Arr
         Verdict::Bounced { class, .. } => (ResponseKind::Bounced, Some(class)),
         Verdict::Delivered => (ResponseKind::Delivered, None),
         Verdict::Complained => (ResponseKind::Complained, None),
+        Verdict::Unsubscribed => (ResponseKind::Unsubscribed, None),
         Verdict::Ignored(_) => return None,
+    };
+    let (actor, address_key) = match (claim.kind, kind) {
+        // Whatever wrote the mail, a person wanted it.
+        (Kind::Unsubscribe { address_key }, ResponseKind::Unsubscribed) => {
+            (Some(Actor::Human), Some(address_key))
+        }
+        // What came to the return path, or quotes a mail that has the other token in its headers: a report to that one's own address is none.
+        (Kind::Return | Kind::Unsubscribe { .. }, kind) if kind != ResponseKind::Unsubscribed => (None, None),
+        _ => return None,
     };
     // Postgres takes no NUL in text.
     let diagnostic = report.diagnostic.filter(|_| class.is_some()).map(|words| words.replace('\0', ""));
@@ -68,8 +79,8 @@ fn arrival(claim: &Claim, report: Report, arrived: OffsetDateTime) -> Option<Arr
         class,
         link: None,
         diagnostic,
-        actor: None,
-        address_key: None,
+        actor,
+        address_key,
     })
 }
 
@@ -112,4 +123,42 @@ pub async fn delete(track: &Track, key: &str) -> Result<(), Error> {
     let deleted = track.s3.delete_object().bucket(&track.reports_bucket).key(key).send().await;
     deleted.map_err(|error| AwsError::of("DeleteObject", &error))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use contract::{CampaignId, MailId, TenantId};
+    use mail::{AddressKey, BounceClass};
+
+    use super::*;
+
+    #[test]
+    fn a_token_tells_what_it_was_made_for_and_nothing_else() {
+        let address_key = AddressKey([9; 16]);
+        let (back, unsubscribe) = (Kind::Return, Kind::Unsubscribe { address_key });
+        let bounced = || Verdict::Bounced { class: BounceClass::Hard, status: None };
+        let human = Some((ResponseKind::Unsubscribed, Some(Actor::Human), Some(address_key)));
+        for (kind, verdict, expected) in [
+            (back, bounced(), Some((ResponseKind::Bounced, None, None))),
+            (back, Verdict::Delivered, Some((ResponseKind::Delivered, None, None))),
+            (back, Verdict::Complained, Some((ResponseKind::Complained, None, None))),
+            (back, Verdict::Unsubscribed, None),
+            (unsubscribe, Verdict::Unsubscribed, human),
+            (unsubscribe, bounced(), Some((ResponseKind::Bounced, None, None))),
+            (unsubscribe, Verdict::Complained, Some((ResponseKind::Complained, None, None))),
+            (Kind::Open, Verdict::Delivered, None),
+        ] {
+            let claim = Claim { tenant: TenantId(1), campaign: CampaignId(2), mail: MailId(3), kind };
+            let report = Report { token: None, verdict: verdict.clone(), diagnostic: None, at: None };
+            let told = arrival(&claim, report, OffsetDateTime::UNIX_EPOCH);
+            let told = told.map(|told| (told.kind, told.actor, told.address_key));
+            assert_eq!(told, expected, "{kind:?} {verdict:?}");
+        }
+        // As the same unsubscribe over the page.
+        let claim =
+            Claim { tenant: TenantId(1), campaign: CampaignId(2), mail: MailId(3), kind: unsubscribe };
+        let report = Report { token: None, verdict: Verdict::Unsubscribed, diagnostic: None, at: None };
+        let event = arrival(&claim, report, OffsetDateTime::UNIX_EPOCH).unwrap().event;
+        assert_eq!(event, Arrival::mail_event(CampaignId(2), MailId(3), ResponseKind::Unsubscribed));
+    }
 }

@@ -70,7 +70,7 @@ pub async fn store_responses(
         match store_living(store, tenant, campaign, arrivals, timing, now).await {
             Ok(Some(outcome)) => return Ok(outcome),
             Ok(None) | Err(StoreError::NoCampaign) => {
-                return suppress_only(store, tenant, arrivals, now).await;
+                return suppress_only(store, tenant, arrivals, timing, now).await;
             }
             // Copying is twice as fast as asking for each row whether it conflicts; only it must not happen in the middle.
             Err(error) if error.sqlstate().as_deref() == Some(UNIQUE_VIOLATION) && races < RACES_MAX => {
@@ -195,9 +195,10 @@ async fn suppress_only(
     store: &Store,
     tenant: TenantId,
     arrivals: &[Arrival],
+    timing: &Timing,
     now: OffsetDateTime,
 ) -> Result<Outcome, StoreError> {
-    let Decided { suppressions, .. } = decide(arrivals, &[], &Timing::default());
+    let Decided { suppressions, .. } = decide(arrivals, &[], timing);
     let mut suppressed = 0;
     if !suppressions.is_empty() {
         let mut tx = store.tenant(tenant).await?;

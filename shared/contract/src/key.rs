@@ -57,6 +57,9 @@ impl FromStr for Folder {
     }
 }
 
+/// In the bucket of settings: by which rules programs are told from people.
+pub const ACTOR_RULES_KEY: &str = "actors.json";
+
 const CONTROL: &str = ".ctl";
 
 /// Whether a name is that of a control file.

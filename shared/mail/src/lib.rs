@@ -11,6 +11,7 @@ mod dkim;
 mod field;
 mod file;
 mod html;
+mod imprint;
 mod link;
 mod message;
 mod quoted;
@@ -20,10 +21,9 @@ mod report;
 mod spool;
 mod status;
 mod template;
-mod timing;
 mod token;
 
-pub use actor::judge;
+pub use actor::{ActorRules, ActorRulesError, Caller, Timing, is_speculative};
 pub use address::{
     ADDRESS_BYTES_MAX, Address, AddressError, AddressKey, DigestKey, LOCAL_PART_BYTES_MAX,
     NORMALISATION_VERSION,
@@ -31,6 +31,7 @@ pub use address::{
 pub use dkim::{DkimError, DkimKeys, DkimSigner, DnsRecord, Signatures};
 pub use field::{field_name, is_blank};
 pub use file::{EncodedFile, FILE_NAME_BYTES_MAX, FILES_BYTES_MAX, FILES_MAX, TemplateFile};
+pub use imprint::Imprint;
 pub use link::{LINK_BYTES_MAX, LinkError, Links};
 pub use message::{MailRef, Outgoing, Sender};
 pub use redact::redact;
@@ -44,5 +45,4 @@ pub use template::{
     Compiled, DEFAULT_LOCALE, FUEL_MAX, OUTPUT_BYTES_MAX, Part, RenderError, Rendered, SOURCE_BYTES_MAX,
     SUBJECT_BYTES_MAX, Template, TemplateError, TemplateLink, check_locale,
 };
-pub use timing::Timing;
-pub use token::{Claim, Kind, TokenError, Unverified, peek, peek_return_path};
+pub use token::{Claim, Kind, TokenError, Unverified, peek, peek_return_path, verify_link};

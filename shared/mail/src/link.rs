@@ -7,8 +7,8 @@ use contract::{CampaignId, MailId, TenantId};
 use fault::{Disposition, Fault};
 
 use crate::{
-    AddressKey, Claim, Kind, address,
-    token::{seal, seal_return_path},
+    AddressKey, Claim, Kind, address, imprint,
+    token::{seal, seal_return_path, seal_unsubscribe_address},
 };
 
 /// Of a link's final URL, in bytes: about what every browser, proxy and mail gateway passes on; a click URL is up to three times longer.
@@ -20,6 +20,7 @@ const TOKEN_CHARS: usize = 64;
 #[derive(Clone)]
 pub struct Links(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     base: String,
     bounce_domain: String,
@@ -27,6 +28,10 @@ struct Inner {
     campaign: CampaignId,
     key_id: u8,
     key: hmac::Key,
+    /// What is sealed with an unsubscribe; empty: nothing.
+    imprint: String,
+    /// As it stands in the URL.
+    imprint_query: String,
 }
 
 /// Why a URL cannot be made.
@@ -70,12 +75,22 @@ impl Links {
         }
         let bounce_domain = address::check_domain(bounce_domain).map_err(|_| LinkError::Base)?.into_owned();
         let key = hmac::Key::new(hmac::HMAC_SHA256, key);
-        Ok(Self(Arc::new(Inner { base: base.to_owned(), bounce_domain, tenant, campaign, key_id, key })))
+        let (base, imprint, imprint_query) = (base.to_owned(), String::new(), String::new());
+        let inner = Inner { base, bounce_domain, tenant, campaign, key_id, key, imprint, imprint_query };
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// The same, for unsubscribe links whose page names the sender in the mail's language (BCP 47); see [`crate::Imprint`].
+    #[must_use]
+    pub fn with_imprint(&self, sender: &str, language: &str) -> Self {
+        let imprint = imprint::write(sender, language);
+        let imprint_query = format!("?s={}", encode_component(&imprint));
+        Self(Arc::new(Inner { imprint, imprint_query, ..Inner::clone(&self.0) }))
     }
 
     /// `{base}/o/{token}`: the pixel.
     pub fn open(&self, mail: MailId) -> String {
-        format!("{}/o/{}", self.0.base, self.token(mail, Kind::Open))
+        format!("{}/o/{}", self.0.base, self.token(mail, Kind::Open, ""))
     }
 
     /// `{base}/c/{token}?u={target}`: a link; `target` is an ASCII URL and is sealed with the token.
@@ -97,9 +112,11 @@ impl Links {
         Ok(url)
     }
 
-    /// `{base}/u/{token}`: the page that asks, and by POST the one-click unsubscribe (RFC 8058).
+    /// `{base}/u/{token}`, and `?s={imprint}`: the page that asks, and by POST the one-click unsubscribe (RFC 8058). No character of it has to
+    /// be escaped in HTML.
     pub fn unsubscribe(&self, mail: MailId, address_key: AddressKey) -> String {
-        format!("{}/u/{}", self.0.base, self.token(mail, Kind::Unsubscribe { address_key }))
+        let token = self.token(mail, Kind::Unsubscribe { address_key }, &self.0.imprint);
+        format!("{}/u/{token}{}", self.0.base, self.0.imprint_query)
     }
 
     /// The envelope's sender: `b-{token}@{bounce domain}`, local part of 64 octets at most, case may fold.
@@ -112,9 +129,18 @@ impl Links {
         )
     }
 
-    fn token(&self, mail: MailId, kind: Kind) -> String {
+    /// `mailto:u-{token}@{bounce domain}?subject=unsubscribe`: a mail to it unsubscribes (RFC 2369). `None` where the ids are too large for a
+    /// local part.
+    pub fn unsubscribe_mailto(&self, mail: MailId, address_key: AddressKey) -> Option<String> {
+        let inner = &self.0;
+        let claim = self.claim(mail, Kind::Unsubscribe { address_key });
+        let local = seal_unsubscribe_address(&inner.key, inner.key_id, &claim)?;
+        Some(format!("mailto:{local}@{}?subject=unsubscribe", inner.bounce_domain))
+    }
+
+    fn token(&self, mail: MailId, kind: Kind, text: &str) -> String {
         let mut token = String::with_capacity(TOKEN_CHARS);
-        seal(&mut token, &self.0.key, self.0.key_id, &self.claim(mail, kind), "");
+        seal(&mut token, &self.0.key, self.0.key_id, &self.claim(mail, kind), text);
         token
     }
 
@@ -225,12 +251,30 @@ mod tests {
     }
 
     #[test]
+    fn an_unsubscribe_carries_the_sender_and_is_sealed_with_it() {
+        let key = AddressKey([1; 16]);
+        let url = links().with_imprint("Müller & Söhne", "de-AT").unsubscribe(MailId(3), key);
+        let (token, query) =
+            url.strip_prefix("https://mail.example.com/u/").unwrap().split_once('?').unwrap();
+        assert_eq!(query, "s=de-AT.M%C3%BCller%20%26%20S%C3%B6hne");
+        let token = peek(token).unwrap();
+        let kind = Kind::Unsubscribe { address_key: key };
+        assert_eq!(token.verify_with(&KEY, "de-AT.Müller & Söhne").unwrap().kind, kind);
+        for changed in ["", "de-AT.", "de.Müller & Söhne", "de-AT.Müller", "de-AT.Müller & Söhne "] {
+            assert!(token.verify_with(&KEY, changed).is_err(), "{changed}");
+        }
+        // Opens and clicks have none.
+        let links = links().with_imprint("x", "en");
+        assert_eq!(links.open(MailId(3)), super::tests::links().open(MailId(3)));
+    }
+
+    #[test]
     fn a_click_carries_the_final_url() {
         let click = links().click(MailId(3), 4, "https://example.com/a?b=c&d=%20+#e").unwrap();
         let (token, url) =
             click.strip_prefix("https://mail.example.com/c/").unwrap().split_once("?u=").unwrap();
         assert_eq!(url, "https%3A%2F%2Fexample.com%2Fa%3Fb%3Dc%26d%3D%2520%2B%23e");
-        let claim = peek(token).unwrap().verify_click(&KEY, "https://example.com/a?b=c&d=%20+#e").unwrap();
+        let claim = peek(token).unwrap().verify_with(&KEY, "https://example.com/a?b=c&d=%20+#e").unwrap();
         assert_eq!(claim.kind, Kind::Click { link: 4 });
     }
 

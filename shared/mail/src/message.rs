@@ -61,6 +61,8 @@ pub struct Outgoing<'a> {
     pub recipient: &'a Address<'a>,
     /// Subject and bodies.
     pub rendered: &'a Rendered,
+    /// Where a mail unsubscribes, see [`crate::Links::unsubscribe_mailto`]; left out where the relay does not bring us such mails.
+    pub unsubscribe_mailto: Option<&'a str>,
     /// Images that the HTML shows, and attachments.
     pub files: &'a [EncodedFile],
     /// Date.
@@ -85,6 +87,9 @@ impl Outgoing<'_> {
     /// What the boundaries end with must be a surprise, or a field's value could hold it.
     fn build_with(&self, surprise: &str, relay: &RelayProfile) -> Vec<u8> {
         let Self { mail, sender, recipient, rendered, now, .. } = *self;
+        // The better one first (RFC 2369, 2): one request, and known to be done when it is answered.
+        let mailto = self.unsubscribe_mailto.filter(|_| relay.brings_mails());
+        let unsubscribe = [rendered.unsubscribe_url.as_str()].into_iter().chain(mailto);
         let name = one_line(&sender.name);
         let from =
             Mailbox::new_address(Some(name).filter(|name| !name.is_empty()), sender.address.envelope());
@@ -99,7 +104,7 @@ impl Outgoing<'_> {
             headers.push(("Reply-To", Mailbox::new_address(None::<&str>, reply_to.envelope()).into()));
         }
         headers.extend([
-            ("List-Unsubscribe", URL::new(rendered.unsubscribe_url.as_str()).into()),
+            ("List-Unsubscribe", URL::new_list(unsubscribe).into()),
             ("List-Unsubscribe-Post", Raw::new("List-Unsubscribe=One-Click").into()),
         ]);
         headers.extend(relay.feedback_id(mail).map(|id| ("Feedback-ID", Raw::new(id).into())));
@@ -168,7 +173,7 @@ mod tests {
     use time::macros::datetime;
 
     use super::*;
-    use crate::{TemplateFile, quoted::Constants};
+    use crate::{AddressKey, Links, TemplateFile, quoted::Constants};
 
     fn rendered() -> Rendered {
         of_html(&format!("<p>ä</p>{}\n.\n--=_fixed\n", "long ".repeat(400)))
@@ -196,7 +201,7 @@ mod tests {
         let recipient = Address::parse("Anna.Muster@example.com").unwrap();
         let mail = MailRef { tenant: TenantId(1), campaign: CampaignId(2), mail: MailId(3) };
         let now = datetime!(2026-11-23 18:00 UTC);
-        Outgoing { mail, sender, recipient: &recipient, rendered, files: &[], now }
+        Outgoing { mail, sender, recipient: &recipient, rendered, unsubscribe_mailto: None, files: &[], now }
             .build_with("fixed", &RelayProfile::Postfix)
     }
 
@@ -277,8 +282,15 @@ mod tests {
             ),
         ];
         for (files, expected) in table {
-            let outgoing =
-                Outgoing { mail, sender: &sender, recipient: &recipient, rendered: &rendered, files, now };
+            let outgoing = Outgoing {
+                mail,
+                sender: &sender,
+                recipient: &recipient,
+                rendered: &rendered,
+                unsubscribe_mailto: None,
+                files,
+                now,
+            };
             let message = outgoing.build();
             assert!(message.is_ascii() && message.split(|byte| *byte == b'\n').all(|line| line.len() <= 998));
             let parsed = MessageParser::new().parse(&message).unwrap();
@@ -332,6 +344,7 @@ mod tests {
                 sender: &sender,
                 recipient: &recipient,
                 rendered: &rendered,
+                unsubscribe_mailto: None,
                 files: &[],
                 now,
             };
@@ -344,13 +357,53 @@ mod tests {
     }
 
     #[test]
+    fn who_unsubscribes_may_do_so_by_mail_where_the_relay_brings_it() {
+        let (mut rendered, sender) = (rendered(), sender(""));
+        let key = [7; 32];
+        let (tenant, campaign, mail) = (TenantId(16_383), CampaignId(99_999_999), MailId(99_999_999));
+        let links = Links::new("https://m.example", "bounces.example", tenant, campaign, 1, &key).unwrap();
+        // As long as both can be.
+        let links = links.with_imprint(&"ß".repeat(100), &"x".repeat(35));
+        rendered.unsubscribe_url = links.unsubscribe(mail, AddressKey([0xff; 16]));
+        let mailto = links.unsubscribe_mailto(mail, AddressKey([0xff; 16])).unwrap();
+        let recipient = Address::parse("a@example.com").unwrap();
+        let outgoing = Outgoing {
+            mail: MailRef { tenant, campaign, mail },
+            sender: &sender,
+            recipient: &recipient,
+            rendered: &rendered,
+            unsubscribe_mailto: Some(&mailto),
+            files: &[],
+            now: datetime!(2026-11-23 18:00 UTC),
+        };
+        let url = &rendered.unsubscribe_url;
+        let both = format!("List-Unsubscribe: <{url}>, <{mailto}>");
+        let alone = format!("List-Unsubscribe: <{url}>");
+        let ses = RelayProfile::Ses { configuration_set: None };
+        for (relay, expected) in [(RelayProfile::Postfix, both), (ses, alone)] {
+            let message = String::from_utf8(outgoing.build_for(&relay)).unwrap();
+            assert!(message.lines().all(|line| line.len() < 600), "{message}");
+            let unfolded = message.replace("\r\n ", " ");
+            let line = unfolded.lines().find(|line| line.starts_with("List-Unsubscribe: ")).unwrap();
+            assert_eq!(line.split_ascii_whitespace().collect::<Vec<_>>().join(" "), expected);
+        }
+    }
+
+    #[test]
     fn boundaries_differ() {
         let (rendered, sender) = (rendered(), sender(""));
         let recipient = Address::parse("a@example.com").unwrap();
         let mail = MailRef { tenant: TenantId(1), campaign: CampaignId(2), mail: MailId(3) };
         let now = datetime!(2026-11-23 18:00 UTC);
-        let outgoing =
-            Outgoing { mail, sender: &sender, recipient: &recipient, rendered: &rendered, files: &[], now };
+        let outgoing = Outgoing {
+            mail,
+            sender: &sender,
+            recipient: &recipient,
+            rendered: &rendered,
+            unsubscribe_mailto: None,
+            files: &[],
+            now,
+        };
         assert_ne!(outgoing.build(), outgoing.build());
         assert_eq!(format!("{outgoing:?}").matches("example.com").count(), 0);
     }

@@ -31,6 +31,11 @@ impl RelayProfile {
         tags + &set.collect::<String>()
     }
 
+    /// Whether mails to the bounce domain come into the reports bucket. SES brings events alone.
+    pub(crate) fn brings_mails(&self) -> bool {
+        matches!(self, Self::Postfix)
+    }
+
     /// The Feedback-ID, where the relay does not make its own.
     pub(crate) fn feedback_id(&self, mail: MailRef) -> Option<String> {
         let Self::Postfix = self else { return None };

@@ -1,4 +1,5 @@
-//! What comes back to a return path: delivery status notifications (RFC 3464), complaints (RFC 5965), and everything that is neither.
+//! What comes back to a return path: delivery status notifications (RFC 3464), complaints (RFC 5965), and everything that is neither. And what
+//! comes to an address that unsubscribes (RFC 2369).
 
 mod events;
 mod kumo;
@@ -13,6 +14,7 @@ use time::OffsetDateTime;
 use crate::{
     BounceClass, Unverified, peek_return_path, redact,
     status::{classify, is_status},
+    token::peek_unsubscribe_address,
 };
 
 /// Of one inbound message. The reports themselves stand at the beginning; what is behind is the mail that came back.
@@ -51,6 +53,8 @@ pub enum Verdict {
     Delivered,
     /// Its recipient marked it as spam.
     Complained,
+    /// Its recipient wrote to the address that unsubscribes. The token's, and nobody else: it says nothing of who wrote.
+    Unsubscribed,
     /// Nothing that counts.
     Ignored(Ignored),
 }
@@ -79,18 +83,24 @@ pub fn parse_report(raw: &[u8]) -> Report {
             at: None,
         };
     };
-    let token = RECIPIENT_HEADERS
-        .iter()
-        .find_map(|name| peek_return_path(first_address(topmost(&message, name)?)).ok());
+    let recipients = RECIPIENT_HEADERS.iter().filter_map(|name| topmost(&message, name)).map(first_address);
+    let token = recipients.clone().find_map(|address| peek_return_path(address).ok());
+    if token.is_none()
+        && let Some(token) = recipients.clone().find_map(|address| peek_unsubscribe_address(address).ok())
+    {
+        return Report { token: Some(token), verdict: unsubscribed(&message), diagnostic: None, at: None };
+    }
     if let Some(body) = part(&message, &["delivery-status", "global-delivery-status"]) {
         let (verdict, diagnostic) = delivery_status(&body);
+        // Some send it to the author of the mail, or through somebody who changes recipients: then the quoted mail tells.
+        let token = token.or_else(|| original_token(&message));
         return Report { token, verdict, diagnostic, at: None };
     }
     if let Some(body) = part(&message, &["feedback-report"]) {
         let feedback = Fields::groups(&body).into_iter().next().unwrap_or_default();
         // A feedback loop reports to one registered address, so the token stands with the mail that it is about.
         let token = token.or_else(|| peek_return_path(feedback.get("original-mail-from")?).ok());
-        let token = token.or_else(|| original_return_path(&message));
+        let token = token.or_else(|| original_token(&message));
         let verdict = match feedback.get("feedback-type").map(str::to_ascii_lowercase).as_deref() {
             Some("abuse" | "fraud" | "virus" | "other" | "opt-out" | "opt-out-list") => Verdict::Complained,
             _ => Verdict::Ignored(Ignored::OtherReport),
@@ -99,6 +109,21 @@ pub fn parse_report(raw: &[u8]) -> Report {
     }
     let ignored = if is_auto_reply(&message) { Ignored::AutoReply } else { Ignored::NotAReport };
     Report { token, verdict: Verdict::Ignored(ignored), diagnostic: None, at: None }
+}
+
+/// A person's mail, or that of the program that a person pressed a button of. Nobody mails from this address, so what reports or answers is
+/// about something else.
+fn unsubscribed(message: &Message<'_>) -> Verdict {
+    let is_answer = message
+        .header_raw("Auto-Submitted")
+        .is_some_and(|value| value.trim().to_ascii_lowercase().starts_with("auto-replied"));
+    if message.content_type().is_some_and(|kind| kind.subtype() == Some("report")) {
+        Verdict::Ignored(Ignored::OtherReport)
+    } else if is_answer {
+        Verdict::Ignored(Ignored::AutoReply)
+    } else {
+        Verdict::Unsubscribed
+    }
 }
 
 /// Bare CR line ends, as some transports make them.
@@ -131,10 +156,12 @@ fn part(message: &Message<'_>, subtypes: &[&str]) -> Option<String> {
     Some(String::from_utf8_lossy(part.contents()).into_owned())
 }
 
-fn original_return_path(message: &Message<'_>) -> Option<Unverified> {
+/// The token of the mail that came back, from its headers: where it was delivered it has a return path, and everywhere the address that
+/// unsubscribes.
+fn original_token(message: &Message<'_>) -> Option<Unverified> {
     message.parts.iter().find_map(|part| {
-        let original = match &part.body {
-            PartType::Message(original) => original.header_raw(HeaderName::ReturnPath).map(ToOwned::to_owned),
+        let header = |name: HeaderName<'static>| match &part.body {
+            PartType::Message(original) => original.header_raw(name).map(ToOwned::to_owned),
             // Headers alone: text/rfc822-headers, or message/global-headers (RFC 6533) of a mail beyond ASCII.
             _ if matches!(
                 part.content_type().and_then(|kind| kind.subtype()),
@@ -142,13 +169,18 @@ fn original_return_path(message: &Message<'_>) -> Option<Unverified> {
             ) =>
             {
                 let headers = String::from_utf8_lossy(part.contents()).into_owned();
-                Fields::groups(&headers)
-                    .first()
-                    .and_then(|fields| fields.get("return-path").map(ToOwned::to_owned))
+                let name = name.as_str().to_ascii_lowercase();
+                Fields::groups(&headers).first().and_then(|fields| fields.get(&name).map(ToOwned::to_owned))
             }
             _ => None,
         };
-        peek_return_path(first_address(&original?)).ok()
+        let returned = header(HeaderName::ReturnPath);
+        let returned = returned.and_then(|path| peek_return_path(first_address(&path)).ok());
+        returned.or_else(|| {
+            let listed = header(HeaderName::ListUnsubscribe)?;
+            let (_, address) = listed.split_once("<mailto:")?;
+            peek_unsubscribe_address(address.split(['?', '>']).next()?.trim()).ok()
+        })
     })
 }
 

@@ -2,27 +2,32 @@
 //!
 //! Layout: one byte of version and kind, one byte of key id, then tenant, campaign and mail as LEB128, then for a click the link's number
 //! (LEB128), for an unsubscribe the 16 bytes of the address key, and last the first 16 (return path: 10) bytes of HMAC-SHA256 over all that
-//! goes before; for a click also over the URL. Links carry it as base64url, return paths as base32, which survives folded case.
+//! goes before; for a click also over the URL, for an unsubscribe over its [`crate::Imprint`], if it has one. Links carry it as base64url,
+//! return paths and addresses that unsubscribe as base32, which survives folded case, and with the shorter tag.
 
 use aws_lc_rs::{constant_time::verify_slices_are_equal, hmac};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use contract::{CampaignId, MailId, TenantId};
 use fault::{Disposition, Fault};
 
-use crate::AddressKey;
+use crate::{AddressKey, LINK_BYTES_MAX, LOCAL_PART_BYTES_MAX};
 
 const VERSION: u8 = 1;
 const LINK_TAG_BYTES: usize = 16;
 /// Shorter, because a local part has 64 octets; 80 bits are enough where a guess costs a whole mail.
-const RETURN_PATH_TAG_BYTES: usize = 10;
+const LOCAL_PART_TAG_BYTES: usize = 10;
 /// Before it is decoded; the longest token has 78 characters.
 const TOKEN_BYTES_MAX: usize = 128;
+/// Decoded.
+const BYTES_MAX: usize = TOKEN_BYTES_MAX / 4 * 3;
 /// Ids above need more than 8 bytes, and three of those do not fit into a local part.
 const ID_MAX: u64 = (1 << 56) - 1;
 /// So that no other use of the key can ever make a valid tag.
 const CONTEXT: &[u8] = b"broadcast token\0";
 /// What a return path begins with.
 const RETURN_PATH_PREFIX: &str = "b-";
+/// What an address that unsubscribes begins with.
+const UNSUBSCRIBE_PREFIX: &str = "u-";
 
 /// What a token is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,8 +66,10 @@ pub struct Claim {
 pub struct Unverified {
     claim: Claim,
     key_id: u8,
-    payload: Vec<u8>,
-    tag: Vec<u8>,
+    /// Payload and tag, and what is left over.
+    bytes: [u8; BYTES_MAX],
+    payload_bytes: usize,
+    tag_bytes: usize,
 }
 
 /// Why a token is refused.
@@ -84,26 +91,58 @@ impl Fault for TokenError {
     }
 }
 
+/// Reads and verifies a token of a link together with the text that was sealed with it: a click's URL, an unsubscribe's imprint, else nothing.
+/// `key` derives the key that the token names.
+///
+/// What is no token of ours costs what a token costs, whatever is wrong with it: one key, and one HMAC over at most [`LINK_BYTES_MAX`] bytes.
+pub fn verify_link(
+    token: &str,
+    text: &str,
+    key: impl FnOnce(&Unverified) -> [u8; 32],
+) -> Result<Claim, TokenError> {
+    let read = if text.len() > LINK_BYTES_MAX { Err(TokenError::Malformed) } else { peek(token) };
+    let (token, text, well_formed) = match read {
+        Ok(token) => (token, text, Ok(())),
+        Err(error) => (Unverified::nobodys(), "", Err(error)),
+    };
+    let claim = token.verify_with(&key(&token), text);
+    well_formed.and(claim)
+}
+
 /// Reads a token of a link. Nothing of it may be believed before [`Unverified::verify`].
 pub fn peek(token: &str) -> Result<Unverified, TokenError> {
     if token.len() > TOKEN_BYTES_MAX {
         return Err(TokenError::Malformed);
     }
-    let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|_| TokenError::Malformed)?;
-    let token = Unverified::read(&bytes, LINK_TAG_BYTES).ok_or(TokenError::Malformed)?;
+    let mut bytes = [0; BYTES_MAX];
+    let length = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes).map_err(|_| TokenError::Malformed)?;
+    let token = Unverified::read(bytes, length, LINK_TAG_BYTES).ok_or(TokenError::Malformed)?;
     if token.claim.kind == Kind::Return { Err(TokenError::Malformed) } else { Ok(token) }
 }
 
 /// Reads a return path: a whole address or its local part, in any case.
 pub fn peek_return_path(address: &str) -> Result<Unverified, TokenError> {
+    let token = peek_local_part(address, RETURN_PATH_PREFIX)?;
+    if token.claim.kind == Kind::Return { Ok(token) } else { Err(TokenError::Malformed) }
+}
+
+/// Reads an address that unsubscribes: whole or its local part, in any case.
+pub(crate) fn peek_unsubscribe_address(address: &str) -> Result<Unverified, TokenError> {
+    let token = peek_local_part(address, UNSUBSCRIBE_PREFIX)?;
+    if let Kind::Unsubscribe { .. } = token.claim.kind { Ok(token) } else { Err(TokenError::Malformed) }
+}
+
+fn peek_local_part(address: &str, prefix: &str) -> Result<Unverified, TokenError> {
     let local =
         address.trim_matches(['<', '>', ' ']).split('@').next().unwrap_or_default().to_ascii_lowercase();
-    let token = local.strip_prefix(RETURN_PATH_PREFIX).filter(|token| token.len() <= TOKEN_BYTES_MAX);
-    let bytes = token.and_then(|token| data_encoding::BASE32_NOPAD_NOCASE.decode(token.as_bytes()).ok());
-    let token = bytes
-        .and_then(|bytes| Unverified::read(&bytes, RETURN_PATH_TAG_BYTES))
-        .ok_or(TokenError::Malformed)?;
-    if token.claim.kind == Kind::Return { Ok(token) } else { Err(TokenError::Malformed) }
+    let token = local.strip_prefix(prefix).filter(|token| token.len() <= TOKEN_BYTES_MAX);
+    let read = token.and_then(|token| data_encoding::BASE32_NOPAD_NOCASE.decode(token.as_bytes()).ok());
+    let read = read.and_then(|read| {
+        let mut bytes = [0; BYTES_MAX];
+        bytes.get_mut(..read.len())?.copy_from_slice(&read);
+        Unverified::read(bytes, read.len(), LOCAL_PART_TAG_BYTES)
+    });
+    read.ok_or(TokenError::Malformed)
 }
 
 impl Unverified {
@@ -117,30 +156,33 @@ impl Unverified {
         self.key_id
     }
 
-    /// Whether it is for a click, whose URL must be verified with it.
-    pub fn is_click(&self) -> bool {
-        matches!(self.claim.kind, Kind::Click { .. })
-    }
-
-    /// The claim of any token but a click's, in constant time.
+    /// The claim of a token that no text was sealed with, in constant time.
     pub fn verify(&self, key: &[u8; 32]) -> Result<Claim, TokenError> {
-        if self.is_click() { Err(TokenError::Forged) } else { self.check(key, "") }
+        self.verify_with(key, "")
     }
 
-    /// The claim of a click's token together with the URL that it was made for, in constant time.
-    pub fn verify_click(&self, key: &[u8; 32], url: &str) -> Result<Claim, TokenError> {
-        if self.is_click() { self.check(key, url) } else { Err(TokenError::Forged) }
+    /// The claim of a token together with the text that it was made for, in constant time.
+    pub fn verify_with(&self, key: &[u8; 32], text: &str) -> Result<Claim, TokenError> {
+        let (payload, rest) = self.bytes.split_at(self.payload_bytes);
+        let expected = tag(&hmac::Key::new(hmac::HMAC_SHA256, key), payload, text);
+        let (Some(expected), Some(given)) =
+            (expected.as_ref().get(..self.tag_bytes), rest.get(..self.tag_bytes))
+        else {
+            return Err(TokenError::Forged);
+        };
+        verify_slices_are_equal(expected, given).map(|()| self.claim).map_err(|_| TokenError::Forged)
     }
 
-    fn check(&self, key: &[u8; 32], url: &str) -> Result<Claim, TokenError> {
-        let expected = tag(&hmac::Key::new(hmac::HMAC_SHA256, key), &self.payload, url);
-        let expected = expected.as_ref().get(..self.tag.len()).ok_or(TokenError::Forged)?;
-        verify_slices_are_equal(expected, &self.tag).map(|()| self.claim).map_err(|_| TokenError::Forged)
+    /// What is verified in place of a token that is none. As long as an unsubscribe's, and in all likelihood nobody's.
+    fn nobodys() -> Self {
+        let claim =
+            Claim { tenant: TenantId(0), campaign: CampaignId(0), mail: MailId(0), kind: Kind::Return };
+        Self { claim, key_id: 0, bytes: [0; BYTES_MAX], payload_bytes: 27, tag_bytes: LINK_TAG_BYTES }
     }
 
-    fn read(bytes: &[u8], tag_bytes: usize) -> Option<Self> {
-        let (payload, tag) = bytes.split_at_checked(bytes.len().checked_sub(tag_bytes)?)?;
-        let [head, key_id, rest @ ..] = payload else { return None };
+    fn read(bytes: [u8; BYTES_MAX], length: usize, tag_bytes: usize) -> Option<Self> {
+        let payload_bytes = length.checked_sub(tag_bytes)?;
+        let [head, key_id, rest @ ..] = bytes.get(..payload_bytes)? else { return None };
         if head >> 4 != VERSION {
             return None;
         }
@@ -159,22 +201,34 @@ impl Unverified {
             _ => return None,
         };
         let claim = Claim { tenant, campaign, mail, kind };
-        rest.is_empty().then(|| Self { claim, key_id: *key_id, payload: payload.to_vec(), tag: tag.to_vec() })
+        let key_id = *key_id;
+        rest.is_empty().then_some(Self { claim, key_id, bytes, payload_bytes, tag_bytes })
     }
 }
 
-/// Writes the token for a link; `url` is empty for anything but a click.
-pub(crate) fn seal(target: &mut String, key: &hmac::Key, key_id: u8, claim: &Claim, url: &str) {
-    URL_SAFE_NO_PAD.encode_string(sealed(key, key_id, claim, url, LINK_TAG_BYTES), target);
+/// Writes the token for a link; `text` is what is sealed with it.
+pub(crate) fn seal(target: &mut String, key: &hmac::Key, key_id: u8, claim: &Claim, text: &str) {
+    URL_SAFE_NO_PAD.encode_string(sealed(key, key_id, claim, text, LINK_TAG_BYTES), target);
 }
 
 /// The local part of a return path, at most 64 octets.
 pub(crate) fn seal_return_path(key: &hmac::Key, key_id: u8, claim: &Claim) -> String {
-    let bytes = sealed(key, key_id, claim, "", RETURN_PATH_TAG_BYTES);
-    format!("{RETURN_PATH_PREFIX}{}", data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
+    seal_local_part(RETURN_PATH_PREFIX, key, key_id, claim)
 }
 
-fn sealed(key: &hmac::Key, key_id: u8, claim: &Claim, url: &str, tag_bytes: usize) -> Vec<u8> {
+/// The local part of an address that unsubscribes; `None` where the ids are so large that it does not fit into 64 octets: together they may
+/// take ten bytes, such as a tenant below 16,384, a campaign below 268 million and a mail as large.
+pub(crate) fn seal_unsubscribe_address(key: &hmac::Key, key_id: u8, claim: &Claim) -> Option<String> {
+    let local = seal_local_part(UNSUBSCRIBE_PREFIX, key, key_id, claim);
+    (local.len() <= LOCAL_PART_BYTES_MAX).then_some(local)
+}
+
+fn seal_local_part(prefix: &str, key: &hmac::Key, key_id: u8, claim: &Claim) -> String {
+    let bytes = sealed(key, key_id, claim, "", LOCAL_PART_TAG_BYTES);
+    format!("{prefix}{}", data_encoding::BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
+}
+
+fn sealed(key: &hmac::Key, key_id: u8, claim: &Claim, text: &str, tag_bytes: usize) -> Vec<u8> {
     let kind = match claim.kind {
         Kind::Open => 0,
         Kind::Click { .. } => 1,
@@ -191,17 +245,17 @@ fn sealed(key: &hmac::Key, key_id: u8, claim: &Claim, url: &str, tag_bytes: usiz
         Kind::Unsubscribe { address_key } => bytes.extend(address_key.0),
         Kind::Open | Kind::Return => {}
     }
-    let tag = tag(key, &bytes, url);
+    let tag = tag(key, &bytes, text);
     bytes.extend(&tag.as_ref()[..tag_bytes]);
     bytes
 }
 
-/// The payload delimits itself, so the URL needs no separator.
-fn tag(key: &hmac::Key, payload: &[u8], url: &str) -> hmac::Tag {
+/// The payload delimits itself, so the text needs no separator.
+fn tag(key: &hmac::Key, payload: &[u8], text: &str) -> hmac::Tag {
     let mut context = hmac::Context::with_key(key);
     context.update(CONTEXT);
     context.update(payload);
-    context.update(url.as_bytes());
+    context.update(text.as_bytes());
     context.sign()
 }
 
@@ -255,7 +309,7 @@ mod tests {
             assert_eq!((unverified.tenant(), unverified.key_id()), (TenantId(3), 5));
             assert_eq!(unverified.verify(&KEY), Ok(claim(kind)));
             assert_eq!(unverified.verify(&[8; 32]), Err(TokenError::Forged));
-            assert_eq!(unverified.verify_click(&KEY, ""), Err(TokenError::Forged));
+            assert_eq!(unverified.verify_with(&KEY, "x"), Err(TokenError::Forged));
         }
     }
 
@@ -263,9 +317,9 @@ mod tests {
     fn a_click_is_sealed_with_its_url() {
         let click = claim(Kind::Click { link: 300 });
         let unverified = peek(&seal(&hmac_key(), 0, &click, "https://example.com/a")).unwrap();
-        assert_eq!(unverified.verify_click(&KEY, "https://example.com/a"), Ok(click));
+        assert_eq!(unverified.verify_with(&KEY, "https://example.com/a"), Ok(click));
         for url in ["https://example.com/b", "https://example.com/", ""] {
-            assert_eq!(unverified.verify_click(&KEY, url), Err(TokenError::Forged));
+            assert_eq!(unverified.verify_with(&KEY, url), Err(TokenError::Forged));
         }
         assert_eq!(unverified.verify(&KEY), Err(TokenError::Forged));
     }
@@ -293,6 +347,28 @@ mod tests {
     }
 
     #[test]
+    fn an_address_that_unsubscribes_survives_folded_case_and_fits_or_is_none() {
+        let kind = Kind::Unsubscribe { address_key: AddressKey([9; 16]) };
+        let largest = |bits: u32| (1_i64 << bits) - 1;
+        let made = |tenant: u32, campaign: u32, mail: u32| {
+            let (tenant, campaign) = (TenantId(largest(tenant)), CampaignId(largest(campaign)));
+            Claim { tenant, campaign, mail: MailId(largest(mail)), kind }
+        };
+        for claim in [claim(kind), made(14, 28, 28), made(14, 21, 35)] {
+            let local = seal_unsubscribe_address(&hmac_key(), 1, &claim).unwrap();
+            assert!(local.len() <= LOCAL_PART_BYTES_MAX, "{}", local.len());
+            for address in [local.clone(), local.to_uppercase(), format!("<{local}@bounce.example.com>")] {
+                assert_eq!(peek_unsubscribe_address(&address).unwrap().verify(&KEY), Ok(claim), "{address}");
+            }
+            assert!(peek_return_path(&local).is_err());
+            assert!(peek_return_path(&local.replacen("u-", "b-", 1)).is_err());
+        }
+        assert_eq!(seal_unsubscribe_address(&hmac_key(), 1, &made(14, 28, 35)), None);
+        let path = seal_return_path(&hmac_key(), 1, &claim(Kind::Return));
+        assert!(peek_unsubscribe_address(&path.replacen("b-", "u-", 1)).is_err());
+    }
+
+    #[test]
     fn one_kind_is_never_another() {
         let path = seal_return_path(&hmac_key(), 1, &claim(Kind::Return));
         let bytes = data_encoding::BASE32_NOPAD_NOCASE.decode(&path.as_bytes()[2..]).unwrap();
@@ -314,6 +390,36 @@ mod tests {
             let result = peek(&URL_SAFE_NO_PAD.encode(&bytes[..length])).and_then(|token| token.verify(&KEY));
             assert!(result.is_err(), "{length} bytes");
         }
+    }
+
+    #[test]
+    fn every_token_costs_one_key_and_is_refused_by_its_tag() {
+        let open = seal(&hmac_key(), 5, &claim(Kind::Open), "");
+        let foreign = seal(&hmac::Key::new(hmac::HMAC_SHA256, &[8; 32]), 5, &claim(Kind::Open), "");
+        let path = seal_return_path(&hmac_key(), 1, &claim(Kind::Return));
+        let path = data_encoding::BASE32_NOPAD_NOCASE.decode(&path.as_bytes()[2..]).unwrap();
+        let long = "x".repeat(LINK_BYTES_MAX + 1);
+        let (malformed, forged) = (Err(TokenError::Malformed), Err(TokenError::Forged));
+        for (token, text, expected) in [
+            (open.as_str(), "", Ok(claim(Kind::Open))),
+            (&open, "x", forged),
+            (&open, &long, malformed),
+            (&foreign, "", forged),
+            (&open[1..], "", malformed),
+            (&URL_SAFE_NO_PAD.encode(path), "", malformed),
+            ("", "", malformed),
+            ("%%%", "", malformed),
+            (&long, "", malformed),
+        ] {
+            let mut keys = 0;
+            let key = |_: &Unverified| {
+                keys += 1;
+                KEY
+            };
+            assert_eq!(verify_link(token, text, key), expected, "{token} {text}");
+            assert_eq!(keys, 1, "{token} {text}");
+        }
+        assert_eq!(Unverified::nobodys().verify(&KEY), forged);
     }
 
     #[test]

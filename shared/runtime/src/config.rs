@@ -55,6 +55,8 @@ variables! {
     spool_bucket = "SPOOL_BUCKET";
     /// `REPORTS_BUCKET`: the bucket into which MTAs put what came back.
     reports_bucket = "REPORTS_BUCKET";
+    /// `SETTINGS_BUCKET`: the bucket of documents that operators change without a release.
+    settings_bucket = "SETTINGS_BUCKET";
     /// `TENANT_ROLE_ARN`: the role that is assumed, narrowed to one tenant, to touch files.
     tenant_role_arn = "TENANT_ROLE_ARN";
     /// `MASTER_KEY_SECRET`: the secret that holds the master key.

@@ -4,6 +4,7 @@
 
 mod api;
 mod cloud;
+mod collect;
 mod comparison;
 mod database;
 mod export;
@@ -57,6 +58,9 @@ struct Arguments {
     /// An HTTP server: `ours` or `bare`.
     #[arg(long, value_name = "SIDE", hide = true)]
     api_child: Option<String>,
+    /// A server of opens: `alone` or `whole`.
+    #[arg(long, value_name = "SIDE", hide = true)]
+    collect_child: Option<String>,
     /// Files to write to S3 and read, as JSON.
     #[arg(long, value_name = "WORK", hide = true)]
     s3_client: Option<String>,
@@ -82,12 +86,21 @@ enum Bench {
     GatewayDownload,
     /// Reading a campaign and a page of imports over HTTP, beside a bare handler.
     Api,
+    /// Opens over HTTP, beside nginx's `empty_gif`, each on one processor.
+    Collect,
     /// A launch of 200,000 through all functions and queues. Needs the whole stack, so `cargo local bench` runs it apart from the others.
     Launch,
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
+    let arguments = Arguments::parse();
+    if let Some(side) = &arguments.collect_child {
+        return collect::child(side);
+    }
+    tokio::runtime::Runtime::new()?.block_on(run(arguments))
+}
+
+async fn run(arguments: Arguments) -> Result<()> {
     let Arguments {
         mut names,
         json,
@@ -98,7 +111,8 @@ async fn main() -> Result<()> {
         s3_server,
         api_child,
         s3_client,
-    } = Arguments::parse();
+        ..
+    } = arguments;
     if let Some([tenant, import]) = import_child.as_deref() {
         return import::child(*tenant, *import).await;
     }
@@ -132,6 +146,7 @@ async fn main() -> Result<()> {
         Bench::Openpgp => Box::pin(openpgp::bench(&stack, RUNS)).await?,
         Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up, case)).await?,
         Bench::Api => Box::pin(api::bench(&stack, RUNS)).await?,
+        Bench::Collect => Box::pin(collect::bench(RUNS)).await?,
         Bench::Launch => {
             Box::pin(launch::bench(&stack)).await?.print(json)?;
             Vec::new()

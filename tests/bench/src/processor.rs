@@ -74,7 +74,12 @@ impl Sub for Seconds {
 
 /// Of this process so far.
 pub fn own_seconds() -> Result<f64> {
-    let (user, system) = stat("self")?.own;
+    seconds_of("self")
+}
+
+/// Of any process so far, by its number.
+pub fn seconds_of(pid: &str) -> Result<f64> {
+    let (user, system) = stat(pid)?.own;
     Ok(user + system)
 }
 

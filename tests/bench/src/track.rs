@@ -11,7 +11,7 @@ use std::{
 
 use contract::{Actor, MailId, ResponseKind};
 use localstack::Stack;
-use mail::Timing;
+use mail::ActorRules;
 use sqlx::PgPool;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::process::Command;
@@ -150,7 +150,7 @@ fn event(millis: u64, random: [u8; 10]) -> Uuid {
 }
 
 async fn store_all(database: &Database, begun: OffsetDateTime) -> Result<Duration> {
-    let (timing, mut spent) = (Timing::default(), Duration::ZERO);
+    let (timing, mut spent) = (ActorRules::default().timing, Duration::ZERO);
     for first in (0..RESPONSES).step_by(BATCH) {
         let again = (first.saturating_sub(BATCH)..first).step_by(REPEATED);
         let mut batch: Vec<Arrival> =

@@ -1,10 +1,7 @@
 //! Writers of responses that commit in any order, some of them slow, while exports are made one after the other: the union of all files is the table.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::{Duration, Instant},
 };
 
@@ -16,7 +13,6 @@ use testkit::{Stack, Tenant, random::Random, wait};
 
 use crate::killed_export_repeats_and_skips_nothing::{all_exported, insert, sent_campaign, stored};
 
-const WRITERS: usize = 3;
 const TRANSACTIONS: usize = 20;
 const ROWS_MAX: usize = 40;
 /// A slow writer commits when so many exports were asked for while it was open.
@@ -30,25 +26,20 @@ async fn each_response_once() {
     let (tenant, campaign) = sent_campaign(&stack, "writers", 10, json!({})).await;
     let mut random = Random::from_env();
     let writing = AtomicBool::new(true);
-    let asked = Arc::new(AtomicUsize::new(0));
-    let mut writers = Vec::new();
-    for _ in 0..WRITERS {
+    let asked = AtomicUsize::new(0);
+    let store = Store::connect(&stack.database_url).unwrap();
+    let mut writer = || {
         // Rows, and whether it is slow.
-        let plan: Vec<(usize, bool)> =
-            (0..TRANSACTIONS).map(|_| (1 + random.below(ROWS_MAX), random.below(4) == 0)).collect();
-        let store = Store::connect(&stack.database_url).unwrap();
-        writers.push(tokio::spawn(write(store, tenant.id, campaign, plan, Arc::clone(&asked))));
-    }
-    let exporting = export(&tenant, &writing, &asked);
-    let writing_all = async {
-        let mut rows = 0;
-        for writer in writers {
-            rows += writer.await.unwrap();
-        }
-        writing.store(false, Ordering::Relaxed);
-        rows
+        let plan = (0..TRANSACTIONS).map(|_| (1 + random.below(ROWS_MAX), random.below(4) == 0)).collect();
+        write(&store, &tenant, campaign, plan, &asked)
     };
-    let (exports, rows) = tokio::join!(exporting, writing_all);
+    let writers = (writer(), writer(), writer());
+    let writing_all = async {
+        let rows = tokio::join!(writers.0, writers.1, writers.2);
+        writing.store(false, Ordering::Relaxed);
+        rows.0 + rows.1 + rows.2
+    };
+    let (exports, rows) = tokio::join!(export(&tenant, &writing, &asked), writing_all);
     assert!(exports > 1, "exports were made meanwhile");
     assert_eq!(stored(&tenant, campaign).await.len(), rows);
     all_exported(&tenant, campaign).await;
@@ -79,23 +70,21 @@ async fn export(tenant: &Tenant, writing: &AtomicBool, asked: &AtomicUsize) -> u
 }
 
 async fn write(
-    store: Store,
-    tenant: i64,
+    store: &Store,
+    tenant: &Tenant,
     campaign: i64,
     plan: Vec<(usize, bool)>,
-    asked: Arc<AtomicUsize>,
+    asked: &AtomicUsize,
 ) -> usize {
     let mut all = 0;
     for (rows, slow) in plan {
-        let mut tx = store.campaign(TenantId(tenant), CampaignId(campaign)).await.unwrap();
+        let mut tx = store.campaign(TenantId(tenant.id), CampaignId(campaign)).await.unwrap();
         tx.share_responses().await.unwrap();
         sqlx::raw_sql(AssertSqlSafe(insert(campaign, rows))).execute(&mut *tx).await.unwrap();
         if slow {
             let until = asked.load(Ordering::Relaxed) + ASKED_MEANWHILE;
-            wait::until("exports to be asked for", async || {
-                (asked.load(Ordering::Relaxed) >= until).then_some(())
-            })
-            .await;
+            let enough = async || (asked.load(Ordering::Relaxed) >= until).then_some(());
+            wait::until("exports to be asked for", enough).await;
         }
         tx.commit().await.unwrap();
         all += rows;

@@ -26,7 +26,7 @@ async fn told(tenant: &Tenant, campaign: i64) -> Value {
 }
 
 /// Nothing is under way to `track`.
-async fn tracked(tenant: &Tenant) {
+pub(crate) async fn tracked(tenant: &Tenant) {
     let queue = &tenant.stack.deployment.queues["track"].url;
     wait::until_so(
         "the responses to be stored",

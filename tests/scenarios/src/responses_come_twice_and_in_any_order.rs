@@ -15,7 +15,7 @@ async fn report(tenant: &Tenant, name: &str, body: &str) {
         .await;
 }
 
-/// A log record of KumoMTA.
+/// A log record of `KumoMTA`.
 fn record(
     kind: &str,
     return_path: &str,
@@ -53,11 +53,11 @@ async fn each_is_stored_once() {
     let now = OffsetDateTime::now_utc();
     let mut messages: Vec<Value> = Vec::new();
     for mail in 1..=12 {
-        for (n, kind) in ["opened", "clicked", "opened"].iter().enumerate() {
+        for (n, kind) in (0_i32..).zip(["opened", "clicked", "opened"]) {
             let at = (now - Duration::minutes(i64::from(mail))).format(&Rfc3339).unwrap();
-            let mut message = json!({"type": "response.v1", "event": format!("019386a1-0000-7000-8000-{campaign:06x}{:06x}", mail * 10 + n as i32),
+            let mut message = json!({"type": "response.v1", "event": format!("019386a1-0000-7000-8000-{campaign:06x}{:06x}", mail * 10 + n),
                                      "at": at, "tenant": tenant.id, "campaign": campaign, "mail": mail, "kind": kind, "actor": "human"});
-            if *kind == "clicked" {
+            if kind == "clicked" {
                 message["link"] = json!(0);
             }
             messages.push(message);

@@ -1,7 +1,7 @@
 use contract::{CampaignId, MailId, TenantId};
 
 use super::*;
-use crate::Links;
+use crate::{AddressKey, Kind, Links};
 
 const KEY: [u8; 32] = [7; 32];
 
@@ -104,6 +104,45 @@ fn not_spam_is_no_complaint() {
     let raw = fixture(include_str!("../../fixtures/arf_abuse.eml"))
         .replace("Feedback-Type: abuse", "Feedback-Type: not-spam");
     assert_eq!(parse_report(raw.as_bytes()).verdict, Verdict::Ignored(Ignored::OtherReport));
+}
+
+#[test]
+fn a_mail_to_the_address_that_unsubscribes_does_so_whoever_wrote_it() {
+    let links =
+        Links::new("https://m.example", "bounce.example.com", TenantId(1), CampaignId(2), 0, &KEY).unwrap();
+    let address_key = AddressKey([9; 16]);
+    let mailto = links.unsubscribe_mailto(MailId(3), address_key).unwrap();
+    let address = mailto.strip_prefix("mailto:").unwrap().split('?').next().unwrap();
+    let to_it = |text: &str| text.replace("RETURN-PATH@bounce.example.com", address);
+    let reply = Verdict::Ignored(Ignored::AutoReply);
+    let report = Verdict::Ignored(Ignored::OtherReport);
+    let complaint = include_str!("../../fixtures/arf_abuse.eml")
+        .replace("fbl@example.com", "RETURN-PATH@bounce.example.com");
+    let letter = "X-Envelope-From: <x@y.example>\nX-Envelope-To: <RETURN-PATH@bounce.example.com>\nFrom: anybody@else.example\nSubject: unsubscribe\n";
+    let table = [
+        (to_it(&format!("{letter}\nPlease.\n")), Verdict::Unsubscribed),
+        (to_it(letter), Verdict::Unsubscribed),
+        (to_it(&format!("{letter}\n")).to_uppercase(), Verdict::Unsubscribed),
+        (
+            to_it(&format!("{letter}Precedence: bulk\nAuto-Submitted: auto-generated\n\n")),
+            Verdict::Unsubscribed,
+        ),
+        (to_it(&format!("{letter}Auto-Submitted: auto-replied (vacation)\n\n")), reply),
+        (to_it(include_str!("../../fixtures/postfix_failed.eml")), report.clone()),
+        (to_it(&complaint), report),
+    ];
+    for (raw, verdict) in table {
+        let report = parse_report(raw.as_bytes());
+        assert_eq!(report.verdict, verdict, "{raw}");
+        let claim = report.token.unwrap().verify(&KEY).unwrap();
+        assert_eq!((claim.mail, claim.kind), (MailId(3), Kind::Unsubscribe { address_key }));
+        assert!(report.diagnostic.is_none());
+    }
+    // The topmost one: whatever else a mail names is a stranger's word.
+    let raw = to_it(
+        "X-Envelope-To: <other@bounce.example.com>\nX-Envelope-To: <RETURN-PATH@bounce.example.com>\n\n",
+    );
+    assert!(parse_report(raw.as_bytes()).token.is_none());
 }
 
 #[test]

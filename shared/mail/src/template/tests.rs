@@ -31,7 +31,7 @@ fn targets(html: &str) -> Vec<(u32, String)> {
     let clicks = html.split("https://m.example/c/").skip(1).map(|click| {
         let (token, rest) = click.split_once("?u=").unwrap();
         let target = percent_decode(rest.split(['"', '\'']).next().unwrap());
-        let claim = peek(token).unwrap().verify_click(&KEY, &target).unwrap();
+        let claim = peek(token).unwrap().verify_with(&KEY, &target).unwrap();
         let Kind::Click { link } = claim.kind else { panic!("no click") };
         (link, target)
     });
