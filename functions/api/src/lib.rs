@@ -141,6 +141,7 @@ fn operations() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(unknown_mails::settle))
         .routes(routes!(reports::accounting))
         .routes(routes!(reports::responses))
+        .routes(routes!(reports::domains))
         .routes(routes!(exports::trigger, exports::list))
         .routes(routes!(exports::show))
         .routes(routes!(files::list))

@@ -103,7 +103,9 @@ mod tests {
 
     use super::*;
 
-    /// Of mail 1 unless another is named: milliseconds, and the link of a click.
+    /// Mail, milliseconds, and the link of a click.
+    type Rows = Vec<(i64, i64, Option<i32>)>;
+
     fn seen(rows: &[(i64, i64, Option<i32>)]) -> Vec<Seen> {
         let rows = rows.iter().zip(1..);
         rows.map(|((mail_id, at, link), seq)| Seen {
@@ -118,7 +120,7 @@ mod tests {
     #[test]
     fn many_links_at_once_are_a_programs_clicks() {
         let none: [i64; 0] = [];
-        let table: [(&str, Vec<(i64, i64, Option<i32>)>, Vec<i64>); 7] = [
+        let table: [(&str, Rows, Vec<i64>); 7] = [
             (
                 "three within two seconds",
                 vec![(1, 0, Some(0)), (1, 900, Some(1)), (1, 2_000, Some(2))],

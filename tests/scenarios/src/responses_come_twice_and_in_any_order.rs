@@ -96,6 +96,22 @@ async fn each_is_stored_once() {
     wait::until("the late ones to be read", async || (tenant.aws.depth(queue).await == (0, 0)).then_some(()))
         .await;
     assert_eq!(responses(&tenant, campaign).await, expected);
+
+    // The report counts mails, each once. All of it was before the mails were sent, so no person did it.
+    let report = tenant.api("GET", &format!("/v1/campaigns/{campaign}/responses"), None).await.ok();
+    let figures = json!({"sent": 12, "delivered": 1, "bounced": 1, "complained": 0, "opened": 12, "opened_by_people": 0, "clicked": 12,
+                         "clicked_by_people": 0, "unsubscribed": 0});
+    assert_eq!(report["totals"], figures);
+    assert_eq!(
+        (&report["rates"]["bounced"], &report["rates"]["opened_by_people"]),
+        (&json!(0.0833), &json!(0.0))
+    );
+    assert_eq!(report["links"][0]["mails"], 12);
+    let by_domain =
+        tenant.api("GET", &format!("/v1/campaigns/{campaign}/responses/domains"), None).await.ok();
+    let mut domain = figures.clone();
+    domain["domain"] = json!(tenant.recipients_domain);
+    assert_eq!(by_domain, json!({"domains": 1, "items": [domain]}));
     all_exported(&tenant, campaign).await;
 }
 
