@@ -5,7 +5,10 @@ use sqlx::AssertSqlSafe;
 use testkit::{Stack, Tenant, random::Random, wait};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::killed_export_repeats_and_skips_nothing::{all_exported, sent_campaign};
+use crate::{
+    everything_is_deleted_on_time::sweep,
+    killed_export_repeats_and_skips_nothing::{all_exported, sent_campaign},
+};
 
 /// Puts an object into the reports bucket, where the bucket's notification finds it.
 async fn report(tenant: &Tenant, name: &str, body: &str) {
@@ -71,9 +74,9 @@ async fn each_is_stored_once() {
     for message in &twice {
         tenant.aws.send(queue, &message.to_string()).await;
     }
-    // A mail is delivered, then bounces after all, and both are told again, the later one first.
+    // A mail is delivered, then bounces after all, and both are told again, the later one first. They name another recipient than the mail has.
     let path = &mails[0].return_path;
-    let recipient = &mails[0].recipient;
+    let recipient = &mails[1].recipient;
     let delivered = record("Delivery", path, recipient, 250, [2, 0, 0], "OK");
     let bounced = record("OOB", path, recipient, 550, [5, 1, 1], "user unknown");
     for (n, lines) in [[&bounced, &delivered], [&delivered, &bounced]].iter().enumerate() {
@@ -96,6 +99,14 @@ async fn each_is_stored_once() {
     wait::until("the late ones to be read", async || (tenant.aws.depth(queue).await == (0, 0)).then_some(()))
         .await;
     assert_eq!(responses(&tenant, campaign).await, expected);
+    let import = tenant.imports(campaign).await[0]["id"].clone();
+    let bounced: Vec<String> = sqlx::query_scalar(AssertSqlSafe(format!(
+        "SELECT r.address FROM broadcast.suppressions s JOIN campaign_{campaign}.recipients_{import} r USING (address_key)"
+    )))
+    .fetch_all(&mut tenant.superuser().await)
+    .await
+    .unwrap();
+    assert_eq!(bounced, [mails[0].recipient.clone()], "whose mail it is tells the token, not the report");
 
     // The report counts mails, each once. All of it was before the mails were sent, so no person did it.
     let report = tenant.api("GET", &format!("/v1/campaigns/{campaign}/responses"), None).await.ok();
@@ -169,4 +180,22 @@ async fn soft_bounces_add_up() {
     wait::until("the address to be suppressed", async || (suppressed().await == 1).then_some(())).await;
     let (_, accounting) = launched("autumn").await;
     assert_eq!((accounting.number("ledger.suppressed"), accounting.number("ledger.sent")), (1, 1));
+
+    // What counts no more is forgotten; whom it suppressed stays so.
+    let counted = "SELECT count(*) FROM broadcast.soft_bounces WHERE tenant_id = $1";
+    wait::until_so(
+        "the soft bounces to be forgotten",
+        async || {
+            sweep(&tenant, OffsetDateTime::now_utc() + Duration::days(8)).await;
+            let count: i64 = sqlx::query_scalar(counted)
+                .bind(tenant.id)
+                .fetch_one(&mut tenant.superuser().await)
+                .await
+                .unwrap();
+            count
+        },
+        |count| *count == 0,
+    )
+    .await;
+    assert_eq!(suppressed().await, 1);
 }

@@ -56,6 +56,18 @@ fn reports_are_judged_whatever_their_line_ends() {
                 "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient <address> not found by SMTP address lookup",
             ),
         ),
+        (
+            "KumoMTA",
+            include_str!("../../fixtures/kumomta_failed.eml"),
+            bounced(BounceClass::Soft, "5.2.2"),
+            Some("552 5.2.2 <address>: mailbox is full"),
+        ),
+        (
+            "read receipt",
+            include_str!("../../fixtures/read_receipt.eml"),
+            Verdict::Ignored(Ignored::NotAReport),
+            None,
+        ),
         ("abuse", include_str!("../../fixtures/arf_abuse.eml"), Verdict::Complained, None),
         (
             "auto reply",
@@ -75,6 +87,32 @@ fn reports_are_judged_whatever_their_line_ends() {
             assert_eq!(claim.map(|claim| claim.unwrap().mail), Some(MailId(3)), "{name} {ends}");
             assert_eq!(report.verdict, verdict, "{name} {ends}");
             assert_eq!(report.diagnostic.as_deref(), diagnostic, "{name} {ends}");
+        }
+    }
+}
+
+#[test]
+fn a_report_to_somebody_else_tells_by_the_mail_that_it_quotes() {
+    let links =
+        Links::new("https://m.example", "bounce.example.com", TenantId(1), CampaignId(2), 0, &KEY).unwrap();
+    let mailto = links.unsubscribe_mailto(MailId(3), AddressKey([9; 16])).unwrap();
+    let listed = format!("List-Unsubscribe: <https://m.example/u/x>,\n <{mailto}>");
+    let returned = format!("Return-Path: <{}>", links.return_path(MailId(3)));
+    for (quoted, kind) in [
+        (listed.clone(), "message/rfc822"),
+        (listed, "text/rfc822-headers"),
+        (returned.clone(), "message/rfc822"),
+        (returned, "text/rfc822-headers"),
+    ] {
+        let raw = include_str!("../../fixtures/kumomta_failed.eml")
+            .replace("RETURN-PATH@bounce.example.com", "news@example.com")
+            .replace("Content-Type: text/rfc822-headers\n\n", &format!("Content-Type: {kind}\n\n{quoted}\n"))
+            .replace("Subject: Spring\n--", "Subject: Spring\n\nHello\n--");
+        for raw in [raw.clone(), raw.replace('\n', "\r\n"), raw.replace('\n', "\r")] {
+            let report = parse_report(raw.as_bytes());
+            let claim = report.token.as_ref().map(|token| token.verify(&KEY).map(|claim| claim.mail));
+            assert_eq!(claim, Some(Ok(MailId(3))), "{raw}");
+            assert_eq!(report.verdict, bounced(BounceClass::Soft, "5.2.2"));
         }
     }
 }
