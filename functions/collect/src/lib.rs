@@ -40,6 +40,7 @@ const RESPONSE_WAIT: Duration = Duration::from_secs(1);
 const UNSUBSCRIBE_WAIT: Duration = Duration::from_secs(4);
 /// The body of RFC 8058 has 26 bytes, as multipart some two hundred.
 const BODY_BYTES_MAX: usize = 8 * 1024;
+
 /// What the function keeps between requests.
 pub struct Collect {
     /// Derives every tenant's link keys.

@@ -1,5 +1,5 @@
 //! Trigger: the queue `export`; a schedule every minute, which puts the tenants that are due on it.
-//! Reads:   `responses`, `ledger`, `links`, `recipients_<n>` of campaigns; the tenant's keys.
+//! Reads:   `responses`, `ledger`, `links`, `recipients_<n>` of campaigns; the tenant's settings and keys.
 //! Writes:  CSV files and a manifest into the tenant's Exports; `broadcast.exports`, `campaigns.exported_seq`, `broadcast.files`,
 //!          `broadcast.webhook_deliveries`.
 //! Emits:   one message per due tenant; one for `notify` where a webhook is to be told.

@@ -1,6 +1,6 @@
 //! Trigger: a schedule every five minutes, which puts every tenant on the queue; the queue `sweep`.
 //! Reads:   the index of the File Exchange, listings, campaigns, imports, launches; the bucket's lifecycle rules.
-//! Writes:  deletes expired files, unfinished uploads, spool objects, campaign schemas, webhook deliveries and kept answers;
+//! Writes:  deletes expired files, unfinished uploads, spool objects, campaign schemas, webhook deliveries, soft bounces and kept answers;
 //!          `broadcast.receipts`, `broadcast.files`, `campaigns.totals`; cancels what is open in a campaign that ends; lifecycle rules that
 //!          drifted.
 //! Emits:   lost imports again; a campaign's final export.

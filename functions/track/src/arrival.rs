@@ -98,7 +98,7 @@ impl Arrival {
         Uuid::new_v5(&REPORT_NAMESPACE, format!("{campaign}/{mail}/{}", kind.name()).as_bytes())
     }
 
-    /// Whether it ends all mail to the address. Soft bounces and blocks do not: the next mail may arrive.
+    /// Whether it ends all mail to the address by itself. Soft bounces and blocks do not: the next mail may arrive. Soft ones add up.
     pub fn suppression(&self) -> Option<Suppression> {
         match (self.kind, self.class) {
             (ResponseKind::Unsubscribed, _) => Some(Suppression::Unsubscribed),

@@ -1,6 +1,6 @@
 //! Trigger: the queue `track`: what `collect` saw, and S3 notifications of the reports bucket.
-//! Reads:   the report objects; the campaign's state and its ledger.
-//! Writes:  `responses` of the campaign, `broadcast.suppressions`, mails that a response proves sent. Deletes the report.
+//! Reads:   the report objects; the campaign's state and its ledger; the rules for programs (`actors.json`), each ten minutes.
+//! Writes:  `responses` of the campaign, `broadcast.suppressions`, `broadcast.soft_bounces`, mails that a response proves sent. Deletes the report.
 //! Emits:   nothing.
 //! Idempotency key: `responses.event_id`: made by collect, or derived from mail and kind for a report.
 
