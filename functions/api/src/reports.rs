@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, ops::Add, sync::Arc};
 
 use axum::{Json, extract::State};
-use contract::{CampaignId, ImportId};
+use contract::CampaignId;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, FromRow, Row};
@@ -327,20 +327,15 @@ pub(crate) async fn domains(
     let mut tx = api.store.tenant(caller.tenant).await?;
     Campaign::load(&mut tx, id).await?;
     let mut tx = enter(tx, CampaignId(id)).await?;
-    let imports: Vec<i64> = sqlx::query_scalar(
-        "SELECT id FROM broadcast.imports WHERE campaign_id = $1 AND state IN ('published', 'finished') ORDER BY id",
-    )
-    .bind(id)
-    .fetch_all(&mut *tx)
-    .await?;
+    let imports = store::recipients::published(&mut tx).await?;
     if imports.is_empty() {
         return Ok(Json(DomainReport { domains: 0, items: Vec::new() }));
     }
     let assumed = !is_delivery_reported(&mut tx).await?;
     // Names from typed ids: such statements are not cached by name.
-    let people = imports.into_iter().map(|import| {
-        format!("SELECT {import} AS import_id, line, address FROM {}", ImportId(import).table())
-    });
+    let people = imports
+        .into_iter()
+        .map(|import| format!("SELECT {import} AS import_id, line, address FROM {}", import.table()));
     let people = people.collect::<Vec<_>>().join(" UNION ALL ");
     let statement = format!(
         "WITH {ANSWERED}, people AS ({people}), figures AS (

@@ -125,18 +125,8 @@ pub(crate) fn message(claim: Claim, actor: Actor, at: OffsetDateTime) -> Option<
         Kind::Unsubscribe { address_key } => (ResponseKind::Unsubscribed, None, Some(address_key.to_hex())),
         Kind::Return => return None,
     };
-    let (Claim { tenant, campaign, mail, .. }, event) = (claim, event(at));
+    let (Claim { tenant, campaign, mail, .. }, event) = (claim, Uuid::now_v7());
     Some(TrackMessage::Response { event, at, tenant, campaign, mail, kind, link, actor, address_key })
-}
-
-/// Version 7 (RFC 9562), by a generator that does not ask the kernel each time.
-fn event(at: OffsetDateTime) -> Uuid {
-    let mut random = [0; 10];
-    if aws_lc_rs::rand::fill(&mut random).is_err() {
-        return Uuid::now_v7();
-    }
-    let millis = u64::try_from(at.unix_timestamp_nanos() / 1_000_000).unwrap_or_default();
-    uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
 /// RFC 8058, 3.2: form data, urlencoded or multipart.

@@ -1,6 +1,6 @@
 //! What came back, as files in the customer's Exports.
 //!
-//! Of each campaign with something new: plan (`plan`: bounds and names, committed), write (`write`: one CSV file per kind of response,
+//! Of each campaign with something new: plan (`plan`: bounds and names, committed), write (`write`: one CSV `file` per kind of response,
 //! then the manifest), record. The plan's row stays locked from the first byte to the record, which is one transaction: the export is
 //! written, the campaign's watermark stands at its upper bound, the files are in the index. A crash before that leaves a plan, and
 //! whoever comes next writes the same rows under the same names again. So a response is in exactly one file.
@@ -8,6 +8,7 @@
 
 mod columns;
 mod error;
+mod file;
 mod keys;
 mod plan;
 mod record;

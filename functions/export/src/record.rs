@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 
 use crate::{
     Error,
+    file::Written,
     plan::{File, Plan},
-    write::Written,
 };
 
 /// Tells the customer which files belong together and what is in them. It is written after them: where it stands, they are complete.

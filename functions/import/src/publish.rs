@@ -100,13 +100,7 @@ async fn tell_dialect(tx: &mut CampaignTx, import: ImportId, table: &Table) -> R
 
 /// Rows whose address stands in an earlier row, or in an import published before.
 async fn count_duplicates(tx: &mut CampaignTx, import: ImportId, table: &Table) -> Result<u64, Error> {
-    let earlier: Vec<i64> = sqlx::query_scalar(
-        "SELECT id FROM broadcast.imports WHERE campaign_id = $1 AND state IN ('published', 'finished') ORDER BY id",
-    )
-    .bind(tx.campaign().0)
-    .fetch_all(&mut **tx)
-    .await?;
-    let earlier: Vec<ImportId> = earlier.into_iter().map(ImportId).collect();
+    let earlier = store::recipients::published(tx).await?;
     match &table.repeated {
         Repeated::Rows(rows) if earlier.is_empty() => return Ok(*rows),
         Repeated::Among(addresses) if earlier.is_empty() => {

@@ -11,6 +11,17 @@ use crate::{CampaignTx, StoreError};
 /// column of the header, in its order, as [`crate::fields`] packs them.
 pub const COLUMNS: &str = "line, address, address_key, recipient_key, fields";
 
+/// The imports of the campaign whose tables are complete, the oldest first.
+pub async fn published(tx: &mut CampaignTx) -> Result<Vec<ImportId>, StoreError> {
+    let imports: Vec<i64> = sqlx::query_scalar(
+        "SELECT id FROM broadcast.imports WHERE campaign_id = $1 AND state IN ('published', 'finished') ORDER BY id",
+    )
+    .bind(tx.campaign().0)
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(imports.into_iter().map(ImportId).collect())
+}
+
 /// Keeps everybody else who would make or drop the import's table away until the transaction ends.
 pub async fn lock(tx: &mut CampaignTx, import: ImportId) -> Result<(), StoreError> {
     sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")

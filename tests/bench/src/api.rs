@@ -4,12 +4,7 @@
 //! statement as a login that sees everything, and answers its rows. Ours knows the key, its scope and its limit, takes the tenant's role,
 //! and has the audit's line durable before it answers.
 
-use std::{
-    net::SocketAddr,
-    process::Stdio,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, process::Stdio, sync::Arc};
 
 use access::{NewApiKey, Scope};
 use axum::{
@@ -17,18 +12,14 @@ use axum::{
     extract::{Path, State},
     routing::get,
 };
-use http_body_util::{BodyExt, Empty};
-use hyper::{Request, body::Bytes, client::conn::http1};
-use hyper_util::rt::TokioIo;
 use localstack::Stack;
 use serde_json::Value;
 use sqlx::PgPool;
 use store::Store;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     process::{Child, Command},
-    task::JoinSet,
 };
 
 use crate::{
@@ -36,24 +27,15 @@ use crate::{
     cloud::Cloud,
     comparison::{Comparison, median, rounded},
     database::Database,
+    load::{Question, Seen, load},
     memory::peak_rss_mib,
 };
 
 const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const CAMPAIGNS: i64 = 10_000;
 const IMPORTS: i64 = 100;
-/// Clients that each ask again as soon as they are answered.
-const CLIENTS: usize = 32;
-const SECONDS: Duration = Duration::from_secs(5);
-const WARM_UP: Duration = Duration::from_secs(1);
 /// Connections to the database, of either side: as many as an instance of the function has.
 const CONNECTIONS: u32 = 4;
-
-/// What one side did with one case.
-struct Run {
-    rate: f64,
-    p99_ms: f64,
-}
 
 /// A server in a process of its own, ended with this.
 struct Server {
@@ -76,10 +58,10 @@ pub async fn bench(stack: &Stack, runs: usize) -> Result<Vec<Comparison>> {
         let (mut ours, mut bare, mut peak) = (Vec::new(), Vec::new(), 0);
         for run in 1..=runs {
             let server = Server::start(stack, &database, &endpoint, "bare").await?;
-            bare.push(load(server.address, path, &key).await?);
+            bare.push(ask(&server, path, &key).await?);
             drop(server);
             let server = Server::start(stack, &database, &endpoint, "ours").await?;
-            ours.push(load(server.address, &format!("/v1{path}"), &key).await?);
+            ours.push(ask(&server, &format!("/v1{path}"), &key).await?);
             peak = peak.max(server.peak_rss_mib()?);
             drop(server);
             let (one, other) = (&ours[run - 1], &bare[run - 1]);
@@ -88,8 +70,8 @@ pub async fn bench(stack: &Stack, runs: usize) -> Result<Vec<Comparison>> {
                 one.rate, one.p99_ms, other.rate, other.p99_ms
             );
         }
-        let rate = |runs: &[Run]| median(runs.iter().map(|run| run.rate).collect());
-        let p99 = |runs: &[Run]| median(runs.iter().map(|run| run.p99_ms).collect());
+        let rate = |runs: &[Seen]| median(runs.iter().map(|run| run.rate).collect());
+        let p99 = |runs: &[Seen]| median(runs.iter().map(|run| run.p99_ms).collect());
         let (ours_p99, bare_p99, ours, bare) = (p99(&ours), p99(&bare), rate(&ours), rate(&bare));
         // Of times the shorter one is the better.
         for (case, unit, ours, peer, digits, ratio) in [
@@ -144,56 +126,14 @@ async fn prepare(stack: &Stack, database: &Database) -> Result<String> {
     Ok(key.text)
 }
 
-/// Asks for a while, and measures the rest.
-async fn load(address: SocketAddr, path: &str, key: &str) -> Result<Run> {
-    let mut clients = JoinSet::new();
-    let begun = Instant::now();
-    let (from, to) = (begun + WARM_UP, begun + WARM_UP + SECONDS);
-    for _ in 0..CLIENTS {
-        let (path, key) = (path.to_owned(), format!("Bearer {key}"));
-        clients.spawn(async move { client(address, &path, &key, from, to).await });
-    }
-    let mut latencies = Vec::new();
-    while let Some(client) = clients.join_next().await {
-        latencies.extend(client??);
-    }
-    latencies.sort_unstable();
-    let count = latencies.len();
-    let p99 = latencies.get(count * 99 / 100).copied().unwrap_or_default();
-    Ok(Run {
-        rate: f64::from(u32::try_from(count)?) / SECONDS.as_secs_f64(),
-        p99_ms: p99.as_secs_f64() * 1e3,
-    })
-}
-
-async fn client(
-    address: SocketAddr,
-    path: &str,
-    key: &str,
-    from: Instant,
-    to: Instant,
-) -> Result<Vec<Duration>> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let mut latencies = Vec::new();
-    loop {
-        let begun = Instant::now();
-        if begun >= to {
-            return Ok(latencies);
-        }
-        let request = Request::get(path).header("host", "localhost").header("authorization", key);
-        let answer = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
-        if !status.is_success() || body.len() < 100 {
-            return Err(format!("{path}: {status}").into());
-        }
-        if begun >= from {
-            latencies.push(begun.elapsed());
-        }
-    }
+/// No meter: both sides keep the whole machine busy.
+async fn ask(server: &Server, path: &str, key: &str) -> Result<Seen> {
+    let question = |_| Question {
+        path: path.to_owned(),
+        headers: vec![("authorization", format!("Bearer {key}"))],
+        is_answer: |body| body.len() >= 100,
+    };
+    load(server.address, question, || Ok(0.0)).await
 }
 
 impl Server {

@@ -24,8 +24,7 @@ use axum::{
 };
 use collect::{Answer, Collect};
 use contract::{ACTOR_RULES_KEY, CampaignId, MailId, TenantId};
-use http_body_util::{BodyExt, Empty};
-use hyper::{Request, body::Bytes, client, server, service::service_fn};
+use hyper::{Request, server, service::service_fn};
 use hyper_util::rt::TokioIo;
 use mail::{ActorRules, Links};
 use runtime::{ClientAddress, Clients, Document};
@@ -34,13 +33,13 @@ use tokio::{
     io::{AsyncBufReadExt, BufReader},
     net::{TcpListener, TcpStream},
     process::{Child, Command},
-    task::JoinSet,
 };
 use tower::ServiceExt;
 
 use crate::{
     Result,
     comparison::{Comparison, median, rounded},
+    load::{Question, load},
     memory::peak_rss_mib,
     processor::seconds_of,
 };
@@ -49,12 +48,16 @@ const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const TENANT: TenantId = TenantId(1_234);
 const CAMPAIGN: CampaignId = CampaignId(56_789);
 const KEY_ID: u8 = 1;
-/// As long as most.
-const AGENT: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1";
-/// Clients that each ask again as soon as they are answered.
-const CLIENTS: usize = 32;
-const SECONDS: Duration = Duration::from_secs(5);
-const WARM_UP: Duration = Duration::from_secs(1);
+const BASE: &str = "http://c.example";
+/// An agent as long as most.
+const HEADERS: [(&str, &str); 3] = [
+    (
+        "user-agent",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1",
+    ),
+    ("accept", "image/webp,image/avif,image/*;q=0.8,*/*;q=0.5"),
+    ("accept-language", "de-DE,de;q=0.9"),
+];
 const START_MAX: Duration = Duration::from_secs(10);
 const SERVERS_PROCESSOR: &str = "0";
 const CLIENTS_PROCESSOR: &str = "1";
@@ -133,67 +136,17 @@ async fn measure(side: Side, queue: &str) -> Result<Run> {
         Side::Whole => Server::ours("whole", queue).await?,
     };
     let pid = server.child.id().ok_or("the server has ended")?.to_string();
-    let run = load(server.address, &pid).await?;
-    Ok(Run { peak_rss_mib: peak_rss_mib(&pid)?, ..run })
-}
-
-/// Asks for a while, and measures the rest.
-async fn load(address: SocketAddr, pid: &str) -> Result<Run> {
     let master = MasterKey::from_base64(MASTER_KEY)?;
     let key = master.derive(TENANT, Purpose::Links, KEY_ID);
-    let links = Links::new("http://c.example", "b.example", TENANT, CAMPAIGN, KEY_ID, &key)?;
-    let mut clients = JoinSet::new();
-    let begun = Instant::now();
-    let (from, to) = (begun + WARM_UP, begun + WARM_UP + SECONDS);
-    for number in 0..CLIENTS {
-        let url = links.open(MailId(i64::try_from(number)? + 1_000_000));
-        let path = url.strip_prefix("http://c.example").ok_or("no path")?.to_owned();
-        clients.spawn(async move { client(address, &path, from, to).await });
-    }
-    tokio::time::sleep_until(from.into()).await;
-    let before = seconds_of(pid)?;
-    tokio::time::sleep_until(to.into()).await;
-    let seconds = seconds_of(pid)? - before;
-    let mut latencies = Vec::new();
-    while let Some(client) = clients.join_next().await {
-        latencies.extend(client??);
-    }
-    latencies.sort_unstable();
-    let count = f64::from(u32::try_from(latencies.len())?);
-    let p99 = latencies.get(latencies.len() * 99 / 100).copied().unwrap_or_default();
-    Ok(Run {
-        rate: count / SECONDS.as_secs_f64(),
-        p99_ms: p99.as_secs_f64() * 1e3,
-        micros: seconds * 1e6 / count,
-        peak_rss_mib: 0,
-    })
-}
-
-async fn client(address: SocketAddr, path: &str, from: Instant, to: Instant) -> Result<Vec<Duration>> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    let mut latencies = Vec::new();
-    loop {
-        let begun = Instant::now();
-        if begun >= to {
-            return Ok(latencies);
-        }
-        let request = Request::get(path).header("host", "c.example").header("user-agent", AGENT);
-        let request = request
-            .header("accept", "image/webp,image/avif,image/*;q=0.8,*/*;q=0.5")
-            .header("accept-language", "de-DE,de;q=0.9");
-        let answer = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
-        let status = answer.status();
-        let body = answer.into_body().collect().await?.to_bytes();
-        if status != StatusCode::OK || !body.starts_with(b"GIF89a") {
-            return Err(format!("{path}: {status}").into());
-        }
-        if begun >= from {
-            latencies.push(begun.elapsed());
-        }
-    }
+    let links = Links::new(BASE, "b.example", TENANT, CAMPAIGN, KEY_ID, &key)?;
+    let question = |number: u32| Question {
+        path: links.open(MailId(1_000_000 + i64::from(number))).replacen(BASE, "", 1),
+        headers: HEADERS.map(|(name, value)| (name, value.to_owned())).to_vec(),
+        is_answer: |body| body.starts_with(b"GIF89a"),
+    };
+    let seen = load(server.address, question, || seconds_of(&pid)).await?;
+    let micros = seen.metered * 1e6 / seen.count;
+    Ok(Run { rate: seen.rate, p99_ms: seen.p99_ms, micros, peak_rss_mib: peak_rss_mib(&pid)? })
 }
 
 /// This process, with all threads that it has and will have.

@@ -31,6 +31,12 @@ impl Comparison {
     }
 }
 
+/// The rate of so many in so many seconds.
+#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+pub fn per_second(count: usize, seconds: f64) -> f64 {
+    count as f64 / seconds
+}
+
 /// The middle one of an odd number of values.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

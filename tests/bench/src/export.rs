@@ -19,7 +19,7 @@ use tokio::process::Command;
 
 use crate::{
     Result,
-    comparison::{Comparison, median, rounded},
+    comparison::{Comparison, median, per_second, rounded},
     database::{Database, checkpoint},
     gateway::environment,
     memory::peak_rss_mib,
@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// As many as one export holds.
-const RESPONSES: i64 = 500_000;
+const RESPONSES: usize = 500_000;
 /// One in so many is a click, the others are opens.
 const CLICKED: i64 = 5;
 const LINKS: i64 = 10;
@@ -68,12 +68,12 @@ pub async fn bench(stack: &Stack, runs: usize) -> Result<(Vec<Comparison>, Vec<C
             let before = Seconds::now(&server)?;
             let begun = Instant::now();
             copy(&database.owner_url(stack), &database, folder.path(), encrypted.then_some(&gpg)).await?;
-            peer.push(per_second(begun.elapsed().as_secs_f64()));
+            peer.push(per_second(RESPONSES, begun.elapsed().as_secs_f64()));
             peer_seconds.push(Seconds::now(&server)? - before);
 
             let before = Seconds::now(&server)?;
             let outcome = spawn(&database.url(stack), &s3.endpoint, database.tenant).await?;
-            ours.push(per_second(outcome.seconds));
+            ours.push(per_second(RESPONSES, outcome.seconds));
             our_seconds.push(Seconds::now(&server)? - before);
             peak = peak.max(outcome.peak_rss_mib);
             check(&owner, &database).await?;
@@ -232,7 +232,7 @@ async fn check(owner: &PgPool, database: &Database) -> Result<()> {
             .bind(database.campaign.0)
             .fetch_all(owner)
             .await?;
-    if rows == [RESPONSES] { Ok(()) } else { Err(format!("exported {rows:?}").into()) }
+    if rows == [i64::try_from(RESPONSES)?] { Ok(()) } else { Err(format!("exported {rows:?}").into()) }
 }
 
 async fn spawn(database_url: &str, endpoint: &str, tenant: TenantId) -> Result<Outcome> {
@@ -270,9 +270,4 @@ pub async fn child(tenant: i64) -> Result<()> {
     let outcome = Outcome { seconds: begun.elapsed().as_secs_f64(), peak_rss_mib: peak_rss_mib("self")? };
     println!("{}", serde_json::to_string(&outcome)?);
     Ok(())
-}
-
-#[allow(clippy::cast_precision_loss, reason = "half a million is exact")]
-fn per_second(seconds: f64) -> f64 {
-    RESPONSES as f64 / seconds
 }

@@ -12,6 +12,7 @@ mod gateway;
 mod generate;
 mod import;
 mod launch;
+mod load;
 mod memory;
 mod openpgp;
 mod processor;

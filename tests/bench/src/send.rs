@@ -18,7 +18,7 @@ use tokio::process::Command;
 
 use crate::{
     Result,
-    comparison::{Comparison, median, rounded},
+    comparison::{Comparison, median, per_second, rounded},
     database::Database,
     memory::peak_rss_mib,
     sink::Sink,
@@ -41,13 +41,13 @@ pub async fn bench(stack: &Stack, runs: usize, mails: usize) -> Result<Vec<Compa
         let sink = Sink::start().await?;
         let begun = Instant::now();
         smtp_source(sink.address, mails).await?;
-        peer.push(per_second(mails, begun.elapsed()));
+        peer.push(per_second(mails, begun.elapsed().as_secs_f64()));
         drop(sink);
 
         let sink = Sink::start().await?;
         let begun = Instant::now();
         hand_all_over(&database, place, objects, sink.address).await?;
-        ours.push(per_second(mails, begun.elapsed()));
+        ours.push(per_second(mails, begun.elapsed().as_secs_f64()));
         check(&database, place, mails).await?;
         eprintln!("send, run {}: {:.0} messages/s, smtp-source {:.0}", run + 1, ours[run], peer[run]);
     }
@@ -174,9 +174,4 @@ async fn smtp_source(sink: SocketAddr, mails: usize) -> Result<()> {
         .status()
         .await?;
     if status.success() { Ok(()) } else { Err("smtp-source failed".into()) }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn per_second(mails: usize, elapsed: Duration) -> f64 {
-    mails as f64 / elapsed.as_secs_f64()
 }

@@ -20,7 +20,7 @@ use uuid::{Builder, Uuid};
 
 use crate::{
     Result,
-    comparison::{Comparison, median, rounded},
+    comparison::{Comparison, median, per_second, rounded},
     database::{Database, checkpoint},
     memory::peak_rss_mib,
     processor::{Costs, Seconds, Server, own_seconds},
@@ -56,7 +56,7 @@ pub async fn bench(stack: &Stack, runs: usize) -> Result<(Vec<Comparison>, Vec<C
         let before = Seconds::now(&server)?;
         let time = copy(&url, &database, &file).await?;
         peer_seconds.push(Seconds::now(&server)? - before);
-        peer.push(per_second(time));
+        peer.push(per_second(RESPONSES, time.as_secs_f64()));
 
         empty(stack, &owner, &database).await?;
         let (before, own) = (Seconds::now(&server)?, own_seconds()?);
@@ -65,7 +65,7 @@ pub async fn bench(stack: &Stack, runs: usize) -> Result<(Vec<Comparison>, Vec<C
         // Ours is this process, which has not ended.
         seconds.user += own_seconds()? - own;
         our_seconds.push(seconds);
-        ours.push(per_second(time));
+        ours.push(per_second(RESPONSES, time.as_secs_f64()));
         check(&owner, &database).await?;
         eprintln!("track, run {run}: {:.0} responses/s, psql \\copy {:.0}", ours[run - 1], peer[run - 1]);
     }
@@ -194,9 +194,4 @@ async fn check(owner: &PgPool, database: &Database) -> Result<()> {
     } else {
         Err(format!("{stored} responses are stored").into())
     }
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a million is exact")]
-fn per_second(time: Duration) -> f64 {
-    RESPONSES as f64 / time.as_secs_f64()
 }

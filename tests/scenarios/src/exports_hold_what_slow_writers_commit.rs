@@ -9,9 +9,12 @@ use contract::{CampaignId, TenantId};
 use serde_json::json;
 use sqlx::AssertSqlSafe;
 use store::Store;
-use testkit::{Stack, Tenant, random::Random, wait};
-
-use crate::killed_export_repeats_and_skips_nothing::{all_exported, insert, sent_campaign, stored};
+use testkit::{
+    Stack, Tenant,
+    exports::{all_exported, insert, sent_campaign, stored},
+    random::Random,
+    wait,
+};
 
 const TRANSACTIONS: usize = 20;
 const ROWS_MAX: usize = 40;

@@ -30,6 +30,7 @@ mod every_way_of_unsubscribing_lasts;
 mod everything_is_deleted_on_time;
 mod export_never_skips_a_late_commit;
 mod exports_hold_what_slow_writers_commit;
+mod exports_without_rows_are_made_for_who_wants_them;
 mod failed_completion_loses_nothing;
 mod happy_path_by_api;
 mod happy_path_by_control_file;

@@ -2,10 +2,13 @@
 
 use serde_json::json;
 use sqlx::AssertSqlSafe;
-use testkit::{Stack, Tenant, mailbox::Mail, wait};
+use testkit::{
+    Stack, Tenant,
+    exports::{all_exported, sent_campaign},
+    mailbox::Mail,
+    wait,
+};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
-
-use crate::killed_export_repeats_and_skips_nothing::sent_campaign;
 
 const FIREFOX: &str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 
@@ -125,7 +128,7 @@ async fn by_many_links_at_once() {
     said(3, "clicked", Some(0), Duration::ZERO).await;
     said(3, "clicked", Some(1), Duration::milliseconds(300)).await;
     until_told(&tenant, campaign, 3, &[("clicked", "human"); 2]).await;
-    crate::killed_export_repeats_and_skips_nothing::all_exported(&tenant, campaign).await;
+    all_exported(&tenant, campaign).await;
     said(3, "clicked", Some(2), Duration::milliseconds(600)).await;
     until_told(&tenant, campaign, 3, &[("clicked", "human"), ("clicked", "human"), ("clicked", "scanner")])
         .await;

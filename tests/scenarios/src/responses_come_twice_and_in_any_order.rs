@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
-use testkit::{Stack, Tenant, random::Random, wait};
+use testkit::{
+    Stack, Tenant,
+    exports::{all_exported, sent_campaign},
+    random::Random,
+    wait,
+};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{
-    everything_is_deleted_on_time::sweep,
-    killed_export_repeats_and_skips_nothing::{all_exported, sent_campaign},
-};
+use crate::everything_is_deleted_on_time::sweep;
 
 /// Puts an object into the reports bucket, where the bucket's notification finds it.
 async fn report(tenant: &Tenant, name: &str, body: &str) {

@@ -69,6 +69,12 @@ impl Aws {
         keys
     }
 
+    /// Whether a file below a prefix is being uploaded in parts.
+    pub async fn is_uploading(&self, bucket: &str, prefix: &str) -> bool {
+        let uploads = self.s3.list_multipart_uploads().bucket(bucket).prefix(prefix).send().await.unwrap();
+        !uploads.uploads().is_empty()
+    }
+
     pub async fn send(&self, queue_url: &str, body: &str) {
         self.sqs.send_message().queue_url(queue_url).message_body(body).send().await.unwrap();
     }

@@ -16,6 +16,7 @@ pub mod aws;
 mod certificate;
 pub mod csv;
 pub mod customer;
+pub mod exports;
 pub mod gateway;
 pub mod gpg;
 pub mod hold;
