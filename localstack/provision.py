@@ -112,6 +112,7 @@ class Deployment:
             "SPOOL_BUCKET": made["buckets"]["spool"],
             "REPORTS_BUCKET": made["buckets"]["reports"],
             "SETTINGS_BUCKET": made["buckets"]["settings"],
+            "ANCHORS_BUCKET": made["buckets"]["anchors"],
             "TENANT_ROLE_ARN": made["tenant_role_arn"],
             "MASTER_KEY_SECRET": made["secrets"]["master-key"],
             "IMPORT_QUEUE_ARN": made["queues"]["import"]["arn"],
@@ -163,7 +164,7 @@ class Deployment:
 
     def bucket(self, bucket: dict) -> tuple[str, str]:
         name = self.name(bucket["name"])
-        self.cloud.s3.create_bucket(Bucket=name)
+        self.cloud.s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=bucket.get("object_lock", False))
         if days := bucket.get("expire_days"):
             rule = {
                 "ID": "retention",
@@ -275,6 +276,10 @@ class Deployment:
     def delete_bucket(self, bucket: dict) -> None:
         s3, name = self.cloud.s3, self.name(bucket["name"])
         try:
+            if bucket.get("object_lock"):
+                # Nobody deletes what is locked in it: it goes with the stack.
+                ignore("BucketNotEmpty", s3.delete_bucket, Bucket=name)
+                return
             for page in s3.get_paginator("list_objects_v2").paginate(Bucket=name):
                 if keys := [{"Key": item["Key"]} for item in page.get("Contents", [])]:
                     s3.delete_objects(Bucket=name, Delete={"Objects": keys, "Quiet": True})

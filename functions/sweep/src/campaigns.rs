@@ -8,13 +8,15 @@
 use contract::{CampaignId, ExportMessage, LaunchId};
 use serde::{Deserialize, Serialize};
 use sqlx::{Row, types::Json};
-use store::{Accounting, CampaignTx, StoreError};
+use store::{
+    Accounting, CampaignTx, StoreError,
+    receipts::{self, Entry},
+};
 use time::OffsetDateTime;
 
 use crate::{
     Error, Job,
     lifetime::{CLOSING, Campaign, FINAL_EXPORT_WAIT_MAX, Rule, Step},
-    receipts::{self, Entry},
 };
 
 /// How long to wait for those who still work in the campaign before the next run tries again; others wait behind.

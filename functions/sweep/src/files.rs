@@ -3,11 +3,9 @@
 use contract::Folder;
 use futures_util::{StreamExt, stream};
 use sqlx::Row;
+use store::receipts::{self, Entry};
 
-use crate::{
-    Error, Job,
-    receipts::{self, Entry},
-};
+use crate::{Error, Job};
 
 /// Files in one transaction and one receipt.
 const FILES_PER_RECEIPT_MAX: i64 = 500;

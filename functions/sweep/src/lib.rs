@@ -12,11 +12,13 @@
 //! 7. `answers`: what the API kept for repeated requests.
 //! 8. `webhooks`: what was told long ago.
 //! 9. `lifecycle`: the bucket's own rules are what the settings say.
+//! 10. `anchors`: the newest receipt is anchored outside of the database.
 //!
 //! An object is deleted before its row and its receipt are written, so a receipt never claims what did not happen. A crash between
 //! leaves the row, and the next run finds the object gone and says so.
 #![forbid(unsafe_code)]
 
+mod anchors;
 mod answers;
 mod campaigns;
 mod error;
@@ -25,14 +27,12 @@ mod lifecycle;
 mod lifetime;
 mod listing;
 mod lost;
-mod receipts;
 mod soft_bounces;
 mod tables;
 mod uploads;
 mod webhooks;
 
 pub use error::Error;
-pub use receipts::{Broken, Head, Receipt, verify};
 
 use std::{sync::Arc, time::Duration};
 
@@ -68,6 +68,8 @@ pub struct Sweep {
     pub export_queue_url: String,
     /// Where tenants are put.
     pub sweep_queue_url: String,
+    /// The bucket of anchors.
+    pub anchors_bucket: String,
     /// Whether a time in the future is obeyed: on a local stack alone. On AWS it would delete what is not due.
     pub clock_may_move: bool,
 }
@@ -198,5 +200,7 @@ async fn run(job: &Job<'_>) -> Result<(), Error> {
     step("soft bounces", soft_bounces::forget(job).await);
     step("webhooks", webhooks::forget(job).await);
     step("lifecycle", lifecycle::restore(job).await);
+    // Behind everything that writes receipts.
+    step("anchors", anchors::put(job).await);
     failed.map_or(Ok(()), Err)
 }

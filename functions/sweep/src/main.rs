@@ -2,7 +2,7 @@
 //! Reads:   the index of the File Exchange, listings, campaigns, imports, launches; the bucket's lifecycle rules.
 //! Writes:  deletes expired files, unfinished uploads, spool objects, campaign schemas, webhook deliveries, soft bounces and kept answers;
 //!          `broadcast.receipts`, `broadcast.files`, `campaigns.totals`; cancels what is open in a campaign that ends; lifecycle rules that
-//!          drifted.
+//!          drifted; the head of the chain of receipts into the bucket of anchors.
 //! Emits:   lost imports again; a campaign's final export.
 //! Idempotency key: none is needed. Each step looks at what is there, and a receipt is written with the rows that it is about.
 
@@ -22,6 +22,7 @@ async fn main() -> Result<(), runtime::Error> {
         import_queue_url: config.import_queue_url()?.to_owned(),
         export_queue_url: config.export_queue_url()?.to_owned(),
         sweep_queue_url: config.sweep_queue_url()?.to_owned(),
+        anchors_bucket: config.anchors_bucket()?.to_owned(),
         clock_may_move: config.endpoint_url().is_some(),
         clients,
     };

@@ -6,12 +6,10 @@ use contract::{Folder, UploadId};
 use exchange::Left;
 use futures_util::{StreamExt, stream};
 use sqlx::{FromRow, Row};
+use store::receipts::{self, Entry};
 use time::{Duration, OffsetDateTime};
 
-use crate::{
-    Error, Job,
-    receipts::{self, Entry},
-};
+use crate::{Error, Job};
 
 /// Uploads in one transaction and one receipt; a tenant has at most as many that can go on.
 const UPLOADS_PER_RECEIPT_MAX: i64 = 1000;

@@ -4,6 +4,7 @@
 //! address, a field, a file name or a client's address.
 #![forbid(unsafe_code)]
 
+mod anchor;
 mod call;
 mod event;
 mod id;
@@ -11,6 +12,7 @@ mod key;
 mod message;
 pub mod webhook;
 
+pub use anchor::{ANCHOR_BYTES_MAX, Anchor, anchor_key, anchor_prefix, anchored_number};
 pub use call::{ImportCall, Profile, campaign_from_file_name};
 pub use event::{ObjectEvent, parse_object_events};
 pub use id::{

@@ -18,6 +18,7 @@ mod launch;
 pub mod pacing;
 mod pgp;
 mod read;
+pub mod receipts;
 pub mod recipients;
 pub mod roles;
 mod session;
