@@ -123,6 +123,12 @@ pub enum Command {
     ActorRules {},
     /// Go back to the rules of the release.
     ResetActorRules {},
+    /// Prove the receipts of deletions: each chain, and every head of it that was anchored.
+    VerifyReceipts {
+        /// Whose; everybody's when absent.
+        #[serde(default)]
+        slug: Option<String>,
+    },
     /// An operator attests that the tenant owns the domain: from then on it may send.
     ConfirmSenderDomain {
         /// The domain.
@@ -381,6 +387,7 @@ mod tests {
                 json!({"command": "retire_pgp_key", "slug": "acme", "fingerprint": "F"}),
                 Command::RetirePgpKey { slug: "acme".to_owned(), fingerprint: "F".to_owned() },
             ),
+            (json!({"command": "verify_receipts"}), Command::VerifyReceipts { slug: None }),
             (
                 json!({"command": "set_tenant", "slug": "acme", "signature_required": true}),
                 Command::SetTenant(TenantSpec {

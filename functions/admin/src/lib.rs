@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod actors;
+mod anchors;
 mod audit;
 mod bucket;
 mod command;
@@ -16,6 +17,7 @@ mod migrate;
 mod pacing;
 mod pgp;
 mod profile;
+mod receipts;
 mod secret;
 mod show;
 mod tenant;
@@ -41,6 +43,8 @@ pub struct Admin {
     pub deployment: String,
     /// The bucket of settings.
     pub settings_bucket: String,
+    /// The bucket of anchors.
+    pub anchors_bucket: String,
     /// Where tenants' buckets send their notifications.
     pub import_queue_arn: String,
 }
@@ -75,6 +79,7 @@ pub async fn handle(admin: Arc<Admin>, command: Command, now: OffsetDateTime) ->
         Command::SetActorRules { rules } => actors::set(&admin, &rules).await,
         Command::ActorRules {} => actors::show(&admin).await,
         Command::ResetActorRules {} => actors::reset(&admin).await,
+        Command::VerifyReceipts { slug } => receipts::verify(&admin, slug.as_deref()).await,
         Command::ConfirmSenderDomain { domain, by } => domain::confirm(&admin, &domain, &by, now).await,
     }
 }

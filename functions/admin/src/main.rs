@@ -1,5 +1,5 @@
 //! Trigger: an operator invokes it with a command (JSON in, JSON out); see `command.rs`.
-//! Reads: the global schema as its owner; secrets' names; buckets' settings.
+//! Reads: the global schema as its owner; secrets' names; buckets' settings; the bucket of anchors.
 //! Writes: migrations, tenants and what belongs to them (rows, role, bucket, secrets), audit lines, documents in the bucket of settings.
 //! Emits: nothing.
 //! Idempotency key: the tenant's slug and, below it, each key's fingerprint and each domain's name; every step looks at what is there.
@@ -17,6 +17,7 @@ async fn main() -> Result<(), runtime::Error> {
         clients: Clients::new(&config).await,
         deployment: config.deployment().to_owned(),
         settings_bucket: config.settings_bucket()?.to_owned(),
+        anchors_bucket: config.anchors_bucket()?.to_owned(),
         import_queue_arn: config.import_queue_arn()?.to_owned(),
     };
     runtime::serve_command(admin, admin::handle).await
