@@ -35,6 +35,7 @@ mod request;
 mod rotation;
 mod seeds;
 mod sending_rate;
+mod statement;
 mod suppressions;
 mod template_files;
 mod templates;
@@ -156,6 +157,7 @@ fn operations() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(account::retention))
         .routes(routes!(sending_rate::show))
         .routes(routes!(account::receipts))
+        .routes(routes!(statement::download))
         .routes(routes!(api_keys::create, api_keys::list))
         .routes(routes!(api_keys::delete))
         .routes(routes!(api_keys::rotate))
