@@ -14,7 +14,7 @@ use store::receipts::Head;
 use crate::{Admin, AdminError};
 
 /// Objects of one listing: in memory are the heads of one.
-const ANCHORS_PER_PAGE: i32 = 1000;
+const ANCHORS_PER_PAGE: i32 = 100;
 /// Objects that are read at once.
 const READS_AT_ONCE: usize = 32;
 

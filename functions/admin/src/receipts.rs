@@ -63,8 +63,13 @@ pub(crate) async fn verify(admin: &Admin, slug: Option<&str>) -> Result<Value, A
 async fn verify_tenant(admin: &Admin, tenant: TenantId, slug: &str) -> Result<Value, AdminError> {
     let mut db = admin.store.pool().acquire().await?;
     let proof = prove(&mut db, Anchors::new(admin, tenant), tenant).await?;
-    if let Some(flaw) = &proof.flaw {
-        tracing::error!(%tenant, %flaw, "receipts do not hold");
+    match &proof.flaw {
+        Some(Flaw::Chain(broken)) => tracing::error!(%tenant, %broken, "receipts do not hold"),
+        // Whoever put it chose its key: the operator reads it, the log does not.
+        Some(Flaw::NoAnchor(_)) => {
+            tracing::error!(%tenant, broken = "an object is no anchor", "receipts do not hold");
+        }
+        None => {}
     }
     let head = proof.verifier.head();
     Ok(json!({
