@@ -1,4 +1,4 @@
-//! A tenant's bucket: closed to the public, encrypted, with its lifecycle rules, telling the import queue what arrives.
+//! A tenant's bucket: closed to the public, encrypted, reached over TLS alone, with its lifecycle rules, telling the import queue what arrives.
 
 use aws_sdk_s3::types::{
     BucketLocationConstraint, CreateBucketConfiguration, Event, FilterRule, FilterRuleName,
@@ -9,6 +9,7 @@ use aws_sdk_s3::types::{
 use contract::Folder;
 use exchange::Retention;
 use runtime::AwsError;
+use serde_json::json;
 
 use crate::{Admin, AdminError};
 
@@ -20,6 +21,7 @@ pub(crate) async fn put(admin: &Admin, bucket: &str, retention: &Retention) -> R
     create(admin, bucket).await?;
     close(admin, bucket).await?;
     encrypt(admin, bucket).await?;
+    demand_tls(admin, bucket).await?;
     put_lifecycle(admin, bucket, retention).await?;
     notify(admin, bucket).await
 }
@@ -78,6 +80,20 @@ async fn encrypt(admin: &Admin, bucket: &str) -> Result<(), AdminError> {
         .send()
         .await
         .map_err(|error| AwsError::of("PutBucketEncryption", &error))?;
+    Ok(())
+}
+
+/// Nobody reaches it without TLS, whatever else they may do.
+async fn demand_tls(admin: &Admin, bucket: &str) -> Result<(), AdminError> {
+    // `aws`, or that of another partition.
+    let partition = admin.import_queue_arn.split(':').nth(1).unwrap_or("aws");
+    let arn = format!("arn:{partition}:s3:::{bucket}");
+    let policy = json!({"Version": "2012-10-17", "Statement": [{
+        "Sid": "TlsOnly", "Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": [arn, format!("{arn}/*")],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }]});
+    let put = admin.clients.s3.put_bucket_policy().bucket(bucket).policy(policy.to_string()).send().await;
+    put.map_err(|error| AwsError::of("PutBucketPolicy", &error))?;
     Ok(())
 }
 

@@ -34,6 +34,23 @@ pub enum AdminError {
     /// The newest key is the one that customers encrypt to.
     #[error("this is the key in use: rotate first, and retire it once nobody encrypts to it any more")]
     KeyInUse,
+    /// A hold keeps what would be deleted.
+    #[error("a campaign of the tenant is under a legal hold: `holds` shows which; release it first")]
+    Held,
+    /// Its deletion has begun, which nothing takes back.
+    #[error(
+        "the tenant is being deleted: `delete_tenant` goes on with that, and a new one of this slug can be made afterwards"
+    )]
+    TenantEnds,
+    /// S3 kept objects of a bucket.
+    #[error("S3 did not delete every object of the tenant's bucket: give the command again")]
+    NotEmptied,
+    /// The tenant has no such campaign.
+    #[error("the tenant has no such campaign; its numbers stand in file names of exports and in the API")]
+    UnknownCampaign,
+    /// What a hold would keep is being deleted, or gone.
+    #[error("the campaign is being deleted or is gone: nothing is left that a hold could keep")]
+    CampaignEnded,
     /// An API key can have no such scope.
     #[error("there is no such scope; functions/api/README.md lists them")]
     Scope,
@@ -45,8 +62,8 @@ pub enum AdminError {
     /// Half of a warm-up.
     #[error("warm_up takes the limits of its days and warm_up_from, both; an empty warm_up alone ends it")]
     WarmUp,
-    /// The attestation names nobody.
-    #[error("an attestation needs the name of who gives it")]
+    /// An attestation or a hold names nobody.
+    #[error("`by` must say who does it: the name stays on the record")]
     ByMissing,
     /// The database.
     #[error(transparent)]
@@ -104,6 +121,10 @@ impl Fault for AdminError {
             | Self::DomainKeys
             | Self::UnknownKey
             | Self::KeyInUse
+            | Self::Held
+            | Self::TenantEnds
+            | Self::UnknownCampaign
+            | Self::CampaignEnded
             | Self::Scope
             | Self::ApiKey
             | Self::WarmUp
@@ -117,7 +138,7 @@ impl Fault for AdminError {
             Self::Dkim(error) => error.disposition(),
             Self::ActorRules(error) => error.disposition(),
             Self::Exchange(error) => error.disposition(),
-            Self::Cut => Disposition::RETRY,
+            Self::Cut | Self::NotEmptied => Disposition::RETRY,
         }
     }
 }

@@ -10,7 +10,9 @@ mod audit;
 mod bucket;
 mod command;
 mod domain;
+mod ending;
 mod error;
+mod hold;
 mod key;
 mod login;
 mod migrate;
@@ -20,11 +22,14 @@ mod profile;
 mod receipts;
 mod secret;
 mod show;
+mod spec;
+mod stopping;
 mod tenant;
 
-pub use command::{ApiKeySpec, Command, KeyPurpose, Settings, Status, TenantSpec};
+pub use command::Command;
 pub use error::AdminError;
 pub use pacing::Limit;
+pub use spec::{ApiKeySpec, KeyPurpose, Settings, Status, TenantSpec};
 
 use std::sync::Arc;
 
@@ -55,6 +60,7 @@ pub async fn handle(admin: Arc<Admin>, command: Command, now: OffsetDateTime) ->
         Command::Migrate {} => migrate::run(&admin).await,
         Command::CreateTenant(spec) => tenant::create(&admin, &spec, now).await,
         Command::SetTenant(spec) => tenant::set(&admin, &spec, now).await,
+        Command::DeleteTenant { slug, by } => ending::delete(&admin, &slug, &by, now).await,
         Command::Tenant { slug } => show::tenant(&admin, &slug).await,
         Command::CreateApiKey { slug, key } => key::create(&admin, &slug, &key, now).await,
         Command::ApiKeys { slug } => key::list(&admin, &slug).await,
@@ -79,6 +85,13 @@ pub async fn handle(admin: Arc<Admin>, command: Command, now: OffsetDateTime) ->
         Command::SetActorRules { rules } => actors::set(&admin, &rules).await,
         Command::ActorRules {} => actors::show(&admin).await,
         Command::ResetActorRules {} => actors::reset(&admin).await,
+        Command::HoldCampaign { slug, campaign, reason, by } => {
+            hold::hold(&admin, &slug, campaign, (&reason, &by), now).await
+        }
+        Command::ReleaseCampaign { slug, campaign, by } => {
+            hold::release(&admin, &slug, campaign, &by, now).await
+        }
+        Command::Holds { slug } => hold::show(&admin, &slug).await,
         Command::VerifyReceipts { slug } => receipts::verify(&admin, slug.as_deref()).await,
         Command::ConfirmSenderDomain { domain, by } => domain::confirm(&admin, &domain, &by, now).await,
     }

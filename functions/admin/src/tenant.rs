@@ -7,7 +7,9 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use time::OffsetDateTime;
 
-use crate::{Admin, AdminError, Settings, TenantSpec, audit, bucket, key, login, pacing, pgp, show};
+use crate::{
+    Admin, AdminError, Settings, Status, TenantSpec, audit, bucket, key, login, pacing, pgp, show, stopping,
+};
 
 /// What the steps need to know of a tenant.
 #[derive(sqlx::FromRow)]
@@ -15,6 +17,7 @@ pub(crate) struct Tenant {
     id: i64,
     pub(crate) slug: String,
     pub(crate) bucket: String,
+    status: String,
     incoming_hours: i32,
     finished_hours: i32,
     invalids_hours: i32,
@@ -26,7 +29,7 @@ impl Tenant {
     /// Loads it by its slug.
     pub(crate) async fn load(db: &mut PgConnection, slug: &str) -> Result<Self, AdminError> {
         sqlx::query_as(
-            "SELECT id, slug, bucket, incoming_hours, finished_hours, invalids_hours, exports_hours,
+            "SELECT id, slug, bucket, status, incoming_hours, finished_hours, invalids_hours, exports_hours,
                     sftp_password_hash IS NOT NULL AS has_password
              FROM broadcast.tenants WHERE slug = $1",
         )
@@ -38,6 +41,15 @@ impl Tenant {
 
     pub(crate) fn id(&self) -> TenantId {
         TenantId(self.id)
+    }
+
+    /// Refuses a tenant whose deletion has begun.
+    fn must_stay(&self) -> Result<(), AdminError> {
+        if matches!(self.status.as_str(), "deleting" | "ending") {
+            Err(AdminError::TenantEnds)
+        } else {
+            Ok(())
+        }
     }
 
     fn retention(&self) -> Retention {
@@ -64,6 +76,7 @@ pub(crate) async fn create(
     let mut db = admin.store.pool().acquire().await?;
     insert(admin, &mut db, spec).await?;
     let tenant = Tenant::load(&mut db, &spec.slug).await?;
+    tenant.must_stay()?;
     store::roles::create(&mut db, tenant.id()).await?;
     bucket::put(admin, &tenant.bucket, &tenant.retention()).await?;
     pgp::ensure(admin, &mut db, &tenant, now).await?;
@@ -102,9 +115,10 @@ async fn insert(admin: &Admin, db: &mut PgConnection, spec: &TenantSpec) -> Resu
 }
 
 /// Changes what is given.
-pub(crate) async fn set(admin: &Admin, spec: &TenantSpec, _now: OffsetDateTime) -> Result<Value, AdminError> {
+pub(crate) async fn set(admin: &Admin, spec: &TenantSpec, now: OffsetDateTime) -> Result<Value, AdminError> {
     let mut db = admin.store.pool().acquire().await?;
     let before = Tenant::load(&mut db, &spec.slug).await?;
+    before.must_stay()?;
     let mut tx = sqlx::Connection::begin(&mut *db).await?;
     update(&mut tx, before.id(), spec.name.as_deref(), spec.settings()).await?;
     pacing::set(&mut tx, before.id(), spec).await?;
@@ -115,6 +129,9 @@ pub(crate) async fn set(admin: &Admin, spec: &TenantSpec, _now: OffsetDateTime) 
     tx.commit().await?;
     let after = Tenant::load(&mut db, &spec.slug).await?;
     bucket::put_lifecycle(admin, &after.bucket, &after.retention()).await?;
+    if spec.status == Some(Status::Suspended) {
+        stopping::stop_launches(admin, &mut db, after.id(), now).await?;
+    }
     drop(db);
     show::tenant(admin, &spec.slug).await
 }
@@ -128,14 +145,15 @@ async fn update(
     let [incoming, finished, invalids, exports, campaign, campaign_max] = settings.hours;
     sqlx::query(
         "UPDATE broadcast.tenants SET
-             name = coalesce($2, name), status = coalesce($3, status),
+             name = coalesce($2, name), status = CASE WHEN status IN ('active', 'suspended') THEN coalesce($3, status) ELSE status END,
              incoming_hours = coalesce($4, incoming_hours), finished_hours = coalesce($5, finished_hours),
              invalids_hours = coalesce($6, invalids_hours), exports_hours = coalesce($7, exports_hours),
              campaign_hours = coalesce($8, campaign_hours), campaign_hours_max = coalesce($9, campaign_hours_max),
              export_minutes = coalesce($10, export_minutes), encrypt_exports = coalesce($11, encrypt_exports),
              sftp_both = coalesce($12, sftp_both), signature_required = coalesce($13, signature_required),
              export_columns = coalesce($14, export_columns), export_empty = coalesce($15, export_empty),
-             soft_bounces_max = coalesce($16, soft_bounces_max), soft_bounce_days = coalesce($17, soft_bounce_days)
+             soft_bounces_max = coalesce($16, soft_bounces_max), soft_bounce_days = coalesce($17, soft_bounce_days),
+             audit_days = coalesce($18, audit_days)
          WHERE id = $1",
     )
     .bind(tenant.0)
@@ -155,6 +173,7 @@ async fn update(
     .bind(settings.export_empty)
     .bind(settings.soft_bounces_max)
     .bind(settings.soft_bounce_days)
+    .bind(settings.audit_days)
     .execute(db)
     .await?;
     Ok(())

@@ -50,14 +50,18 @@ pub(crate) struct Campaign {
     ended_at: Option<OffsetDateTime>,
     #[serde(with = "time::serde::rfc3339::option")]
     deleted_at: Option<OffsetDateTime>,
+    /// Since when your operator keeps it beyond its lifetime: a legal hold.
+    #[serde(with = "time::serde::rfc3339::option")]
+    held_at: Option<OffsetDateTime>,
     #[serde(skip)]
     version: i32,
     #[serde(skip)]
     pub(crate) totals: Option<Value>,
 }
 
-const SELECT: &str =
-    "SELECT id, name, state, created_at, ended_at, deleted_at, version, totals FROM broadcast.campaigns";
+const SELECT: &str = "SELECT id, name, state, created_at, ended_at, deleted_at, version, totals,
+            (SELECT held_at FROM broadcast.holds h WHERE h.campaign_id = c.id AND h.released_at IS NULL) AS held_at
+     FROM broadcast.campaigns c";
 
 impl Campaign {
     /// Loads one of the tenant's.
@@ -219,12 +223,12 @@ pub(crate) async fn change(
 /// Delete a campaign
 ///
 /// Ends its lifetime now: its responses are exported for the last time, then its data is deleted, within minutes and with receipts. Its sums
-/// stay. Refused while imports or launches of it are not at their end.
+/// stay. Refused while imports or launches of it are not at their end, and under a legal hold.
 #[utoipa::path(
     post, path = "/campaigns/{id}/deletion", operation_id = "delete_campaign", tag = "Campaigns", security(("key" = ["campaigns:write"])),
     params(("If-Match" = Option<String>, Header, description = "The version that you read.")),
     responses((status = 202, description = "It will be deleted.", body = Campaign, headers(("Location" = String)))),
-    extensions(("x-problems" = json!(["campaign_busy"])))
+    extensions(("x-problems" = json!(["campaign_busy", "campaign_held"])))
 )]
 pub(crate) async fn delete(
     State(api): State<Arc<Api>>,
@@ -240,6 +244,9 @@ pub(crate) async fn delete(
     let before = Campaign::load_with(&mut tx, id, " FOR UPDATE").await?;
     if_match.check(before.version)?;
     if before.state == "open" {
+        if before.held_at.is_some() {
+            return Err(Code::CampaignHeld.into());
+        }
         if let Some(what) = unfinished(&mut tx, id).await? {
             return Err(Notice::new(Code::CampaignBusy).with("what", what).into());
         }

@@ -263,12 +263,8 @@ mod tests {
             assert!(scope.parse::<Scope>().is_ok(), "{place} needs no scope");
             let json = &operation["requestBody"]["content"]["application/json"];
             assert!(json.is_null() || json["example"].is_object(), "{place} has no example");
-            let successes =
-                operation["responses"].as_object().unwrap().keys().filter(|status| status.starts_with('2'));
-            assert!(
-                successes.count() >= 1 || operation["responses"].get("501").is_some(),
-                "{place} never succeeds"
-            );
+            let mut statuses = operation["responses"].as_object().unwrap().keys();
+            assert!(statuses.any(|status| status.starts_with('2')), "{place} never succeeds");
         }
         assert!(ids.len() > 40, "{ids:?}");
     }

@@ -16,6 +16,7 @@ mod campaigns;
 mod document;
 mod documentation;
 mod domains;
+mod erasures;
 mod error;
 mod exports;
 mod files;
@@ -150,7 +151,9 @@ fn operations() -> OpenApiRouter<Arc<Api>> {
         .routes(routes!(suppressions::add))
         .routes(routes!(suppressions::remove))
         .routes(routes!(recipients::access))
-        .routes(routes!(recipients::erase))
+        .routes(routes!(erasures::erase))
+        .routes(routes!(erasures::list))
+        .routes(routes!(erasures::show))
         .routes(routes!(domains::list))
         .routes(routes!(domains::show))
         .routes(routes!(account::pgp_key))

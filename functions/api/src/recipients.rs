@@ -1,10 +1,9 @@
-//! What is held of one person (GDPR, article 15), and its deletion (article 17).
+//! What is held of one person (GDPR, article 15).
 
 use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
 use contract::{CampaignId, ImportId};
-use fault::{Code, Notice};
 use mail::AddressKey;
 use serde::Serialize;
 use sqlx::{AssertSqlSafe, FromRow, Row};
@@ -211,22 +210,4 @@ async fn responses(tx: &mut CampaignTx, mail: i64) -> Result<Vec<HeldResponse>, 
     .bind(mail)
     .fetch_all(&mut **tx)
     .await?)
-}
-
-/// Delete a person
-///
-/// Not in this version: a person's rows go with their campaign. Suppress the address, and delete the campaigns that hold it.
-#[utoipa::path(
-    post, path = "/recipients/erasure", operation_id = "erase_recipient", tag = "Recipients", security(("key" = ["recipients:erase"])),
-    request_body(content = Person, example = json!({"address": "ann@example.org"})),
-    responses((status = 501, description = "Not in this version.")), extensions(("x-problems" = json!(["not_yet"])))
-)]
-pub(crate) async fn erase(
-    State(api): State<Arc<Api>>,
-    caller: Caller,
-    Document(person): Document<Person>,
-) -> Result<Json<Held>, ApiError> {
-    digest(&api, &caller, &person.address)?;
-    let what = "a single person is not deleted; suppress the address, and delete the campaigns that hold it";
-    Err(Notice::new(Code::NotYet).with("what", what).into())
 }

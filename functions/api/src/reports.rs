@@ -37,6 +37,8 @@ pub(crate) struct Accounting {
     imports: BTreeMap<String, i64>,
     /// Addresses that no launch has taken up yet.
     unlaunched: i64,
+    /// Addresses that were erased before a launch took them up.
+    erased: i64,
     /// Addresses by what became of their mail.
     ledger: BTreeMap<String, i64>,
     /// Mails that the relay refused at once, by class: `hard` (the address is mailed no more), `soft`, `block`. Each is a bounce among the

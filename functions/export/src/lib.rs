@@ -65,16 +65,14 @@ struct Job {
 pub async fn tick(export: Arc<Export>, tick: Tick) -> Result<(), Error> {
     let due: Vec<i64> = sqlx::query_scalar(
         "SELECT id FROM broadcast.tenants
-         WHERE status <> 'deleting' AND exported_at + make_interval(mins => export_minutes) <= $1 ORDER BY exported_at",
+         WHERE status NOT IN ('deleting', 'ending') AND exported_at + make_interval(mins => export_minutes) <= $1 ORDER BY exported_at",
     )
     .bind(tick.now)
     .fetch_all(export.store.pool())
     .await?;
-    for tenant in due.into_iter().map(TenantId) {
-        let message = ExportMessage::Tenant { tenant };
-        export.clients.send_json(&export.export_queue_url, tenant, &message).await?;
-    }
-    Ok(())
+    let message = |tenant| (TenantId(tenant), ExportMessage::Tenant { tenant: TenantId(tenant) });
+    let messages: Vec<_> = due.into_iter().map(message).collect();
+    Ok(export.clients.send_to_tenants(&export.export_queue_url, &messages).await?)
 }
 
 /// Exports a tenant's campaigns, or one campaign for the last time.

@@ -141,9 +141,12 @@ async fn launch(function: &Import, job: &Job, campaign: CampaignId) -> Result<Op
         return Ok(Some(Code::CampaignEnded.into()));
     }
     sqlx::query(
-        "INSERT INTO broadcast.launches (tenant_id, campaign_id, template_id, import_id)
-         SELECT tenant_id, campaign_id, id, $3 FROM broadcast.templates WHERE tenant_id = $1 AND campaign_id = $2
-         ORDER BY version DESC LIMIT 1
+        // Of a tenant that was suspended meanwhile it waits for somebody who resumes it.
+        "INSERT INTO broadcast.launches (tenant_id, campaign_id, template_id, import_id, state, paused_at)
+         SELECT m.tenant_id, m.campaign_id, m.id, $3, CASE t.status WHEN 'active' THEN 'preparing' ELSE 'paused' END,
+                CASE WHEN t.status <> 'active' THEN now() END
+         FROM broadcast.templates m JOIN broadcast.tenants t ON t.id = m.tenant_id WHERE m.tenant_id = $1 AND m.campaign_id = $2
+         ORDER BY m.version DESC LIMIT 1
          ON CONFLICT (import_id) DO NOTHING",
     )
     .bind(job.tenant.0)

@@ -89,10 +89,10 @@ impl Turn {
 
 /// Every minute: one message for each tenant with something due.
 pub async fn tick(notify: Arc<Notify>, tick: Tick) -> Result<(), Error> {
-    for tenant in deliveries::tenants(&notify.store, tick.now).await? {
-        notify.clients.send_json(&notify.queue, tenant, &NotifyMessage::Tenant { tenant }).await?;
-    }
-    Ok(())
+    let tenants = deliveries::tenants(&notify.store, tick.now).await?;
+    let messages: Vec<_> =
+        tenants.into_iter().map(|tenant| (tenant, NotifyMessage::Tenant { tenant })).collect();
+    Ok(notify.clients.send_to_tenants(&notify.queue, &messages).await?)
 }
 
 /// Makes the attempts that are due for a tenant.

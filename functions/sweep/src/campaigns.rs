@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// How long to wait for those who still work in the campaign before the next run tries again; others wait behind.
-const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '5s'";
+pub const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '5s'";
 /// Slices of a cancelled launch that one transaction takes back.
 const CANCELLED_SLICES_MAX: i64 = 200;
 /// Postgres's name for a lock that did not come in time.
@@ -47,11 +47,11 @@ pub async fn end(job: &Job<'_>) -> Result<(), Error> {
         }
         let ended = match campaign.step(&job.settings, job.now) {
             (Step::Leave, _) => Ok(()),
-            (Step::Close, _) => close(job, id).await,
+            (Step::Close, _) => close(job, id).await.map(|_| ()),
             (Step::Delete, rule) => delete(job, id, rule).await,
         };
         match ended {
-            Err(Error::Store(error)) if error.sqlstate().as_deref() == Some(LOCK_NOT_AVAILABLE) => {
+            Err(error) if is_in_use(&error) => {
                 tracing::info!(tenant = %job.tenant, campaign = %id, "in use: goes on in the next run");
             }
             Err(error) => failed = Some(error),
@@ -61,7 +61,12 @@ pub async fn end(job: &Job<'_>) -> Result<(), Error> {
     failed.map_or(Ok(()), Err)
 }
 
-/// Campaigns whose end may be near, by the settings' earliest rule.
+/// Whether it failed because somebody else kept a lock for longer than [`LOCK_WAIT`].
+pub fn is_in_use(error: &Error) -> bool {
+    matches!(error, Error::Store(error) if error.sqlstate().as_deref() == Some(LOCK_NOT_AVAILABLE))
+}
+
+/// Campaigns whose end may be near, by the settings' earliest rule, and that nobody holds.
 async fn candidates(job: &Job<'_>) -> Result<Vec<(CampaignId, Campaign)>, Error> {
     let mut tx = job.tx().await?;
     let rows = sqlx::query(
@@ -70,7 +75,8 @@ async fn candidates(job: &Job<'_>) -> Result<Vec<(CampaignId, Campaign)>, Error>
                 OR EXISTS (SELECT FROM broadcast.launches AS l WHERE l.campaign_id = c.id AND l.ended_at IS NULL AND NOT l.test) AS busy
          FROM broadcast.campaigns AS c
          WHERE c.tenant_id = $1 AND c.state <> 'deleted'
-           AND (c.state = 'deleting' OR least(coalesce(c.ended_at, c.created_at) + make_interval(hours => $3),
+           AND NOT EXISTS (SELECT FROM broadcast.holds AS h WHERE h.campaign_id = c.id AND h.released_at IS NULL)
+           AND (c.state = 'deleting' OR $6 OR least(coalesce(c.ended_at, c.created_at) + make_interval(hours => $3),
                                               c.created_at + make_interval(hours => $4)) <= $5)
          ORDER BY c.id",
     )
@@ -79,6 +85,7 @@ async fn candidates(job: &Job<'_>) -> Result<Vec<(CampaignId, Campaign)>, Error>
     .bind(job.settings.campaign_hours)
     .bind(job.settings.campaign_hours_max)
     .bind(job.now + CLOSING)
+    .bind(job.settings.deleting)
     .fetch_all(&mut *tx)
     .await?;
     tx.commit().await?;
@@ -122,16 +129,16 @@ async fn cancel_launches(job: &Job<'_>, campaign: CampaignId) -> Result<(), Erro
     Ok(())
 }
 
-/// Closes a campaign and asks for its last export.
-async fn close(job: &Job<'_>, campaign: CampaignId) -> Result<(), Error> {
+/// Closes a campaign and asks for its last export. `false`: somebody holds it since it was looked at.
+async fn close(job: &Job<'_>, campaign: CampaignId) -> Result<bool, Error> {
     match cancel_launches(job, campaign).await {
-        Err(Error::Store(StoreError::NoCampaign)) => return Ok(()),
+        Err(Error::Store(StoreError::NoCampaign)) => return Ok(true),
         other => other?,
     }
     let mut tx = match job.sweep.store.campaign(job.tenant, campaign).await {
         Ok(tx) => tx,
         // Nothing to close: deletion will find the same.
-        Err(StoreError::NoCampaign) => return Ok(()),
+        Err(StoreError::NoCampaign) => return Ok(true),
         Err(error) => return Err(error.into()),
     };
     sqlx::query(LOCK_WAIT).execute(&mut *tx).await?;
@@ -140,10 +147,22 @@ async fn close(job: &Job<'_>, campaign: CampaignId) -> Result<(), Error> {
         .bind(campaign.0)
         .execute(&mut *tx)
         .await?;
+    // Whoever makes a hold locks the campaign's row first, and finds it closed from here on.
+    if is_held(&mut tx).await? {
+        return Ok(false);
+    }
     let unexported = count_and_keep(&mut tx, job.now).await?;
     tx.commit().await?;
     tracing::info!(tenant = %job.tenant, %campaign, unexported, "closed");
-    if unexported > 0 { ask_for_export(job, campaign).await } else { Ok(()) }
+    if unexported > 0 && !job.settings.deleting {
+        ask_for_export(job, campaign).await?;
+    }
+    Ok(true)
+}
+
+async fn is_held(tx: &mut CampaignTx) -> Result<bool, Error> {
+    let held = "SELECT EXISTS (SELECT FROM broadcast.holds WHERE campaign_id = $1 AND released_at IS NULL)";
+    Ok(sqlx::query_scalar(held).bind(tx.campaign().0).fetch_one(&mut **tx).await?)
 }
 
 async fn ask_for_export(job: &Job<'_>, campaign: CampaignId) -> Result<(), Error> {
@@ -173,7 +192,9 @@ async fn count_and_keep(tx: &mut CampaignTx, closed_at: OffsetDateTime) -> Resul
 async fn delete(job: &Job<'_>, campaign: CampaignId, rule: Rule) -> Result<(), Error> {
     let mut kept = kept_totals(job, campaign).await?;
     if kept.is_none() {
-        close(job, campaign).await?;
+        if !close(job, campaign).await? {
+            return Ok(());
+        }
         kept = kept_totals(job, campaign).await?;
     }
     if let Some(totals) = &kept
@@ -213,7 +234,8 @@ async fn exported(job: &Job<'_>, campaign: CampaignId, closed_at: OffsetDateTime
     }
     let unexported = count_and_keep(&mut tx, closed_at).await?;
     tx.commit().await?;
-    if unexported == 0 {
+    // Nobody could fetch the last export of an account that is being deleted.
+    if unexported == 0 || job.settings.deleting {
         return Ok(true);
     }
     if job.now < closed_at + FINAL_EXPORT_WAIT_MAX {
@@ -226,7 +248,7 @@ async fn exported(job: &Job<'_>, campaign: CampaignId, closed_at: OffsetDateTime
 
 /// Empties the spool, drops table by table, then the schema; `false` when the time is up.
 async fn drop_data(job: &Job<'_>, campaign: CampaignId, rule: Rule) -> Result<bool, Error> {
-    let objects = job.files.delete_spool_prefix(campaign).await?;
+    let objects = job.files.delete_spool_of_campaign(campaign).await?;
     if objects > 0 {
         let mut tx = job.tx().await?;
         let count = i64::try_from(objects).unwrap_or(i64::MAX);

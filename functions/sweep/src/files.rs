@@ -77,7 +77,7 @@ async fn expire_batch(job: &Job<'_>, folder: Folder, due: Vec<File>) -> Result<(
             Err(error) => failed = Some(error),
         }
     }
-    let rule = format!("{folder} {} hours", job.settings.folder_hours(folder));
+    let rule = job.settings.folder_rule(folder);
     let mut tx = job.tx().await?;
     let mut entries = Vec::new();
     for (what, files) in [("file", deleted), ("file_gone", gone)] {
@@ -129,7 +129,7 @@ async fn forget_homeless_imports(job: &Job<'_>) -> Result<(), Error> {
     .await?;
     if !ids.is_empty() {
         let count = i64::try_from(ids.len()).unwrap_or(i64::MAX);
-        let rule = format!("{} {} hours", Folder::Invalids, job.settings.folder_hours(Folder::Invalids));
+        let rule = job.settings.folder_rule(Folder::Invalids);
         let entry = Entry { what: "import", ids, count, rule };
         receipts::append(&mut tx, job.tenant, job.now, vec![entry]).await?;
     }

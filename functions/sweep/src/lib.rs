@@ -7,12 +7,14 @@
 //! 2. `listing`: once a day the index of the other folders.
 //! 3. `files`: what is past its folder's hours.
 //! 4. `uploads`: unfinished uploads.
-//! 5. `campaigns`: what is past its lifetime.
-//! 6. `tables`: recipients that belong to no import.
-//! 7. `answers`: what the API kept for repeated requests.
-//! 8. `webhooks`: what was told long ago.
-//! 9. `lifecycle`: the bucket's own rules are what the settings say.
-//! 10. `anchors`: the newest receipt is anchored outside of the database.
+//! 5. `erasures`: people whom the customer wants erased.
+//! 6. `spool`: messages of launches that are over.
+//! 7. `campaigns`: what is past its lifetime, unless somebody holds it.
+//! 8. `tables`: recipients that belong to no import.
+//! 9. `answers`: what the API kept for repeated requests.
+//! 10. `soft_bounces`, `webhooks` and `audit`: what counts no more, what was told long ago, and who did what long ago.
+//! 11. `lifecycle`: the bucket's own rules are what the settings say.
+//! 12. `anchors`: the newest receipt is anchored outside of the database.
 //!
 //! An object is deleted before its row and its receipt are written, so a receipt never claims what did not happen. A crash between
 //! leaves the row, and the next run finds the object gone and says so.
@@ -20,7 +22,9 @@
 
 mod anchors;
 mod answers;
+mod audit;
 mod campaigns;
+mod erasures;
 mod error;
 mod files;
 mod lifecycle;
@@ -28,6 +32,7 @@ mod lifetime;
 mod listing;
 mod lost;
 mod soft_bounces;
+mod spool;
 mod tables;
 mod uploads;
 mod webhooks;
@@ -102,14 +107,15 @@ impl Job<'_> {
 
 /// Every five minutes: one message per tenant, the longest unswept first.
 pub async fn tick(sweep: Arc<Sweep>, tick: Tick) -> Result<(), Error> {
-    let tenants: Vec<i64> = sqlx::query_scalar("SELECT id FROM broadcast.tenants ORDER BY swept_at, id")
-        .fetch_all(sweep.store.pool())
-        .await?;
-    for tenant in tenants.into_iter().map(TenantId) {
-        let message = SweepMessage::Tenant { tenant, now: tick.now };
-        sweep.clients.send_json(&sweep.sweep_queue_url, tenant, &message).await?;
-    }
-    Ok(())
+    let tenants: Vec<i64> =
+        sqlx::query_scalar("SELECT id FROM broadcast.tenants WHERE status <> 'ending' ORDER BY swept_at, id")
+            .fetch_all(sweep.store.pool())
+            .await?;
+    audit::forget_lines(&mut *sweep.store.pool().acquire().await?).await?;
+    let message =
+        |tenant| (TenantId(tenant), SweepMessage::Tenant { tenant: TenantId(tenant), now: tick.now });
+    let messages: Vec<_> = tenants.into_iter().map(message).collect();
+    Ok(sweep.clients.send_to_tenants(&sweep.sweep_queue_url, &messages).await?)
 }
 
 /// Sweeps one tenant.
@@ -154,8 +160,8 @@ async fn load<'a>(
 ) -> Result<Option<Job<'a>>, Error> {
     let row = sqlx::query(
         "SELECT bucket, incoming_hours, finished_hours, invalids_hours, exports_hours, campaign_hours, campaign_hours_max,
-                nullif(listed_at, '-infinity') AS listed_at
-         FROM broadcast.tenants WHERE id = $1",
+                nullif(listed_at, '-infinity') AS listed_at, status = 'deleting' AS deleting, audit_days
+         FROM broadcast.tenants WHERE id = $1 AND status <> 'ending'",
     )
     .bind(tenant.0)
     .fetch_optional(&mut **tx)
@@ -170,6 +176,8 @@ async fn load<'a>(
         },
         campaign_hours: row.get("campaign_hours"),
         campaign_hours_max: row.get("campaign_hours_max"),
+        deleting: row.get("deleting"),
+        audit_days: row.get("audit_days"),
     };
     let bucket: String = row.get("bucket");
     let files = sweep.exchange.tenant(tenant, &bucket).await?;
@@ -194,11 +202,14 @@ async fn run(job: &Job<'_>) -> Result<(), Error> {
     step("listing", listing::repair_daily(job).await);
     step("files", files::expire(job).await);
     step("uploads", uploads::expire(job).await);
+    step("erasures", erasures::go_on(job).await);
+    step("spool", spool::empty(job).await);
     step("campaigns", campaigns::end(job).await);
     step("tables", tables::drop_orphans(job).await);
     step("answers", answers::expire(job).await);
     step("soft bounces", soft_bounces::forget(job).await);
     step("webhooks", webhooks::forget(job).await);
+    step("audit", audit::forget(job).await);
     step("lifecycle", lifecycle::restore(job).await);
     // Behind everything that writes receipts.
     step("anchors", anchors::put(job).await);

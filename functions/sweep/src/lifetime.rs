@@ -21,6 +21,10 @@ pub struct Settings {
     pub campaign_hours: i32,
     /// After the creation, whatever else.
     pub campaign_hours_max: i32,
+    /// The account is being deleted: all of it is over.
+    pub deleting: bool,
+    /// How long audit lines are kept.
+    pub audit_days: i32,
 }
 
 impl Settings {
@@ -36,7 +40,16 @@ impl Settings {
 
     /// What arrived in the folder at this time or before is over.
     pub fn folder_cutoff(&self, folder: Folder, now: OffsetDateTime) -> OffsetDateTime {
-        now - Duration::hours(i64::from(self.folder_hours(folder)))
+        let hours = if self.deleting { 0 } else { self.folder_hours(folder) };
+        now - Duration::hours(i64::from(hours))
+    }
+
+    /// The same in words, for receipts.
+    pub fn folder_rule(&self, folder: Folder) -> String {
+        if self.deleting {
+            return Rule::AccountEnds.to_string();
+        }
+        format!("{folder} {} hours", self.folder_hours(folder))
     }
 }
 
@@ -77,6 +90,8 @@ pub enum Rule {
     HardLimit(i32),
     /// The customer asked for it.
     Asked,
+    /// The account is being deleted.
+    AccountEnds,
 }
 
 impl std::fmt::Display for Rule {
@@ -85,6 +100,7 @@ impl std::fmt::Display for Rule {
             Self::AfterLaunch(hours) => write!(f, "{hours} hours after the last launch"),
             Self::AfterCreation(hours) => write!(f, "{hours} hours after the creation"),
             Self::Asked => f.write_str("asked for by the customer"),
+            Self::AccountEnds => f.write_str("deletion of the account"),
             Self::HardLimit(hours) => write!(f, "hard limit of {hours} hours after the creation"),
         }
     }
@@ -93,6 +109,9 @@ impl std::fmt::Display for Rule {
 impl Campaign {
     /// The end, by the rule that comes first, and what it asks for now. Work under way holds up the end but not the hard limit.
     pub fn step(&self, settings: &Settings, now: OffsetDateTime) -> (Step, Rule) {
+        if settings.deleting {
+            return (Step::Delete, Rule::AccountEnds);
+        }
         if self.delete_asked_at.is_some_and(|asked_at| asked_at <= now) {
             return (Step::Delete, Rule::Asked);
         }
@@ -140,6 +159,8 @@ mod tests {
         },
         campaign_hours: 672,
         campaign_hours_max: 2160,
+        deleting: false,
+        audit_days: 400,
     };
     const START: OffsetDateTime = datetime!(2026-11-01 12:00 UTC);
 
@@ -151,6 +172,10 @@ mod tests {
             let end = START + Duration::days(days);
             assert!(START > SETTINGS.folder_cutoff(folder, end - Duration::minutes(1)), "{folder}");
             assert!(START <= SETTINGS.folder_cutoff(folder, end), "{folder}");
+            assert!(
+                START <= Settings { deleting: true, ..SETTINGS }.folder_cutoff(folder, START),
+                "{folder}"
+            );
         }
     }
 
@@ -191,6 +216,16 @@ mod tests {
         ] {
             assert_eq!(campaign.step(&SETTINGS, START + after), expected, "{campaign:?} after {after}");
         }
+    }
+
+    #[test]
+    fn with_the_account_everything_ends_at_once() {
+        let fresh =
+            Campaign { created_at: START, ended_at: None, delete_asked_at: None, closed: false, busy: true };
+        let deleting = Settings { deleting: true, ..SETTINGS };
+        assert_eq!(fresh.step(&deleting, START), (Step::Delete, Rule::AccountEnds));
+        assert_eq!(deleting.folder_rule(Folder::Exports), "deletion of the account");
+        assert_eq!(SETTINGS.folder_rule(Folder::Exports), "Exports 336 hours");
     }
 
     #[test]

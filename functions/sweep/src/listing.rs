@@ -8,7 +8,8 @@ use crate::{Error, Job, lifetime};
 
 /// Lists every folder once a day. Incoming is listed in every run anyway.
 pub async fn repair_daily(job: &Job<'_>) -> Result<(), Error> {
-    if !lifetime::listing_is_due(job.listed_at, job.now) {
+    // Of an account that is being deleted nothing must be overlooked.
+    if !job.settings.deleting && !lifetime::listing_is_due(job.listed_at, job.now) {
         return Ok(());
     }
     for folder in Folder::ALL {

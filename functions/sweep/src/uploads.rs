@@ -228,7 +228,11 @@ async fn append(job: &Job<'_>, tx: &mut store::TenantTx, ids: Vec<i64>, count: u
     if count == 0 {
         return Ok(());
     }
-    let rule = format!("unfinished for {} hours", job.settings.folder_hours(Folder::Incoming));
+    let rule = if job.settings.deleting {
+        job.settings.folder_rule(Folder::Incoming)
+    } else {
+        format!("unfinished for {} hours", job.settings.folder_hours(Folder::Incoming))
+    };
     let entry = Entry { what: "upload", ids, count: i64::try_from(count).unwrap_or(i64::MAX), rule };
     Ok(receipts::append(tx, job.tenant, job.now, vec![entry]).await?)
 }

@@ -88,9 +88,14 @@ pub fn spool_prefix(tenant: TenantId, campaign: CampaignId) -> String {
     format!("{tenant}/{campaign}/")
 }
 
+/// What belongs to one launch of it; ends in a slash.
+pub fn spool_launch_prefix(tenant: TenantId, campaign: CampaignId, launch: LaunchId) -> String {
+    format!("{}{launch}/", spool_prefix(tenant, campaign))
+}
+
 /// The spool object of one slice of one launch.
 pub fn spool_key(tenant: TenantId, campaign: CampaignId, launch: LaunchId, slice: i32) -> String {
-    format!("{}{launch}/{slice}", spool_prefix(tenant, campaign))
+    format!("{}{slice}", spool_launch_prefix(tenant, campaign, launch))
 }
 
 /// Where a tenant's upload tails stand in the spool bucket; ends in a slash.

@@ -21,7 +21,7 @@ pub use id::{
 };
 pub use key::{
     ACTOR_RULES_KEY, Folder, control_file_of, data_file_of, error_report_of, is_control_file, spool_key,
-    spool_prefix, upload_tail_key, upload_tail_prefix,
+    spool_launch_prefix, spool_prefix, upload_tail_key, upload_tail_prefix,
 };
 pub use message::{
     Actor, ExportMessage, GenerateMessage, ImportMessage, NotifyMessage, ResponseKind, SendMessage,

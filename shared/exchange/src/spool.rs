@@ -5,7 +5,7 @@ use aws_sdk_s3::{
     types::{Delete, ObjectIdentifier},
 };
 use bytes::Bytes;
-use contract::{CampaignId, LaunchId, spool_key, spool_prefix};
+use contract::{CampaignId, LaunchId, spool_key, spool_launch_prefix, spool_prefix};
 
 use crate::{Download, Error, TenantFiles, error::from_sdk, files::taken};
 
@@ -84,7 +84,21 @@ impl TenantFiles {
     }
 
     /// Deletes everything of a campaign in the spool. Returns how many objects there were.
-    pub async fn delete_spool_prefix(&self, campaign: CampaignId) -> Result<u64, Error> {
+    pub async fn delete_spool_of_campaign(&self, campaign: CampaignId) -> Result<u64, Error> {
+        self.delete_spool_below(&spool_prefix(self.tenant(), campaign)).await
+    }
+
+    /// Deletes everything of a launch in the spool. Returns how many objects there were.
+    pub async fn delete_spool_of_launch(&self, campaign: CampaignId, launch: LaunchId) -> Result<u64, Error> {
+        self.delete_spool_below(&spool_launch_prefix(self.tenant(), campaign, launch)).await
+    }
+
+    /// Deletes everything of the tenant in the spool, tails of its uploads as well. Returns how many objects there were.
+    pub async fn delete_spool_of_tenant(&self) -> Result<u64, Error> {
+        self.delete_spool_below(&format!("{}/", self.tenant())).await
+    }
+
+    async fn delete_spool_below(&self, prefix: &str) -> Result<u64, Error> {
         let mut count = 0;
         loop {
             // Each page is deleted before the next is asked for, so that page is always the first.
@@ -92,7 +106,7 @@ impl TenantFiles {
                 .client()
                 .list_objects_v2()
                 .bucket(self.spool_bucket())
-                .prefix(spool_prefix(self.tenant(), campaign))
+                .prefix(prefix)
                 .send()
                 .await
                 .map_err(from_sdk("ListObjectsV2"))?;

@@ -207,7 +207,7 @@ async fn a_listing_shows_one_level_or_all() {
 }
 
 #[tokio::test]
-async fn a_slice_is_spooled_once_and_goes_with_its_campaign() {
+async fn a_slice_is_spooled_once_and_goes_with_its_launch_and_its_campaign() {
     let files = tenant().await;
     let (campaign, launch) = (CampaignId(5), LaunchId(6));
     let put =
@@ -217,8 +217,10 @@ async fn a_slice_is_spooled_once_and_goes_with_its_campaign() {
     assert_eq!(files.get_spool(campaign, launch, 0).await.unwrap(), "first");
     put(1, "other").await.unwrap();
     files.put_spool_if_absent(CampaignId(55), launch, 0, "another campaign's").await.unwrap();
-    assert_eq!(files.delete_spool_prefix(campaign).await.unwrap(), 2);
-    assert_eq!(files.delete_spool_prefix(campaign).await.unwrap(), 0);
+    files.put_spool_if_absent(campaign, LaunchId(66), 0, "another launch's").await.unwrap();
+    assert_eq!(files.delete_spool_of_launch(campaign, launch).await.unwrap(), 2);
+    assert_eq!(files.delete_spool_of_campaign(campaign).await.unwrap(), 1);
+    assert_eq!(files.delete_spool_of_campaign(campaign).await.unwrap(), 0);
     assert!(matches!(files.get_spool(campaign, launch, 0).await, Err(Error::Missing)));
     files.get_spool(CampaignId(55), launch, 0).await.unwrap();
     files.delete_spool(CampaignId(55), launch, 0).await.unwrap();

@@ -100,6 +100,7 @@ advice! {
     FieldInvalid, "Correct the value; the reference has the bounds of each field. Nothing was changed.";
     VersionChanged, "Somebody else changed it. Fetch it, apply your change to that, and send it with the new `ETag` as `If-Match`. Without `If-Match` the last one wins.";
     IdempotencyReused, "Make a new random key for each thing that you want done, and keep it with that thing until you have the answer. Send the same key again with the very same request alone.";
+    CampaignHeld, "Ask your operator why, and until when. `held_at` of the campaign says since when; its data is deleted once the hold has ended.";
     CampaignBusy, "Wait until `GET /v1/campaigns/{id}/imports` and `GET /v1/campaigns/{id}/launches` show none that is under way.";
     ProfileInUse, "Wait until those imports are finished or refused, then delete it. Imports that are at their end do not need the profile.";
     RowMissing, "Lines are counted in the file from 1, and the header is one of them; a row with line breaks has the number of its first line. Rejected rows are no recipients.";
@@ -109,7 +110,6 @@ advice! {
     KeyReplaced, "Use the key that replaced it: `replaced_by` in `GET /v1/keys` is its id. If it is lost, make a new key with the same scopes.";
     WebhookUrl, "The URL must be `https` and lead to a public address, with a certificate that is valid for its name. Redirects are not followed, so name the place itself.";
     WebhooksMax, "One webhook takes events of several kinds: you need one for each receiver, not for each event.";
-    NotYet, "It is planned, and the request was understood but nothing was done. The reference says what to use until then.";
     Unavailable, "Wait as long as the header `Retry-After` says and send the same request again, a POST with its `Idempotency-Key`. If it goes on for minutes, tell your operator when it began.";
     // Keys.
     PgpKey, "Export it in ASCII armor (`gpg --armor --export KEY`), the public half. It must be able to encrypt (for exports) or to sign (for uploads), and not be expired or revoked.";

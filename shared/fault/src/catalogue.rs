@@ -122,6 +122,7 @@ catalogue! {
     VersionChanged, "version_changed", 412, "It has been changed since you read it: its version is {version} now. Read it again, and change that.";
     IdempotencyReused, "idempotency_reused", 422, "The Idempotency-Key was used for another request in the last 24 hours. Use a new key for a new request.";
     CampaignBusy, "campaign_busy", 409, "The campaign has {what} that are not at their end. Let them end, or cancel them, before you delete it.";
+    CampaignHeld, "campaign_held", 409, "The campaign is under a legal hold: your operator keeps it, and nobody can delete it until the hold ends.";
     ProfileInUse, "profile_in_use", 409, "Imports that are not at their end use the import profile \"{profile}\".";
     RowMissing, "row_missing", 404, "The import has no recipient in line {line}.";
     ReportMissing, "report_missing", 404, "The import has no report of rejected rows, or no longer.";
@@ -130,7 +131,6 @@ catalogue! {
     KeyReplaced, "key_replaced", 409, "The API key was replaced already, or expires.";
     WebhookUrl, "webhook_url", 422, "The URL of the webhook is not possible: {problem}.";
     WebhooksMax, "webhooks_max", 409, "The account has {max} webhooks already. Delete one that is not used.";
-    NotYet, "not_yet", 501, "This operation is not available in this version: {what}.";
     Unavailable, "unavailable", 503, "This is not available at the moment. Try again in a few seconds.";
     // Keys.
     PgpKey, "pgp_key", 422, "This is not a usable OpenPGP public key: {problem}.";

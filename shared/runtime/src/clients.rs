@@ -11,6 +11,7 @@ use aws_sdk_sqs::{
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use contract::TenantId;
 use fault::{Disposition, Fault};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
 use crate::Config;
@@ -23,6 +24,8 @@ const READ_SECONDS_MAX: u64 = 30;
 const CALL_ATTEMPTS_MAX: u32 = 4;
 /// What SQS accepts in one call.
 const BATCH_MESSAGES_MAX: usize = 10;
+/// Batches under way for messages of many tenants: those of ten thousand take a few seconds.
+const BATCHES_AT_ONCE: usize = 8;
 /// How often what SQS refused of a batch is sent again: throttling of single entries is over within a second.
 const BATCH_ATTEMPTS_MAX: u32 = 4;
 /// Doubles with each attempt.
@@ -189,9 +192,23 @@ impl Clients {
         messages: &[T],
     ) -> Result<(), AwsError> {
         for chunk in messages.chunks(BATCH_MESSAGES_MAX) {
-            self.send_entries(queue_url, entries(tenant, chunk)?).await?;
+            let entries = entries(chunk.iter().map(|message| (tenant, message)))?;
+            self.send_entries(queue_url, entries).await?;
         }
         Ok(())
+    }
+
+    /// Puts messages of any number of tenants on a queue, in about their order. After an error some of them are there.
+    pub async fn send_to_tenants<T: Serialize>(
+        &self,
+        queue_url: &str,
+        messages: &[(TenantId, T)],
+    ) -> Result<(), AwsError> {
+        let batches = messages.chunks(BATCH_MESSAGES_MAX);
+        let batches = batches.map(|chunk| entries(chunk.iter().map(|(tenant, message)| (*tenant, message))));
+        let batches: Vec<_> = batches.collect::<Result<_, _>>()?;
+        let sent = stream::iter(batches).map(|entries| self.send_entries(queue_url, entries));
+        sent.buffer_unordered(BATCHES_AT_ONCE).try_collect().await
     }
 
     async fn send_entries(
@@ -221,11 +238,10 @@ impl Clients {
     }
 }
 
-fn entries<T: Serialize>(
-    tenant: TenantId,
-    messages: &[T],
+fn entries<'m, T: Serialize + 'm>(
+    messages: impl Iterator<Item = (TenantId, &'m T)>,
 ) -> Result<Vec<SendMessageBatchRequestEntry>, AwsError> {
-    let entry = |(number, message): (usize, &T)| {
+    let entry = |(number, (tenant, message)): (usize, (TenantId, &T))| {
         SendMessageBatchRequestEntry::builder()
             .id(number.to_string())
             .message_body(serde_json::to_string(message).map_err(|_| AwsError::Json)?)
@@ -233,7 +249,7 @@ fn entries<T: Serialize>(
             .build()
             .map_err(|_| AwsError::Json)
     };
-    messages.iter().enumerate().map(entry).collect()
+    messages.enumerate().map(entry).collect()
 }
 
 #[cfg(test)]
@@ -250,7 +266,8 @@ mod tests {
             launch: contract::LaunchId(2),
             slice,
         };
-        let entries = entries(TenantId(7), &[message(0), message(1)]).unwrap();
+        let messages = [message(0), message(1)];
+        let entries = entries(messages.iter().map(|message| (TenantId(7), message))).unwrap();
         assert_eq!(entries.iter().map(SendMessageBatchRequestEntry::id).collect::<Vec<_>>(), ["0", "1"]);
         assert!(entries.iter().all(|entry| entry.message_group_id() == Some("7")));
         assert_eq!(serde_json::from_str::<SendMessage>(entries[1].message_body()).unwrap(), message(1));

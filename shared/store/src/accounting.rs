@@ -39,6 +39,9 @@ pub struct Accounting {
     pub imports: BTreeMap<String, i64>,
     /// Addresses that no launch has taken up yet.
     pub unlaunched: i64,
+    /// Addresses that were erased before a launch took them up.
+    #[serde(default)]
+    pub erased: i64,
     /// Addresses by what became of their mail.
     pub ledger: BTreeMap<String, i64>,
     /// Mails that the relay refused at once, by class; each of them is a bounce among the responses, too. Those of older launches have none.
@@ -63,6 +66,8 @@ struct Counts {
     imported: i64,
     rejected: i64,
     duplicates: i64,
+    #[serde(default)]
+    erased: i64,
     /// Published imports with addresses of their own, none of which is in the ledger.
     imports_unlaunched: i64,
     imports: BTreeMap<String, i64>,
@@ -89,7 +94,8 @@ impl CampaignTx {
                  'imported', (SELECT coalesce(sum(imported), 0) FROM published),
                  'rejected', (SELECT coalesce(sum(rejected), 0) FROM published),
                  'duplicates', (SELECT coalesce(sum(duplicates), 0) FROM published),
-                 'imports_unlaunched', (SELECT count(*) FROM published WHERE imported > duplicates
+                 'erased', (SELECT coalesce(sum(erased), 0) FROM published),
+                 'imports_unlaunched', (SELECT count(*) FROM published WHERE imported > duplicates + erased
                                         AND NOT EXISTS (SELECT FROM ledger WHERE import_id = published.id)),
                  'imports', (SELECT coalesce(jsonb_object_agg(state, n), '{}')
                              FROM (SELECT state, count(*) AS n FROM broadcast.imports WHERE campaign_id = $1 GROUP BY state) AS each),
@@ -117,7 +123,8 @@ fn account(counts: Counts) -> Accounting {
     let responses: BTreeMap<String, i64> =
         counts.actors.iter().map(|(kind, actors)| (kind.clone(), actors.values().sum())).collect();
     let responses = filled(&RESPONSE_KINDS, &responses);
-    let unlaunched = counts.imported - counts.duplicates - counts.ledger.values().sum::<i64>();
+    let unlaunched =
+        counts.imported - counts.duplicates - counts.erased - counts.ledger.values().sum::<i64>();
     // Addresses outside the ledger are explained by an import that no launch has seen, and by nothing else.
     let explained = unlaunched == 0 || (unlaunched > 0 && counts.imports_unlaunched > 0);
     let delivered_assumed = counts.mails_delivered == 0;
@@ -129,6 +136,7 @@ fn account(counts: Counts) -> Accounting {
         duplicates: counts.duplicates,
         imports: counts.imports,
         unlaunched,
+        erased: counts.erased,
         ledger,
         refused: filled(&CLASSES, &counts.refused),
         responses,
@@ -169,6 +177,9 @@ mod tests {
             // Not launched yet, in whole or in part.
             (counts(10, 2, &[], 1), true),
             (counts(10, 2, &[("sent", 5)], 1), true),
+            // One was erased before the launch.
+            (Counts { erased: 1, ..counts(10, 2, &[("sent", 7)], 0) }, true),
+            (Counts { erased: 2, ..counts(10, 2, &[("sent", 7)], 0) }, false),
             (Counts { rejected: 0, ..counts(10, 2, &[("sent", 8)], 0) }, false),
         ] {
             let text = format!("{counts:?}");

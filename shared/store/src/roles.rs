@@ -21,3 +21,15 @@ pub async fn create(owner: &mut PgConnection, tenant: TenantId) -> Result<(), St
     sqlx::raw_sql(AssertSqlSafe(statement)).execute(owner).await?;
     Ok(())
 }
+
+/// Ends the tenant's role with every right that it has, in the transaction that ends the tenant. Its schemas must be gone.
+pub async fn drop(owner: &mut PgConnection, tenant: TenantId) -> Result<(), StoreError> {
+    let role = tenant.role();
+    let statement = format!(
+        "DO $$ BEGIN
+             IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN DROP OWNED BY {role}; DROP ROLE {role}; END IF;
+         END $$"
+    );
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(owner).await?;
+    Ok(())
+}

@@ -98,6 +98,8 @@ async fn one_of_each(tenant: &Tenant) -> BTreeMap<&'static str, String> {
         tenant.api("POST", &format!("/v1/campaigns/{campaign}/launches"), Some(json!({}))).await.ok();
     let webhook = json!({"url": "https://hooks.example/x", "events": ["export.ready"]});
     let webhook = tenant.api("POST", "/v1/webhooks", Some(webhook)).await.ok();
+    let person = json!({"address": format!("zed@{}", tenant.recipients_domain)});
+    let erasure = tenant.api("POST", "/v1/recipients/erasure", Some(person)).await.ok();
     let mut database = tenant.superuser().await;
     let export: i64 = sqlx::query_scalar(
         "INSERT INTO broadcast.exports (tenant_id, campaign_id, seq_from, seq_to, planned_at) VALUES ($1, $2, 0, 1, now()) RETURNING id",
@@ -113,6 +115,7 @@ async fn one_of_each(tenant: &Tenant) -> BTreeMap<&'static str, String> {
         ("imports", import.to_string()),
         ("launches", launch["id"].to_string()),
         ("exports", export.to_string()),
+        ("erasures", erasure["id"].to_string()),
         ("webhooks", webhook["id"].to_string()),
         ("keys", key["id"].to_string()),
         ("profiles", "crm".to_owned()),

@@ -49,6 +49,15 @@ async fn two_days_one_day_and_four_weeks() {
     .await;
 
     let start = OffsetDateTime::now_utc();
+    let spooled =
+        async || tenant.aws.keys(&stack.deployment.buckets["spool"], &format!("{}/", tenant.id)).await.len();
+    sweep(&tenant, start + Duration::minutes(10)).await;
+    assert_eq!(spooled().await, 1);
+    wait::until("the launch's messages to be deleted", async || {
+        sweep(&tenant, start + Duration::minutes(20)).await;
+        (spooled().await == 0).then_some(())
+    })
+    .await;
     let all = ["Finished/list.csv", "Incoming/forgotten.csv", "Invalids/list.csv.errors.csv"];
     let (early, late) = (Duration::minutes(-10), Duration::minutes(5));
     sweep(&tenant, start + Duration::days(1) + early).await;
@@ -68,8 +77,7 @@ async fn two_days_one_day_and_four_weeks() {
         (tenant.stack_schemas(&[campaign]).await == 0).then_some(())
     })
     .await;
-    let spooled = tenant.aws.keys(&stack.deployment.buckets["spool"], &format!("{}/", tenant.id)).await;
-    assert_eq!(spooled, Vec::<String>::new());
+    assert_eq!(spooled().await, 0);
     let after = tenant.accounting(campaign).await;
     for sum in ["rows", "imported", "rejected", "ledger.sent"] {
         assert_eq!(after.number(sum), before.number(sum), "{sum} of the kept totals");
@@ -186,4 +194,34 @@ async fn an_unfinished_upload_goes_two_days_after_its_last_bytes() {
         receipts["items"].as_array().unwrap().iter().filter(|item| item["what"] == "upload").collect();
     let count: u64 = uploads.iter().map(|receipt| receipt["count"].as_u64().unwrap()).sum();
     assert_eq!(count, 4, "{uploads:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_audit_line_goes_after_its_days_and_not_before() {
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::with(&stack, "audit", json!({"audit_days": 30})).await;
+    let mut database = tenant.superuser().await;
+    for days in [29, 31] {
+        let made = sqlx::query(
+            "INSERT INTO broadcast.audit (tenant_id, at, actor, action, result)
+             VALUES ($1, now() - make_interval(days => $2), 'somebody', 'something', 'done')",
+        );
+        made.bind(tenant.id).bind(days).execute(&mut database).await.unwrap();
+    }
+    let old = async |database: &mut sqlx::PgConnection| -> i64 {
+        let lines = "SELECT count(*) FROM broadcast.audit WHERE tenant_id = $1 AND actor = 'somebody'";
+        sqlx::query_scalar(lines).bind(tenant.id).fetch_one(database).await.unwrap()
+    };
+    wait::until("the older line to go", async || {
+        sweep(&tenant, OffsetDateTime::now_utc()).await;
+        (old(&mut database).await == 1).then_some(())
+    })
+    .await;
+    let receipts = tenant.api("GET", "/v1/receipts", None).await.ok();
+    let receipt = &receipts["items"][0];
+    assert_eq!((&receipt["what"], &receipt["rule"]), (&json!("audit"), &json!("audit lines 30 days")));
+    // Nobody is allowed to delete one himself.
+    let as_tenant = format!("SET ROLE tenant_{}; DELETE FROM broadcast.audit", tenant.id);
+    let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(as_tenant)).execute(&mut database).await;
+    assert!(refused.unwrap_err().to_string().contains("permission denied"));
 }

@@ -240,7 +240,8 @@ impl Accounting {
             .sum();
         let all: u64 =
             self.0["ledger"].as_object().map_or(0, |states| states.values().filter_map(Value::as_u64).sum());
-        open == 0 && all > 0 && all + self.number("duplicates") == self.number("imported")
+        let elsewhere = self.number("duplicates") + self.number("erased");
+        open == 0 && all > 0 && all + elsewhere == self.number("imported")
     }
 
     pub fn balanced(&self) -> bool {
