@@ -42,16 +42,14 @@ struct Proof {
     flaw: Option<Flaw>,
 }
 
-/// Proves one tenant's receipts, or everybody's, also of those that are deleted. Of a name that was used again it is the newest one's. What does not hold is an answer; the log names it, too.
+/// Proves one tenant's receipts, or everybody's, also of those that are deleted. Of a name that was used again it is the newest one's. What
+/// does not hold is an answer; the log names it, too.
 pub(crate) async fn verify(admin: &Admin, slug: Option<&str>) -> Result<Value, AdminError> {
+    let statement = "SELECT id, slug FROM (SELECT id, slug FROM broadcast.tenants
+                                           UNION ALL SELECT id, slug FROM broadcast.deleted_tenants) AS each
+                     WHERE $1 IS NULL OR slug = $1 ORDER BY slug, id";
     let tenants: Vec<(i64, String)> =
-        sqlx::query_as(
-            "SELECT id, slug FROM (SELECT id, slug FROM broadcast.tenants UNION ALL SELECT id, slug FROM broadcast.deleted_tenants) AS each
-             WHERE $1 IS NULL OR slug = $1 ORDER BY slug, id",
-        )
-            .bind(slug)
-            .fetch_all(admin.store.pool())
-            .await?;
+        sqlx::query_as(statement).bind(slug).fetch_all(admin.store.pool()).await?;
     let mut answers = Vec::new();
     for (id, slug) in tenants {
         answers.push(verify_tenant(admin, TenantId(id), &slug).await?);

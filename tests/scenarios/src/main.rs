@@ -54,6 +54,7 @@ mod login_takes_what_the_account_demands;
 mod long_folder_is_listed_page_by_page;
 mod mails_pass_the_worlds_verifiers;
 mod nonsense_ends_its_own_session_alone;
+mod nothing_of_a_person_is_left;
 mod overwritten_file_is_a_new_file;
 mod page_that_unsubscribes_is_for_everybody;
 mod pgp_in_and_out;
