@@ -5,7 +5,7 @@
 //! 1. `listing`, `uploads` and `lost`: the index of Incoming is repaired; rows of uploads that are over go; files whose event was lost,
 //!    imports and launches that stand still go on.
 //! 2. `listing`: once a day the index of the other folders.
-//! 3. `files`: what is past its folder's hours.
+//! 3. `files` and `versions`: what is past its folder's hours.
 //! 4. `uploads`: unfinished uploads.
 //! 5. `erasures`: people whom the customer wants erased.
 //! 6. `spool`: messages of launches that are over.
@@ -35,6 +35,7 @@ mod soft_bounces;
 mod spool;
 mod tables;
 mod uploads;
+mod versions;
 mod webhooks;
 
 pub use error::Error;
@@ -201,6 +202,7 @@ async fn run(job: &Job<'_>) -> Result<(), Error> {
     step("lost", lost::nudge(job).await);
     step("listing", listing::repair_daily(job).await);
     step("files", files::expire(job).await);
+    step("versions", versions::expire(job).await);
     step("uploads", uploads::expire(job).await);
     step("erasures", erasures::go_on(job).await);
     step("spool", spool::empty(job).await);

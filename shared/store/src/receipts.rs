@@ -24,7 +24,7 @@ const GENESIS: [u8; 32] = [0; 32];
 /// What was deleted, before it has its place in the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// `file`, `file_gone`, `upload`, `import`, `spool`, `recipients`, `mails`, `responses`, `person`, `audit`, `tenant`; `hold` and `release`.
+    /// `file`, `file_gone`, `version`, `upload`, `import`, `spool`, `recipients`, `mails`, `responses`, `person`, `audit`, `tenant`; `hold` and `release`.
     pub what: &'static str,
     /// Of files, uploads, imports or campaigns; empty where the deleted has no id.
     pub ids: Vec<i64>,

@@ -1,6 +1,7 @@
 //! Files go when their folder's time is up and not before; a campaign's data goes with its schema, its sums stay; and an unsubscribe still
 //! works afterwards.
 
+use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
 use serde_json::json;
 use testkit::{Stack, Tenant, csv::Plan, tenant::invoke, wait};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
@@ -224,4 +225,36 @@ async fn an_audit_line_goes_after_its_days_and_not_before() {
     let as_tenant = format!("SET ROLE tenant_{}; DELETE FROM broadcast.audit", tenant.id);
     let refused = sqlx::raw_sql(sqlx::AssertSqlSafe(as_tenant)).execute(&mut database).await;
     assert!(refused.unwrap_err().to_string().contains("permission denied"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn old_versions_go_with_their_folders_hours() {
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::new(&stack, "versions").await;
+    let versioned = VersioningConfiguration::builder().status(BucketVersioningStatus::Enabled).build();
+    let request = tenant.aws.s3.put_bucket_versioning().bucket(&tenant.bucket);
+    request.versioning_configuration(versioned).send().await.unwrap();
+    // Overwritten, deleted by the customer, and untouched.
+    for (name, bytes) in [("again.csv", "old"), ("again.csv", "new"), ("gone.csv", "x"), ("stays.csv", "x")] {
+        tenant.put(name, bytes).await;
+    }
+    let gone = tenant.aws.s3.delete_object().bucket(&tenant.bucket).key("Incoming/gone.csv");
+    gone.send().await.unwrap();
+    let left = async || {
+        let all = tenant.aws.s3.list_object_versions().bucket(&tenant.bucket).send().await.unwrap();
+        (all.versions().len(), all.delete_markers().len())
+    };
+    let start = OffsetDateTime::now_utc();
+    sweep(&tenant, start + Duration::days(2) - Duration::minutes(10)).await;
+    assert_eq!(left().await, (4, 1));
+    // What expires now leaves a marker and an old version, which go as well: at the latest when the marker is as old.
+    let late = start + Duration::days(2) + Duration::minutes(5);
+    wait::until("the old versions to go", async || {
+        sweep(&tenant, late).await;
+        (left().await.0 == 0).then_some(())
+    })
+    .await;
+    let receipts = tenant.api("GET", "/v1/receipts", None).await.ok();
+    let whats: Vec<_> = receipts["items"].as_array().unwrap().iter().map(|item| &item["what"]).collect();
+    assert!(whats.contains(&&json!("version")), "{whats:?}");
 }
