@@ -16,11 +16,12 @@ use crate::{aws, paths, postfix, postgres};
 const REMOVALS: usize = 4;
 
 /// How each part is asked to end, in this order: who uses another part ends before it.
-const ENDING: [(&str, &str, Duration); 6] = [
+const ENDING: [(&str, &str, Duration); 7] = [
     ("gateway", "TERM", Duration::from_secs(5)),
     ("proxy", "TERM", Duration::from_secs(2)),
     ("localstack", "TERM", aws::STOP),
     ("postfix", "TERM", postfix::STOP),
+    ("postfix-log", "TERM", Duration::from_secs(2)),
     ("sink", "TERM", Duration::from_secs(2)),
     ("postgres", "INT", postgres::STOP),
 ];

@@ -1,6 +1,7 @@
 //! A Postfix of the instance's own: takes mail on loopback, hands everything to the sink, bounces what it refuses.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::error::{Error, IoContext, Result};
@@ -12,6 +13,29 @@ pub const STOP: Duration = Duration::from_secs(10);
 /// One for each connection of `send`: ten for each of its processes, of the scenarios' own deployments too.
 const SMTPD_MAX: u32 = 200;
 
+/// What an address looks like in Postfix's log, with or without brackets, and what is written in its place.
+const HIDE_ADDRESSES: &str = r#"s/[^][ <>(),;:="]+@[^][ <>(),;:="]+/(address)/g"#;
+
+/// Starts what writes Postfix's log: a filter behind a pipe, for by itself Postfix names every recipient. Started before Postfix and ended
+/// after it.
+pub async fn start_log(state: &Path, port: u16, log: &Path) -> Result<Process> {
+    let dir = state.join("postfix");
+    std::fs::create_dir_all(&dir).or_cannot(|| format!("make {}", dir.display()))?;
+    let pipe = pipe(&dir);
+    // Postfix opens it as the user that it changes to.
+    let mut make = Command::new("mkfifo");
+    make.arg("-m").arg("0666").arg(&pipe);
+    process::run("make the pipe of Postfix's log", make, "").await?;
+    // Opened for both, so that it never comes to an end.
+    let mut filter = Command::new("sh");
+    filter.args(["-c", "exec sed -u -E \"$1\" <>\"$2\"", "sh", HIDE_ADDRESSES]).arg(&pipe);
+    process::spawn(filter, port, log, false)
+}
+
+fn pipe(dir: &Path) -> PathBuf {
+    dir.join("log")
+}
+
 /// Writes a configuration under `<state>/postfix` and starts it. Needs root: its master changes users.
 pub async fn start(state: &Path, port: u16, sink: u16, log: &Path) -> Result<Process> {
     let dir = state.join("postfix");
@@ -20,9 +44,9 @@ pub async fn start(state: &Path, port: u16, sink: u16, log: &Path) -> Result<Pro
     let write = |name: &str, text: String| {
         std::fs::write(config.join(name), text).or_cannot(|| format!("write {}", config.join(name).display()))
     };
-    write("main.cf", main_cf(&dir, sink, log))?;
+    write("main.cf", main_cf(&dir, sink))?;
     write("master.cf", master_cf(port))?;
-    // Its folders and its log belong to root and to postfix; the configuration too, or it warns about each file.
+    // Its folders and its pipe belong to root and to postfix; the configuration too, or it warns about each file.
     let mut own = process::as_root("sh");
     own.args([
         "-c",
@@ -61,8 +85,9 @@ fn with_log(error: &Error, log: &Path) -> Error {
 }
 
 /// Every parameter of ours; see postconf(5).
-fn main_cf(dir: &Path, sink: u16, log: &Path) -> String {
-    let (dir, log) = (dir.display(), log.display());
+fn main_cf(dir: &Path, sink: u16) -> String {
+    let (log, dir) = (pipe(dir), dir.display());
+    let log = log.display();
     format!(
         "compatibility_level = 3.6
 queue_directory = {dir}/queue
@@ -146,7 +171,7 @@ mod tests {
 
     #[test]
     fn the_configuration_stays_on_loopback_and_in_its_folder() {
-        let main = main_cf(Path::new("/var/tmp/x/postfix"), 2575, Path::new("/var/tmp/x/logs/postfix.log"));
+        let main = main_cf(Path::new("/var/tmp/x/postfix"), 2575);
         assert!(main.contains("\ninet_interfaces = 127.0.0.1\n"));
         assert!(main.contains("\ndefault_transport = smtp:[127.0.0.1]:2575\n"));
         assert!(main.contains("\nqueue_directory = /var/tmp/x/postfix/queue\n"));

@@ -87,6 +87,8 @@ impl Starting<'_> {
         self.parts.add("sink", sink.clone())?;
         process::until_listening("the sink", &sink, START).await?;
         ports.postfix = self.port("postfix")?;
+        let log = postfix::start_log(state, ports.postfix, &self.log("postfix")).await?;
+        self.parts.add("postfix-log", log)?;
         let relay = postfix::start(state, ports.postfix, ports.sink, &self.log("postfix")).await?;
         self.parts.add("postfix", relay.clone())?;
         process::until_listening("Postfix", &relay, START).await?;
