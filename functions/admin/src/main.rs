@@ -1,6 +1,7 @@
 //! Trigger: an operator invokes it with a command (JSON in, JSON out); see `command.rs`.
 //! Reads: the global schema as its owner; secrets' names; buckets' settings; the bucket of anchors.
-//! Writes: migrations, tenants and what belongs to them (rows, role, bucket, secrets), audit lines, documents in the bucket of settings.
+//! Writes: migrations; tenants and what belongs to them (rows, role, bucket, secrets), which it also deletes; holds, receipts, audit lines;
+//! documents in the bucket of settings.
 //! Emits: nothing.
 //! Idempotency key: the tenant's slug and, below it, each key's fingerprint and each domain's name; every step looks at what is there.
 

@@ -1,6 +1,7 @@
 //! Trigger: a schedule every five minutes, which puts every tenant on the queue; the queue `sweep`.
-//! Reads:   the index of the File Exchange, listings, campaigns, imports, launches; the bucket's lifecycle rules.
-//! Writes:  deletes expired files, unfinished uploads, spool objects, campaign schemas, webhook deliveries, soft bounces and kept answers;
+//! Reads:   the index of the File Exchange, listings, campaigns, holds, imports, launches, erasures; the bucket's lifecycle rules and versioning.
+//! Writes:  deletes expired files and old versions, unfinished uploads, spool objects, people who are to be erased, campaign schemas, webhook
+//!          deliveries, soft bounces, kept answers and old audit lines; all of an account that is being deleted;
 //!          `broadcast.receipts`, `broadcast.files`, `campaigns.totals`; cancels what is open in a campaign that ends; lifecycle rules that
 //!          drifted; the head of the chain of receipts into the bucket of anchors.
 //! Emits:   lost imports again; a campaign's final export.
