@@ -34,3 +34,8 @@ pub(crate) async fn note_by(
     .await?;
     Ok(())
 }
+
+/// Who does something that stays on the record.
+pub(crate) fn name_of(by: &str) -> Result<&str, AdminError> {
+    Some(by.trim()).filter(|by| !by.is_empty()).ok_or(AdminError::ByMissing)
+}

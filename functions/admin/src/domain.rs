@@ -81,9 +81,7 @@ pub(crate) async fn confirm(
     by: &str,
     now: OffsetDateTime,
 ) -> Result<Value, AdminError> {
-    if by.trim().is_empty() {
-        return Err(AdminError::ByMissing);
-    }
+    let by = audit::name_of(by)?;
     let domain = normalised(domain)?;
     let mut tx = admin.store.pool().begin().await?;
     let tenant: i64 = sqlx::query_scalar(

@@ -21,7 +21,7 @@ pub(crate) async fn delete(
     by: &str,
     now: OffsetDateTime,
 ) -> Result<Value, AdminError> {
-    let by = Some(by.trim()).filter(|by| !by.is_empty()).ok_or(AdminError::ByMissing)?;
+    let by = audit::name_of(by)?;
     let mut db = admin.store.pool().acquire().await?;
     let tenant = match Tenant::load(&mut db, slug).await {
         Err(AdminError::UnknownTenant) => return deleted(&mut db, slug).await,

@@ -16,7 +16,7 @@ pub(crate) async fn hold(
     (reason, by): (&str, &str),
     now: OffsetDateTime,
 ) -> Result<Value, AdminError> {
-    let by = name_of(by)?;
+    let by = audit::name_of(by)?;
     let mut db = admin.store.pool().acquire().await?;
     let tenant = Tenant::load(&mut db, slug).await?;
     let mut tx = sqlx::Connection::begin(&mut *db).await?;
@@ -69,7 +69,7 @@ pub(crate) async fn release(
     by: &str,
     now: OffsetDateTime,
 ) -> Result<Value, AdminError> {
-    let by = name_of(by)?;
+    let by = audit::name_of(by)?;
     let mut db = admin.store.pool().acquire().await?;
     let tenant = Tenant::load(&mut db, slug).await?;
     let mut tx = sqlx::Connection::begin(&mut *db).await?;
@@ -118,8 +118,4 @@ async fn note(
     // In the chain, too: nobody can take a hold out of the record later.
     let entry = Entry { what, ids: vec![campaign.0], count: 1, rule: "legal hold".to_owned() };
     Ok(receipts::append(db, tenant.id(), now, vec![entry]).await?)
-}
-
-fn name_of(by: &str) -> Result<&str, AdminError> {
-    Some(by.trim()).filter(|by| !by.is_empty()).ok_or(AdminError::ByMissing)
 }

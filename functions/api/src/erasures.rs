@@ -14,7 +14,7 @@ use crate::{
     answer::{Answer, Listing},
     caller::{Begun, Caller},
     request::{Document, Id, Page},
-    suppressions::{Person, digest},
+    suppressions::{Person, digest, suppress},
 };
 
 /// The deletion of a person. It does not tell of whom.
@@ -63,14 +63,7 @@ pub(crate) async fn erase(
         Begun::New(tx) => tx,
         Begun::Done(answer) => return Ok(answer),
     };
-    sqlx::query(
-        "INSERT INTO broadcast.suppressions (tenant_id, address_key, reason, created_at) VALUES ($1, $2, 'manual', $3) ON CONFLICT DO NOTHING",
-    )
-    .bind(caller.tenant.0)
-    .bind(key.0.as_slice())
-    .bind(caller.now)
-    .execute(&mut *tx)
-    .await?;
+    suppress(&mut tx, &caller, key).await?;
     let id: i64 = sqlx::query_scalar(
         "INSERT INTO broadcast.erasures (tenant_id, address_key, asked_at) VALUES ($1, $2, $3)
          ON CONFLICT (tenant_id, address_key) WHERE address_key IS NOT NULL DO UPDATE SET asked_at = excluded.asked_at RETURNING id",

@@ -8,6 +8,7 @@ use fault::Notice;
 use mail::{Address, AddressKey, DigestKey};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
+use store::TenantTx;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 
@@ -104,14 +105,7 @@ pub(crate) async fn add(
         Begun::New(tx) => tx,
         Begun::Done(answer) => return Ok(answer),
     };
-    sqlx::query(
-        "INSERT INTO broadcast.suppressions (tenant_id, address_key, reason, created_at) VALUES ($1, $2, 'manual', $3) ON CONFLICT DO NOTHING",
-    )
-    .bind(caller.tenant.0)
-    .bind(key.0.as_slice())
-    .bind(caller.now)
-    .execute(&mut *tx)
-    .await?;
+    suppress(&mut tx, &caller, key).await?;
     caller.note(&mut tx, key.to_hex()).await?;
     caller.end(&api, tx, Answer::nothing()).await
 }
@@ -155,6 +149,19 @@ fn checked_reason(reason: &str) -> Result<&str, ApiError> {
         return Err(invalid("reason", "it must not hold an address: the audit keeps it"));
     }
     Ok(reason)
+}
+
+/// Has the address get no more mails. One that is suppressed already stays so for its first reason.
+pub(crate) async fn suppress(tx: &mut TenantTx, caller: &Caller, key: AddressKey) -> Result<(), ApiError> {
+    sqlx::query(
+        "INSERT INTO broadcast.suppressions (tenant_id, address_key, reason, created_at) VALUES ($1, $2, 'manual', $3) ON CONFLICT DO NOTHING",
+    )
+    .bind(caller.tenant.0)
+    .bind(key.0.as_slice())
+    .bind(caller.now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// What stands for an address.
