@@ -113,6 +113,7 @@ class Deployment:
             "REPORTS_BUCKET": made["buckets"]["reports"],
             "SETTINGS_BUCKET": made["buckets"]["settings"],
             "ANCHORS_BUCKET": made["buckets"]["anchors"],
+            "JOURNAL_BUCKET": made["buckets"]["journal"],
             "TENANT_ROLE_ARN": made["tenant_role_arn"],
             "MASTER_KEY_SECRET": made["secrets"]["master-key"],
             "IMPORT_QUEUE_ARN": made["queues"]["import"]["arn"],

@@ -35,6 +35,16 @@ pub(crate) async fn note_by(
     Ok(())
 }
 
+/// What an operator did that is about no tenant.
+pub(crate) async fn note_of_all(db: &mut PgConnection, actor: &str, action: &str) -> Result<(), AdminError> {
+    sqlx::query("INSERT INTO broadcast.audit (actor, action, result) VALUES ($1, $2, 'done')")
+        .bind(actor)
+        .bind(action)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
 /// Who does something that stays on the record.
 pub(crate) fn name_of(by: &str) -> Result<&str, AdminError> {
     Some(by.trim()).filter(|by| !by.is_empty()).ok_or(AdminError::ByMissing)

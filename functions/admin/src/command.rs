@@ -159,6 +159,18 @@ pub enum Command {
         #[serde(default)]
         slug: Option<String>,
     },
+    /// Say for how many days a backup of the database can be restored: receipts of deletions tell until when.
+    SetBackupDays {
+        /// 0 to 35.
+        days: i32,
+    },
+    /// Show whether the database is the newest, and how far a restored one is.
+    Database {},
+    /// Let mails go out of a restored database.
+    ReleaseMails {
+        /// Who orders it.
+        by: String,
+    },
     /// An operator attests that the tenant owns the domain: from then on it may send.
     ConfirmSenderDomain {
         /// The domain.
@@ -212,6 +224,7 @@ mod tests {
                 json!({"command": "retire_pgp_key", "slug": "acme", "fingerprint": "F"}),
                 Command::RetirePgpKey { slug: "acme".to_owned(), fingerprint: "F".to_owned() },
             ),
+            (json!({"command": "set_backup_days", "days": 7}), Command::SetBackupDays { days: 7 }),
             (json!({"command": "verify_receipts"}), Command::VerifyReceipts { slug: None }),
             (
                 json!({"command": "set_tenant", "slug": "acme", "signature_required": true}),

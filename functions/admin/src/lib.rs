@@ -7,6 +7,7 @@
 mod actors;
 mod anchors;
 mod audit;
+mod backups;
 mod bucket;
 mod command;
 mod domain;
@@ -93,6 +94,9 @@ pub async fn handle(admin: Arc<Admin>, command: Command, now: OffsetDateTime) ->
         }
         Command::Holds { slug } => hold::show(&admin, &slug).await,
         Command::VerifyReceipts { slug } => receipts::verify(&admin, slug.as_deref()).await,
+        Command::SetBackupDays { days } => backups::set_days(&admin, days).await,
+        Command::Database {} => backups::show(&admin).await,
+        Command::ReleaseMails { by } => backups::release_mails(&admin, &by).await,
         Command::ConfirmSenderDomain { domain, by } => domain::confirm(&admin, &domain, &by, now).await,
     }
 }

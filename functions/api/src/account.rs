@@ -88,6 +88,9 @@ pub(crate) struct Receipt {
     ids: Vec<i64>,
     count: i64,
     rule: String,
+    /// By then the last backup of the database is gone that may hold what was deleted. None: nothing was deleted.
+    #[serde(with = "time::serde::rfc3339::option")]
+    backups_until: Option<OffsetDateTime>,
     /// The digest of the receipt before, hexadecimal.
     previous: String,
     digest: String,
@@ -107,7 +110,7 @@ pub(crate) async fn receipts(
 ) -> Result<Json<Listing<Receipt>>, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
     let items: Vec<Receipt> = sqlx::query_as(
-        "SELECT number, at, what, ids, count, rule, encode(previous, 'hex') AS previous, encode(digest, 'hex') AS digest
+        "SELECT number, at, what, ids, count, rule, backups_until, encode(previous, 'hex') AS previous, encode(digest, 'hex') AS digest
          FROM broadcast.receipts WHERE $1 IS NULL OR number > $1 ORDER BY number LIMIT $2",
     )
     .bind(page.after)

@@ -32,7 +32,8 @@ const BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Receipts in memory at once, beside the answer.
 const RECEIPTS_PER_READ: i64 = 500;
 
-const COLUMNS: [&str; 9] = ["tenant", "number", "at", "what", "ids", "count", "rule", "previous", "digest"];
+const COLUMNS: [&str; 10] =
+    ["tenant", "number", "at", "what", "ids", "count", "rule", "backups_until", "previous", "digest"];
 /// With all digits that Postgres keeps: the digest is of microseconds.
 const TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
@@ -95,7 +96,7 @@ impl Span {
 /// Download a statement of deletions
 ///
 /// All receipts as a CSV file (RFC 4180) that proves itself: the [guide](/docs/guide#proof-of-deletion) says how its digests are computed. Columns:
-/// `tenant`, `number`, `at`, `what`, `ids` (with spaces between them), `count`, `rule`, `previous`, `digest`.
+/// `tenant`, `number`, `at`, `what`, `ids` (with spaces between them), `count`, `rule`, `backups_until`, `previous`, `digest`.
 ///
 /// An answer has 10,000 receipts and about 4 MiB at most. Where more follow, `Link` names where (`rel="next"`); or ask with `after`, the last
 /// line's number, until there is nothing but the line of names.
@@ -130,7 +131,7 @@ pub(crate) async fn download(
 
 async fn read(tx: &mut TenantTx, span: &Span, after: i64) -> Result<Vec<Receipt>, ApiError> {
     let receipts = sqlx::query_as(
-        "SELECT number, at, what, ids, count, rule, previous, digest FROM broadcast.receipts
+        "SELECT number, at, what, ids, count, rule, backups_until, previous, digest FROM broadcast.receipts
          WHERE tenant_id = $1 AND number > $2 AND ($3 IS NULL OR at >= $3) AND ($4 IS NULL OR at < $4) ORDER BY number LIMIT $5",
     )
     .bind(tx.tenant().0)
@@ -173,15 +174,17 @@ impl Statement {
             return Ok(false);
         }
         let ids: Vec<String> = receipt.ids.iter().map(i64::to_string).collect();
-        let at = receipt.at.to_offset(UtcOffset::UTC).format(TIME).map_err(|_| ApiError::Document)?;
+        let time =
+            |at: OffsetDateTime| at.to_offset(UtcOffset::UTC).format(TIME).map_err(|_| ApiError::Document);
         let line = [
             self.tenant.to_string(),
             receipt.number.to_string(),
-            at,
+            time(receipt.at)?,
             receipt.what.clone(),
             ids.join(" "),
             receipt.count.to_string(),
             receipt.rule.clone(),
+            receipt.backups_until.map(time).transpose()?.unwrap_or_default(),
             HEXLOWER.encode(&receipt.previous),
             HEXLOWER.encode(&receipt.digest),
         ];
@@ -225,6 +228,7 @@ mod tests {
             what: "file".to_owned(),
             count: 2,
             rule: "Incoming 48 hours".to_owned(),
+            backups_until: (number > 3).then_some(datetime!(2026-11-25 12:00 UTC)),
             previous: vec![0; 32],
             digest: vec![255; 32],
             ids,
@@ -250,9 +254,9 @@ mod tests {
         let (headers, text) = read_out(statement).await;
         let (zero, full) = ("00".repeat(32), "ff".repeat(32));
         let expected = format!(
-            "tenant,number,at,what,ids,count,rule,previous,digest\r\n\
-             7,3,2026-11-23T12:00:00.500000Z,file,1 40,2,Incoming 48 hours,{zero},{full}\r\n\
-             7,4,2026-11-23T12:00:00.500000Z,file,,2,Incoming 48 hours,{zero},{full}\r\n"
+            "tenant,number,at,what,ids,count,rule,backups_until,previous,digest\r\n\
+             7,3,2026-11-23T12:00:00.500000Z,file,1 40,2,Incoming 48 hours,,{zero},{full}\r\n\
+             7,4,2026-11-23T12:00:00.500000Z,file,,2,Incoming 48 hours,2026-11-25T12:00:00.000000Z,{zero},{full}\r\n"
         );
         assert_eq!(text, expected);
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());

@@ -67,7 +67,7 @@ impl Launch {
 
 /// The columns of [`Launch`].
 pub(crate) const SELECT_LAUNCH: &str =
-    "SELECT l.state, l.starts_at, greatest(l.created_at, l.starts_at, l.resumed_at) AS begun_at, l.paced_minutes, l.template_id,
+    "SELECT broadcast.effective_state(l.state) AS state, l.starts_at, greatest(l.created_at, l.starts_at, l.resumed_at) AS begun_at, l.paced_minutes, l.template_id,
             t.from_name, t.from_address, t.locale, t.subject, t.preheader, t.html, t.text, o.name AS tenant_name
      FROM broadcast.launches l JOIN broadcast.templates t ON t.id = l.template_id JOIN broadcast.tenants o ON o.id = l.tenant_id
      WHERE l.id = $1 AND l.campaign_id = $2";

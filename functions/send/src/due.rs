@@ -12,17 +12,17 @@ use store::{
 };
 use time::OffsetDateTime;
 
-use crate::{Error, Place, Send, ledger};
+use crate::{Error, Place, Send, ledger, watch};
 
-/// Looks at every launch that may have mails on their way. One that fails does not hold up the others.
+/// Looks whether the database is the newest, then at every launch that may have mails on their way. One that fails does not hold up the others.
 pub async fn tick(send: Arc<Send>, tick: Tick) -> Result<(), Error> {
+    let mut first = watch::look(&send).await;
     let launches: Vec<(i64, i64, i64)> = sqlx::query_as(
         "SELECT tenant_id, campaign_id, id FROM broadcast.launches
          WHERE ended_at IS NULL AND state IN ('running', 'paused', 'cancelled') ORDER BY id",
     )
     .fetch_all(send.store.pool())
     .await?;
-    let mut first = Ok(());
     for (tenant, campaign, launch) in launches {
         let place =
             Place { tenant: TenantId(tenant), campaign: CampaignId(campaign), launch: LaunchId(launch) };

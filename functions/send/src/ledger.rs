@@ -53,7 +53,7 @@ impl Launch {
 /// Reads a launch.
 pub(crate) async fn launch(tx: &mut CampaignTx, place: Place) -> Result<Option<Launch>, StoreError> {
     Ok(sqlx::query_as(
-        "SELECT l.state, greatest(l.created_at, l.starts_at, l.resumed_at) AS begun_at, coalesce(l.paced_minutes, 0) AS paced_minutes,
+        "SELECT broadcast.effective_state(l.state) AS state, greatest(l.created_at, l.starts_at, l.resumed_at) AS begun_at, coalesce(l.paced_minutes, 0) AS paced_minutes,
                 l.slices, t.mails_per_hour, t.warm_up, t.warm_up_from
          FROM broadcast.launches l JOIN broadcast.tenants t ON t.id = l.tenant_id WHERE l.id = $1 AND l.campaign_id = $2",
     )
@@ -66,7 +66,7 @@ pub(crate) async fn launch(tx: &mut CampaignTx, place: Place) -> Result<Option<L
 /// Whether mails of the launch may be begun.
 pub(crate) async fn runs(session: &mut PgConnection, place: Place) -> Result<bool, StoreError> {
     let runs: Option<bool> = sqlx::query_scalar(
-        "SELECT state = 'running' FROM broadcast.launches WHERE id = $1 AND campaign_id = $2",
+        "SELECT broadcast.effective_state(state) = 'running' FROM broadcast.launches WHERE id = $1 AND campaign_id = $2",
     )
     .bind(place.launch.0)
     .bind(place.campaign.0)

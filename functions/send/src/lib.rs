@@ -15,6 +15,9 @@
 //! Rows are taken for a launch that runs: its state is looked at once a second. Who cancels a launch also takes its rows out of `spooled`, and
 //! those are not to be had from that moment on.
 //!
+//! A database that is a copy of an earlier time does not know what went out since. So each minute it is compared with the journal (`watch`), and
+//! where it is behind, or is yet to be compared, no launch of it runs.
+//!
 //! Nothing waits inside an invocation but for the relay's replies. What is to be tried later carries its time in `due_at`; the schedule
 //! makes it `spooled` again when that has come, and puts its slice on the queue.
 #![forbid(unsafe_code)]
@@ -30,6 +33,7 @@ mod pace;
 mod refusals;
 mod relay;
 mod slice;
+mod watch;
 mod writer;
 
 pub use connections::Connections;
@@ -43,7 +47,7 @@ use std::sync::Arc;
 use access::MasterKey;
 use contract::{CampaignId, LaunchId, SendMessage, TenantId};
 use exchange::Exchange;
-use runtime::{Body, Clients, Config, Delivery};
+use runtime::{Body, Clients, Config, Delivery, Journal};
 use store::{Store, StoreError};
 
 /// What the function works with, made once per process.
@@ -53,6 +57,7 @@ pub struct Send {
     exchange: Exchange,
     master: MasterKey,
     connections: Arc<Connections>,
+    journal: Journal,
     queue: String,
     generate_queue: String,
     /// Of one launch.
@@ -88,6 +93,7 @@ impl Send {
             exchange: Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
             master: clients.master_key(config.master_key_secret()?).await?,
             connections: Arc::new(Connections::new(relay)),
+            journal: Journal::new(&clients, config.journal_bucket()?),
             queue: config.send_queue_url()?.to_owned(),
             generate_queue: config.generate_queue_url()?.to_owned(),
             slices_in_flight: config.slices_in_flight()?,

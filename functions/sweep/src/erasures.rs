@@ -137,8 +137,9 @@ async fn erase_from(job: &Job<'_>, campaign: &Campaign, keys: &[Key]) -> Result<
     let rows = delete_rows(&mut tx, keys).await?;
     count(&mut tx, "rows", &rows).await?;
     let (open, over): (Vec<_>, Vec<_>) = mails(&mut tx, keys).await?.into_iter().partition(|mail| mail.open);
-    tx.commit().await?;
     let slices: HashSet<(i64, i32)> = over.iter().map(|mail| (mail.launch_id, mail.slice)).collect();
+    note_handed_over(&mut tx, &slices).await?;
+    tx.commit().await?;
     for (launch, slice) in slices {
         job.files.delete_spool(id, LaunchId(launch), slice).await?;
     }
@@ -218,6 +219,23 @@ async fn mails(tx: &mut CampaignTx, keys: &[Key]) -> Result<Vec<Mail>, StoreErro
          FROM ledger l LEFT JOIN slices s ON s.launch_id = l.launch_id AND s.slice = l.slice WHERE l.id IN ({MAILS})"
     );
     Ok(sqlx::query_as(AssertSqlSafe(statement)).bind(keys).fetch_all(&mut **tx).await?)
+}
+
+/// In a database that is restored to an earlier time a slice without an object would be one that was never made.
+async fn note_handed_over(tx: &mut CampaignTx, slices: &HashSet<(i64, i32)>) -> Result<(), StoreError> {
+    let (launches, numbers): (Vec<i64>, Vec<i32>) = slices.iter().copied().unzip();
+    sqlx::query(
+        "INSERT INTO broadcast.journal (tenant_id, entry)
+         SELECT $1, jsonb_build_object('entry', 'slice_over', 'tenant_id', $1, 'id', l.id, 'slice', o.slice)
+         FROM unnest($2::bigint[], $3::integer[]) AS o (launch, slice) JOIN broadcast.launches l ON l.id = o.launch
+         JOIN slices s ON s.launch_id = o.launch AND s.slice = o.slice WHERE l.ended_at IS NULL AND s.state = 'done'",
+    )
+    .bind(tx.tenant().0)
+    .bind(launches)
+    .bind(numbers)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 /// Nothing tells any more to whom they were. Their sums, and the proof that each was handed over once, stay.

@@ -17,6 +17,9 @@ pub enum Error {
     /// The message's time lies ahead of the clock: what it would delete is not yet due.
     #[error("the message's time lies in the future")]
     Clock,
+    /// An object of the journal has a line that is no JSON.
+    #[error("the object {0} of the journal cannot be read")]
+    Journal(i64),
     /// A notification of a bucket, which nobody sends here.
     #[error("the message is none of this queue")]
     Foreign,
@@ -34,7 +37,7 @@ impl Fault for Error {
             Self::Store(error) => error.disposition(),
             Self::Exchange(error) => error.disposition(),
             Self::Aws(error) => error.disposition(),
-            Self::Clock | Self::Foreign => Disposition::Permanent,
+            Self::Clock | Self::Journal(_) | Self::Foreign => Disposition::Permanent,
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The schedule names the time (`now`) and puts one message per tenant on the queue. A tenant's steps follow each other, and each one is
 //! done again from what it finds; a step that fails does not keep the later ones from their work:
+//! 0. `doubts`: once, in a database that was restored from a backup; before that, `replay` for all tenants. Nothing else is begun before.
 //! 1. `listing`, `uploads` and `lost`: the index of Incoming is repaired; rows of uploads that are over go; files whose event was lost,
 //!    imports and launches that stand still go on.
 //! 2. `listing`: once a day the index of the other folders.
@@ -13,7 +14,7 @@
 //! 8. `tables`: recipients that belong to no import.
 //! 9. `answers`: what the API kept for repeated requests.
 //! 10. `soft_bounces`, `webhooks` and `audit`: what counts no more, what was told long ago, and who did what long ago.
-//! 11. `lifecycle`: the bucket's own rules are what the settings say.
+//! 11. `lifecycle`: the bucket's own rules are what the settings say; those of the common buckets with each tick.
 //! 12. `anchors`: the newest receipt is anchored outside of the database.
 //!
 //! An object is deleted before its row and its receipt are written, so a receipt never claims what did not happen. A crash between
@@ -24,6 +25,7 @@ mod anchors;
 mod answers;
 mod audit;
 mod campaigns;
+mod doubts;
 mod erasures;
 mod error;
 mod files;
@@ -31,6 +33,7 @@ mod lifecycle;
 mod lifetime;
 mod listing;
 mod lost;
+mod replay;
 mod soft_bounces;
 mod spool;
 mod tables;
@@ -44,9 +47,9 @@ use std::{sync::Arc, time::Duration};
 
 use contract::{Folder, SweepMessage, TenantId};
 use exchange::{Exchange, TenantFiles};
-use runtime::{Body, Clients, Delivery, Tick};
+use runtime::{Body, Clients, Delivery, Journal, Tick};
 use sqlx::Row;
-use store::{Store, TenantTx};
+use store::{Store, StoreError, TenantTx};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
@@ -76,6 +79,14 @@ pub struct Sweep {
     pub sweep_queue_url: String,
     /// The bucket of anchors.
     pub anchors_bucket: String,
+    /// Buckets of all tenants, for their lifecycle rules.
+    pub spool_bucket: String,
+    /// See above.
+    pub reports_bucket: String,
+    /// See above.
+    pub journal_bucket: String,
+    /// What a restored database has to do again.
+    pub journal: Journal,
     /// Whether a time in the future is obeyed: on a local stack alone. On AWS it would delete what is not due.
     pub clock_may_move: bool,
 }
@@ -87,6 +98,8 @@ struct Job<'a> {
     bucket: String,
     settings: Settings,
     listed_at: Option<OffsetDateTime>,
+    /// The database was restored, and this tenant's launches are yet to be compared with the spool.
+    replay_due: bool,
     files: TenantFiles,
     /// What retention is measured against.
     now: OffsetDateTime,
@@ -108,6 +121,10 @@ impl Job<'_> {
 
 /// Every five minutes: one message per tenant, the longest unswept first.
 pub async fn tick(sweep: Arc<Sweep>, tick: Tick) -> Result<(), Error> {
+    if !replay::go_on(&sweep, tick).await? {
+        tracing::warn!("the journal is being replayed: nothing is deleted before its end");
+        return Ok(());
+    }
     let tenants: Vec<i64> =
         sqlx::query_scalar("SELECT id FROM broadcast.tenants WHERE status <> 'ending' ORDER BY swept_at, id")
             .fetch_all(sweep.store.pool())
@@ -116,7 +133,9 @@ pub async fn tick(sweep: Arc<Sweep>, tick: Tick) -> Result<(), Error> {
     let message =
         |tenant| (TenantId(tenant), SweepMessage::Tenant { tenant: TenantId(tenant), now: tick.now });
     let messages: Vec<_> = tenants.into_iter().map(message).collect();
-    Ok(sweep.clients.send_to_tenants(&sweep.sweep_queue_url, &messages).await?)
+    sweep.clients.send_to_tenants(&sweep.sweep_queue_url, &messages).await?;
+    // Behind the tenants: none waits for it.
+    lifecycle::restore_shared(&sweep).await
 }
 
 /// Sweeps one tenant.
@@ -126,6 +145,11 @@ pub async fn handle(sweep: Arc<Sweep>, delivery: Delivery<SweepMessage>) -> Resu
     };
     if now > delivery.now + CLOCK_AHEAD_MAX && !sweep.clock_may_move {
         return Err(Error::Clock);
+    }
+    let current: bool =
+        sqlx::query_scalar("SELECT broadcast.is_current()").fetch_one(sweep.store.pool()).await?;
+    if !current {
+        return Err(Error::Store(StoreError::NotCurrent));
     }
     // Held to the end, so that two sweeps of a tenant do not count each other's deletions as found gone.
     let mut guard = sweep.store.tenant(tenant).await?;
@@ -161,7 +185,7 @@ async fn load<'a>(
 ) -> Result<Option<Job<'a>>, Error> {
     let row = sqlx::query(
         "SELECT bucket, incoming_hours, finished_hours, invalids_hours, exports_hours, campaign_hours, campaign_hours_max,
-                nullif(listed_at, '-infinity') AS listed_at, status = 'deleting' AS deleting, audit_days
+                nullif(listed_at, '-infinity') AS listed_at, status = 'deleting' AS deleting, audit_days, replay_due
          FROM broadcast.tenants WHERE id = $1 AND status <> 'ending'",
     )
     .bind(tenant.0)
@@ -182,12 +206,13 @@ async fn load<'a>(
     };
     let bucket: String = row.get("bucket");
     let files = sweep.exchange.tenant(tenant, &bucket).await?;
-    let listed_at = row.get("listed_at");
-    Ok(Some(Job { sweep, tenant, bucket, settings, listed_at, files, now, real_now, deadline }))
+    let (listed_at, replay_due) = (row.get("listed_at"), row.get("replay_due"));
+    Ok(Some(Job { sweep, tenant, bucket, settings, listed_at, replay_due, files, now, real_now, deadline }))
 }
 
 /// All steps; the first error is returned, others are logged here.
 async fn run(job: &Job<'_>) -> Result<(), Error> {
+    doubts::settle(job).await?;
     let mut failed = None;
     let mut step = |name: &'static str, result: Result<(), Error>| {
         if let Err(error) = result {

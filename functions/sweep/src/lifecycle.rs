@@ -1,6 +1,7 @@
-//! S3's own rules on the tenant's bucket, the backstop behind sweep: kept as the settings say.
+//! S3's own rules, the backstop behind what functions delete: kept as the settings say, on the tenant's bucket and on those of all.
 
 use aws_sdk_s3::{
+    Client,
     error::ProvideErrorMetadata,
     types::{
         AbortIncompleteMultipartUpload, ExpirationStatus, LifecycleExpiration, LifecycleRule,
@@ -9,31 +10,63 @@ use aws_sdk_s3::{
 };
 use runtime::AwsError;
 
-use crate::{Error, Job};
+use crate::{Error, Job, Sweep};
+
+/// A report that nobody could use names a person all the same.
+const REPORTS_DAYS: i32 = 7;
+/// A backup is 35 days old at most, what it starts from a day more: nobody needs what the journal said before.
+const JOURNAL_DAYS: i32 = 37;
 
 /// What S3 answers for a bucket without any rules.
 const NO_RULES: &str = "NoSuchLifecycleConfiguration";
 
-/// Puts the rules when they are not as they must be, and says so: somebody changed the bucket behind our back.
+/// The tenant's bucket.
 pub async fn restore(job: &Job<'_>) -> Result<(), Error> {
-    let wanted = exchange::lifecycle_configuration(&exchange::lifecycle(&job.settings.retention))?;
-    let s3 = &job.sweep.clients.s3;
-    let found = match s3.get_bucket_lifecycle_configuration().bucket(&job.bucket).send().await {
+    let rules = exchange::lifecycle(&job.settings.retention);
+    if restore_rules(&job.sweep.clients.s3, &job.bucket, &rules).await? {
+        tracing::warn!(tenant = %job.tenant, "the bucket's lifecycle rules had drifted");
+    }
+    Ok(())
+}
+
+/// Buckets of all tenants. A message in the spool lives as long as its campaign may, the end of an unfinished upload as long as that.
+pub async fn restore_shared(sweep: &Sweep) -> Result<(), Error> {
+    let hours: Option<i32> =
+        sqlx::query_scalar("SELECT max(greatest(campaign_hours_max, incoming_hours)) FROM broadcast.tenants")
+            .fetch_one(sweep.store.pool())
+            .await?;
+    // Sweep's own day comes first.
+    let spool_days = hours.map_or(1, |hours| exchange::whole_days(hours) + 1);
+    for (bucket, days) in [
+        (&sweep.spool_bucket, spool_days),
+        (&sweep.reports_bucket, REPORTS_DAYS),
+        (&sweep.journal_bucket, JOURNAL_DAYS),
+    ] {
+        if restore_rules(&sweep.clients.s3, bucket, &[exchange::backstop(days)]).await? {
+            tracing::warn!(bucket, days, "lifecycle rules were not as the settings ask for");
+        }
+    }
+    Ok(())
+}
+
+/// Puts the rules when they are not as they must be; says whether they were not: somebody changed the bucket behind our back, or a setting.
+async fn restore_rules(s3: &Client, bucket: &str, rules: &[exchange::LifecycleRule]) -> Result<bool, Error> {
+    let wanted = exchange::lifecycle_configuration(rules)?;
+    let found = match s3.get_bucket_lifecycle_configuration().bucket(bucket).send().await {
         Ok(answer) => answer.rules.unwrap_or_default(),
         Err(error) if error.code() == Some(NO_RULES) => Vec::new(),
         Err(error) => return Err(AwsError::of("GetBucketLifecycleConfiguration", &error).into()),
     };
     if same(&found, wanted.rules()) {
-        return Ok(());
+        return Ok(false);
     }
-    tracing::warn!(tenant = %job.tenant, rules = found.len(), "the bucket's lifecycle rules had drifted");
     s3.put_bucket_lifecycle_configuration()
-        .bucket(&job.bucket)
+        .bucket(bucket)
         .lifecycle_configuration(wanted)
         .send()
         .await
         .map_err(|error| AwsError::of("PutBucketLifecycleConfiguration", &error))?;
-    Ok(())
+    Ok(true)
 }
 
 /// Whether the rules do the same, in whatever order and with whatever names S3 lists them.

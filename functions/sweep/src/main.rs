@@ -1,5 +1,5 @@
 //! Trigger: a schedule every five minutes, which puts every tenant on the queue; the queue `sweep`.
-//! Reads:   the index of the File Exchange, listings, campaigns, holds, imports, launches, erasures; the bucket's lifecycle rules and versioning.
+//! Reads:   the journal, in a restored database; the index of the File Exchange, listings, campaigns, holds, imports, launches, erasures; the bucket's lifecycle rules and versioning.
 //! Writes:  deletes expired files and old versions, unfinished uploads, spool objects, people who are to be erased, campaign schemas, webhook
 //!          deliveries, soft bounces, kept answers and old audit lines; all of an account that is being deleted;
 //!          `broadcast.receipts`, `broadcast.files`, `campaigns.totals`; cancels what is open in a campaign that ends; lifecycle rules that
@@ -23,6 +23,10 @@ async fn main() -> Result<(), runtime::Error> {
         import_queue_url: config.import_queue_url()?.to_owned(),
         export_queue_url: config.export_queue_url()?.to_owned(),
         sweep_queue_url: config.sweep_queue_url()?.to_owned(),
+        journal: runtime::Journal::new(&clients, config.journal_bucket()?),
+        spool_bucket: config.spool_bucket()?.to_owned(),
+        reports_bucket: config.reports_bucket()?.to_owned(),
+        journal_bucket: config.journal_bucket()?.to_owned(),
         anchors_bucket: config.anchors_bucket()?.to_owned(),
         clock_may_move: config.endpoint_url().is_some(),
         clients,

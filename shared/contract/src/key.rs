@@ -98,6 +98,14 @@ pub fn spool_key(tenant: TenantId, campaign: CampaignId, launch: LaunchId, slice
     format!("{}{slice}", spool_launch_prefix(tenant, campaign, launch))
 }
 
+/// What a spool object's key says of its slice; `None` for a key that none of the tenant has.
+pub fn spooled_slice(tenant: TenantId, key: &str) -> Option<(CampaignId, LaunchId, i32)> {
+    let mut parts = key.strip_prefix(&format!("{tenant}/"))?.split('/');
+    let mut number = || parts.next()?.parse::<i64>().ok();
+    let (campaign, launch, slice) = (CampaignId(number()?), LaunchId(number()?), number()?.try_into().ok()?);
+    (spool_key(tenant, campaign, launch, slice) == key).then_some((campaign, launch, slice))
+}
+
 /// Where a tenant's upload tails stand in the spool bucket; ends in a slash.
 pub fn upload_tail_prefix(tenant: TenantId) -> String {
     format!("{tenant}/uploads/")
@@ -133,5 +141,9 @@ mod tests {
     fn spool_keys_begin_with_their_tenant() {
         assert_eq!(spool_key(TenantId(1), CampaignId(22), LaunchId(3), 4), "1/22/3/4");
         assert_eq!(upload_tail_key(TenantId(1), UploadId(5)), "1/uploads/5");
+        assert_eq!(spooled_slice(TenantId(1), "1/22/3/4"), Some((CampaignId(22), LaunchId(3), 4)));
+        for key in ["1/uploads/5", "1/22/3", "1/22/3/4/5", "11/22/3/4", "1/22/3/04", "1/22/3/x"] {
+            assert_eq!(spooled_slice(TenantId(1), key), None, "{key}");
+        }
     }
 }

@@ -8,6 +8,7 @@ mod anchor;
 mod call;
 mod event;
 mod id;
+mod journal;
 mod key;
 mod message;
 pub mod webhook;
@@ -19,9 +20,10 @@ pub use id::{
     CampaignId, ExportId, FileId, ImportId, LaunchId, MailId, TenantId, UploadId, WebhookDeliveryId,
     WebhookId,
 };
+pub use journal::{journal_key, journal_number};
 pub use key::{
     ACTOR_RULES_KEY, Folder, control_file_of, data_file_of, error_report_of, is_control_file, spool_key,
-    spool_launch_prefix, spool_prefix, upload_tail_key, upload_tail_prefix,
+    spool_launch_prefix, spool_prefix, spooled_slice, upload_tail_key, upload_tail_prefix,
 };
 pub use message::{
     Actor, ExportMessage, GenerateMessage, ImportMessage, NotifyMessage, ResponseKind, SendMessage,

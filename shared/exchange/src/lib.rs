@@ -31,7 +31,7 @@ pub use copy::Moved;
 pub use download::Download;
 pub use error::{Error, error_in};
 pub use files::{Meta, Stored, TenantFiles};
-pub use lifecycle::{LifecycleRule, Retention, lifecycle, lifecycle_configuration};
+pub use lifecycle::{LifecycleRule, Retention, backstop, lifecycle, lifecycle_configuration, whole_days};
 pub use listing::{Entry, Listing, Page};
 pub use mark::Left;
 pub use policy::{Scope, policy};

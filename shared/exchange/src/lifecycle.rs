@@ -67,7 +67,19 @@ pub fn lifecycle(retention: &Retention) -> Vec<LifecycleRule> {
     ]
 }
 
-fn whole_days(hours: i32) -> i32 {
+/// The one rule of a bucket whose objects are deleted by functions, each by its own rule: what they forget goes after so many days.
+pub fn backstop(days: i32) -> LifecycleRule {
+    LifecycleRule {
+        id: "retention".to_owned(),
+        prefix: String::new(),
+        expire_days: Some(days),
+        abort_days: Some(days),
+        old_version_days: None,
+    }
+}
+
+/// Rounded up, one at least.
+pub fn whole_days(hours: i32) -> i32 {
     ((hours + 23) / 24).max(1)
 }
 

@@ -5,7 +5,7 @@ use aws_sdk_s3::{
     types::{Delete, ObjectIdentifier},
 };
 use bytes::Bytes;
-use contract::{CampaignId, LaunchId, spool_key, spool_launch_prefix, spool_prefix};
+use contract::{CampaignId, LaunchId, spool_key, spool_launch_prefix, spool_prefix, spooled_slice};
 
 use crate::{Download, Error, TenantFiles, error::from_sdk, files::taken};
 
@@ -96,6 +96,28 @@ impl TenantFiles {
     /// Deletes everything of the tenant in the spool, tails of its uploads as well. Returns how many objects there were.
     pub async fn delete_spool_of_tenant(&self) -> Result<u64, Error> {
         self.delete_spool_below(&format!("{}/", self.tenant())).await
+    }
+
+    /// Every slice of the tenant that stands in the spool.
+    pub async fn spooled_slices(&self) -> Result<Vec<(CampaignId, LaunchId, i32)>, Error> {
+        let (mut slices, mut after) = (Vec::new(), None);
+        loop {
+            let page = self
+                .client()
+                .list_objects_v2()
+                .bucket(self.spool_bucket())
+                .prefix(format!("{}/", self.tenant()))
+                .set_continuation_token(after)
+                .send()
+                .await
+                .map_err(from_sdk("ListObjectsV2"))?;
+            let keys = page.contents().iter().filter_map(|object| object.key());
+            slices.extend(keys.filter_map(|key| spooled_slice(self.tenant(), key)));
+            after = page.next_continuation_token;
+            if after.is_none() {
+                return Ok(slices);
+            }
+        }
     }
 
     async fn delete_spool_below(&self, prefix: &str) -> Result<u64, Error> {

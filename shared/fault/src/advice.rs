@@ -77,6 +77,8 @@ advice! {
     TemplateRender, "Preview the same template for another line to see whether the row or the template is at fault. Fields that may be empty or no number need a default or a condition.";
     SenderDomain, "`GET /v1/sender-domains` shows which domains are confirmed, and the DNS records of the others. Publish them and ask your operator to confirm the domain, or send from a confirmed one.";
     LaunchNothing, "Import a file first, and wait until its state is `finished`: `GET /v1/campaigns/{id}/imports`. An import that was refused has no recipients.";
+    LaunchRestored, "Look how many are `unknown`: bounces, opens and clicks settle some of them by themselves. Then resume the launch (`POST /v1/launches/{id}/resume`): it goes on with those that were certainly not handed over.";
+    LaunchLost, "Nobody gets more of this launch. A new launch of the campaign mails everybody who is imported; whoever had this one's mail gets it once more.";
     LaunchLate, "Nobody was mailed. If the mails still make sense, resume the launch (`POST /v1/launches/{id}/resume`): it starts then. Otherwise cancel it.";
     LaunchAfterEnd, "Name an earlier time, or make a campaign of its own for the later mailing. Your operator can lengthen the lifetime of campaigns.";
     LaunchState, "Look at the launch again (`GET /v1/launches/{id}`): somebody else may have acted, or it came to its end meanwhile. Mails that are sent cannot be called back.";

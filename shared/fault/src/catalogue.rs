@@ -99,6 +99,8 @@ catalogue! {
     SenderDomain, "sender_domain", 422, "The sender's domain \"{domain}\" is not confirmed for you.";
     LaunchNothing, "launch_nothing", 409, "The campaign has no imported recipients.";
     LaunchState, "launch_state", 409, "The launch is {state}: it cannot be {wanted} any more.";
+    LaunchRestored, "launch_restored", 409, "The system went back to an earlier time of its data. Mails that may have gone out since are counted as unknown, and no other one goes out. Resume the launch, or cancel it.";
+    LaunchLost, "launch_lost", 409, "The system went back to a time before this launch had begun. Whom it had mailed since is not known any more, so it was cancelled.";
     LaunchLate, "launch_late", 409, "The launch was due at {at} and could not be started in time. Nothing was mailed. Resume it to start it now, or cancel it.";
     LaunchAfterEnd, "launch_after_end", 422, "The campaign's data is deleted at {at} at the latest: a launch must start before that.";
     TestMailsMax, "test_mails_max", 409, "The campaign has at most {max} test mails in an hour, and had {found} in the last one.";

@@ -59,6 +59,8 @@ variables! {
     settings_bucket = "SETTINGS_BUCKET";
     /// `ANCHORS_BUCKET`: the bucket, under Object Lock, of heads of the chains of receipts.
     anchors_bucket = "ANCHORS_BUCKET";
+    /// `JOURNAL_BUCKET`: the bucket of what must survive a restore of the database.
+    journal_bucket = "JOURNAL_BUCKET";
     /// `TENANT_ROLE_ARN`: the role that is assumed, narrowed to one tenant, to touch files.
     tenant_role_arn = "TENANT_ROLE_ARN";
     /// `MASTER_KEY_SECRET`: the secret that holds the master key.

@@ -11,6 +11,7 @@ pub mod dns;
 mod document;
 mod event;
 mod http;
+mod journal;
 mod queue;
 mod schedule;
 pub mod telemetry;
@@ -21,6 +22,7 @@ pub use config::{Config, ConfigError};
 pub use document::Document;
 pub use event::Body;
 pub use http::{ClientAddress, problem, problem_of, serve_http};
+pub use journal::Journal;
 pub use queue::{Delivery, serve_batch, serve_queue, serve_queue_and_schedule};
 pub use schedule::{Tick, serve_schedule};
 

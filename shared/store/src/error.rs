@@ -13,6 +13,8 @@ pub enum StoreError {
     Migrate(sqlx::migrate::MigrateError),
     /// A campaign's schema is not there: its lifetime is over, or it is not this tenant's.
     NoCampaign,
+    /// The database may be a copy of an earlier time, or is one: what happened since is yet to be done again in it.
+    NotCurrent,
 }
 
 impl StoreError {
@@ -64,6 +66,9 @@ impl fmt::Display for StoreError {
             Self::Database(_) => f.write_str("the database driver failed"),
             Self::Migrate(error) => write!(f, "a migration failed: {error}"),
             Self::NoCampaign => f.write_str("the campaign has no data (any more)"),
+            Self::NotCurrent => f.write_str(
+                "the database has just started or was restored, and is not yet compared with its journal or brought up to it",
+            ),
         }
     }
 }
@@ -85,7 +90,7 @@ impl From<sqlx::Error> for StoreError {
 impl Fault for StoreError {
     fn disposition(&self) -> Disposition {
         match self {
-            Self::Database(_) | Self::Migrate(_) => Disposition::RETRY,
+            Self::Database(_) | Self::Migrate(_) | Self::NotCurrent => Disposition::RETRY,
             Self::NoCampaign => Disposition::Permanent,
         }
     }

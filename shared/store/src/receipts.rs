@@ -20,6 +20,8 @@ pub use verify::{Broken, Verifier};
 const RECEIPTS_LOCK: i32 = 0x5243_5054;
 /// What the first receipt is chained to.
 const GENESIS: [u8; 32] = [0; 32];
+/// Receipts of these are on the record for what they keep or end.
+const DELETES_NOTHING: [&str; 2] = ["hold", "release"];
 
 /// What was deleted, before it has its place in the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct Receipt {
     pub count: i64,
     /// See [`Entry`].
     pub rule: String,
+    /// By then the last backup of the database is gone that may hold what was deleted. `None` where nothing was, and on old receipts.
+    pub backups_until: Option<OffsetDateTime>,
     /// The digest of the receipt before.
     pub previous: Vec<u8>,
     /// Its own.
@@ -64,6 +68,13 @@ struct Canonical<'a> {
     ids: &'a [i64],
     count: i64,
     rule: &'a str,
+    // Absent where there is none, so that receipts of before it keep their digests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    backups_until_unix_microseconds: Option<i64>,
+}
+
+fn unix_microseconds(at: OffsetDateTime) -> i64 {
+    i64::try_from(at.unix_timestamp_nanos() / 1000).unwrap_or_default()
 }
 
 impl Receipt {
@@ -72,11 +83,12 @@ impl Receipt {
         let canonical = Canonical {
             tenant,
             number: self.number,
-            at_unix_microseconds: i64::try_from(self.at.unix_timestamp_nanos() / 1000).unwrap_or_default(),
+            at_unix_microseconds: unix_microseconds(self.at),
             what: &self.what,
             ids: &self.ids,
             count: self.count,
             rule: &self.rule,
+            backups_until_unix_microseconds: self.backups_until.map(unix_microseconds),
         };
         // Numbers and strings in a plain struct: this cannot fail.
         serde_json::to_vec(&canonical).unwrap_or_default()
@@ -119,7 +131,7 @@ pub async fn read(
     limit: i64,
 ) -> Result<Vec<Receipt>, StoreError> {
     let receipts = sqlx::query_as(
-        "SELECT number, at, what, ids, count, rule, previous, digest FROM broadcast.receipts
+        "SELECT number, at, what, ids, count, rule, backups_until, previous, digest FROM broadcast.receipts
          WHERE tenant_id = $1 AND number > $2 ORDER BY number LIMIT $3",
     )
     .bind(tenant.0)
@@ -151,6 +163,7 @@ pub async fn append(
     .bind(tenant.0)
     .fetch_optional(&mut *connection)
     .await?;
+    let backups_until = backups_until(&mut *connection, now).await?;
     let (mut number, mut previous) =
         last.map_or((0, GENESIS.to_vec()), |row| (row.get::<i64, _>(0), row.get::<Vec<u8>, _>(1)));
     // Postgres keeps microseconds, and the digest must be of what it keeps.
@@ -158,13 +171,33 @@ pub async fn append(
     for entry in entries {
         number += 1;
         let Entry { what, ids, count, rule } = entry;
+        let backups_until = (!DELETES_NOTHING.contains(&what)).then_some(backups_until);
+        let what = what.to_owned();
         let mut receipt =
-            Receipt { number, at, what: what.to_owned(), ids, count, rule, previous, digest: Vec::new() };
+            Receipt { number, at, what, ids, count, rule, backups_until, previous, digest: Vec::new() };
         receipt.digest = receipt.seal(tenant);
         insert(&mut *connection, tenant, &receipt).await?;
         previous = receipt.digest;
     }
     Ok(())
+}
+
+/// When the last backup expires that holds what is deleted at this time. A backup can be restored for so many days; what it starts from is a
+/// snapshot that is up to a day older, and that goes when the next one is as old.
+///
+/// In a database that may be a copy of an earlier time nothing is deleted yet: the number that a receipt would get may be taken.
+async fn backups_until(
+    connection: &mut PgConnection,
+    now: OffsetDateTime,
+) -> Result<OffsetDateTime, StoreError> {
+    let until: Option<OffsetDateTime> = sqlx::query_scalar(
+        "SELECT CASE WHEN broadcast.is_current() THEN greatest($1, clock_timestamp()) + make_interval(days => backup_days + 1) END
+         FROM broadcast.database",
+    )
+    .bind(now)
+    .fetch_one(connection)
+    .await?;
+    until.ok_or(StoreError::NotCurrent)
 }
 
 async fn insert(
@@ -173,8 +206,8 @@ async fn insert(
     receipt: &Receipt,
 ) -> Result<(), StoreError> {
     sqlx::query(
-        "INSERT INTO broadcast.receipts (tenant_id, number, at, what, ids, count, rule, previous, digest)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO broadcast.receipts (tenant_id, number, at, what, ids, count, rule, backups_until, previous, digest)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     )
     .bind(tenant.0)
     .bind(receipt.number)
@@ -183,6 +216,7 @@ async fn insert(
     .bind(&receipt.ids)
     .bind(receipt.count)
     .bind(&receipt.rule)
+    .bind(receipt.backups_until)
     .bind(&receipt.previous)
     .bind(&receipt.digest)
     .execute(connection)

@@ -107,7 +107,7 @@ pub async fn take(
              ORDER BY due_at, slice LIMIT (SELECT slices FROM free) FOR NO KEY UPDATE SKIP LOCKED
          )
          UPDATE slices SET state = 'generating', due_at = $4 WHERE launch_id = $1 AND slice IN (SELECT slice FROM next)
-            AND EXISTS (SELECT FROM broadcast.launches WHERE id = $1 AND state = 'running')
+            AND EXISTS (SELECT FROM broadcast.launches WHERE id = $1 AND broadcast.effective_state(state) = 'running')
          RETURNING slice",
     )
     .bind(launch.0)

@@ -70,6 +70,7 @@ mod rejected_rows_are_told_to_those_who_read_exports;
 mod relay_that_is_away_is_waited_for;
 mod removed_key_ends_its_sessions;
 mod responses_come_twice_and_in_any_order;
+mod restored_database_mails_nobody_twice;
 mod rules_for_programs_change_without_a_release;
 mod same_list_twice_is_refused;
 mod scp_copies_both_ways;

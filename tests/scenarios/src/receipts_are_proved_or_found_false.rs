@@ -72,7 +72,7 @@ impl Forger {
         let tenant = self.tenant;
         let statements = format!(
             "BEGIN; DELETE FROM broadcast.receipts WHERE tenant_id = {tenant};
-             INSERT INTO broadcast.receipts (tenant_id, number, at, what, ids, count, rule, previous, digest) {query}; COMMIT"
+             INSERT INTO broadcast.receipts (tenant_id, number, at, what, ids, count, rule, previous, digest, backups_until) {query}; COMMIT"
         );
         sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut self.database).await.unwrap();
     }
@@ -84,7 +84,8 @@ impl Forger {
     /// A whole chain that holds in itself, and claims one deletion more in this receipt.
     async fn make_anew(&mut self, altered: i64) {
         self.restore().await;
-        let rows = sqlx::query("SELECT number, at, what, ids, count, rule FROM kept ORDER BY number");
+        let rows =
+            sqlx::query("SELECT number, at, what, ids, count, rule, backups_until FROM kept ORDER BY number");
         let rows = rows.fetch_all(&mut self.database).await.unwrap();
         let mut previous = vec![0_u8; 32];
         for row in rows {
@@ -93,9 +94,10 @@ impl Forger {
             let ids = row.get::<Vec<i64>, _>("ids").iter().map(i64::to_string).collect::<Vec<_>>().join(",");
             let count = row.get::<i64, _>("count") + i64::from(number == altered);
             let json = format!(
-                r#"{{"tenant":{},"number":{number},"at_unix_microseconds":{},"what":"{what}","ids":[{ids}],"count":{count},"rule":"{rule}"}}"#,
+                r#"{{"tenant":{},"number":{number},"at_unix_microseconds":{},"what":"{what}","ids":[{ids}],"count":{count},"rule":"{rule}","backups_until_unix_microseconds":{}}}"#,
                 self.tenant,
-                at.unix_timestamp_nanos() / 1000
+                at.unix_timestamp_nanos() / 1000,
+                row.get::<OffsetDateTime, _>("backups_until").unix_timestamp_nanos() / 1000
             );
             previous = sqlx::query_scalar(
                 "UPDATE broadcast.receipts SET count = $3, previous = $4, digest = sha256($4 || convert_to($5, 'UTF8'))
@@ -136,18 +138,18 @@ async fn whoever_changes_them() {
     for (deed, query, broken) in [
         (
             "altered",
-            "SELECT tenant_id, number, at, what, ids, count + (number = 2)::int, rule, previous, digest FROM kept",
+            "SELECT tenant_id, number, at, what, ids, count + (number = 2)::int, rule, previous, digest, backups_until FROM kept",
             "receipt 2 was altered",
         ),
         ("removed", "SELECT * FROM kept WHERE number <> 2", "receipt 2 is missing"),
         (
             "swapped",
-            "SELECT tenant_id, CASE number WHEN 2 THEN 3 WHEN 3 THEN 2 ELSE number END, at, what, ids, count, rule, previous, digest FROM kept",
+            "SELECT tenant_id, CASE number WHEN 2 THEN 3 WHEN 3 THEN 2 ELSE number END, at, what, ids, count, rule, previous, digest, backups_until FROM kept",
             "receipt 2 does not follow from the one before it",
         ),
         (
             "put in",
-            "SELECT * FROM kept UNION ALL SELECT tenant_id, 0, at, what, ids, count, rule, previous, digest FROM kept WHERE number = 1",
+            "SELECT * FROM kept UNION ALL SELECT tenant_id, 0, at, what, ids, count, rule, previous, digest, backups_until FROM kept WHERE number = 1",
             "receipt 1 is missing",
         ),
         ("removed the newest", "SELECT * FROM kept WHERE number < 4", "receipt 4 is missing"),

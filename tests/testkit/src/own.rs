@@ -1,9 +1,12 @@
 //! A deployment of a test's own beside the main one, whose schedules look at every launch of the main database: here functions may be stopped and
 //! killed, the relay is another one, and schedules fire when the test fires them.
 
+use std::process::Command;
+
 use localstack::{Deploy, Stack};
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
+use tempfile::NamedTempFile;
 
 use crate::{tenant::admin, unique};
 
@@ -22,11 +25,7 @@ pub async fn deploy_with(
 ) -> Stack {
     let prefix = unique(name);
     let database = database_of(&prefix);
-    execute(&main.superuser_database_url, &format!("CREATE DATABASE {database} OWNER broadcast_owner")).await;
-    let rights = format!(
-        "REVOKE ALL ON DATABASE {database} FROM PUBLIC; GRANT CONNECT ON DATABASE {database} TO broadcast_app"
-    );
-    execute(&main.superuser_database_url, &rights).await;
+    create(main, &database).await;
     let mut stack = Stack {
         database_url: at_database(&main.database_url, &database),
         admin_database_url: at_database(&main.admin_database_url, &database),
@@ -55,6 +54,37 @@ pub async fn undeploy(stack: &Stack) {
     let main = Stack::from_env().unwrap();
     let drop = format!("DROP DATABASE {} WITH (FORCE)", database_of(&stack.deployment.prefix));
     execute(&main.superuser_database_url, &drop).await;
+}
+
+/// An empty database with the rights of ours.
+async fn create(main: &Stack, database: &str) {
+    execute(&main.superuser_database_url, &format!("CREATE DATABASE {database} OWNER broadcast_owner")).await;
+    let rights = format!(
+        "REVOKE ALL ON DATABASE {database} FROM PUBLIC; GRANT CONNECT ON DATABASE {database} TO broadcast_app"
+    );
+    execute(&main.superuser_database_url, &rights).await;
+}
+
+/// A dump of a deployment's database, as an operator makes one.
+pub struct Backup(NamedTempFile);
+
+/// Makes one.
+pub fn back_up(stack: &Stack) -> Backup {
+    let file = NamedTempFile::new().unwrap();
+    let mut dump = Command::new("pg_dump");
+    dump.arg("--format=custom").arg("--file").arg(file.path()).arg(&stack.superuser_database_url);
+    assert!(dump.status().unwrap().success(), "pg_dump");
+    Backup(file)
+}
+
+/// Puts the database back to what it was then.
+pub async fn restore(stack: &Stack, backup: &Backup) {
+    let (main, database) = (Stack::from_env().unwrap(), database_of(&stack.deployment.prefix));
+    execute(&main.superuser_database_url, &format!("DROP DATABASE {database} WITH (FORCE)")).await;
+    create(&main, &database).await;
+    let mut restore = Command::new("pg_restore");
+    restore.arg("--exit-on-error").arg("--dbname").arg(&stack.superuser_database_url).arg(backup.0.path());
+    assert!(restore.status().unwrap().success(), "pg_restore");
 }
 
 fn database_of(prefix: &str) -> String {

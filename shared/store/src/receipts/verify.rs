@@ -102,6 +102,8 @@ mod tests {
                 ids: vec![number, 40],
                 count: 2,
                 rule: "Incoming 48 hours".into(),
+                // Of the second one, and of each that follows: chains have some of before it was told.
+                backups_until: (number > 1).then_some(datetime!(2026-11-25 12:00:00.000002 UTC)),
                 previous,
                 digest: Vec::new(),
             };
@@ -142,9 +144,14 @@ mod tests {
 
     #[test]
     fn the_canonical_form_never_changes() {
+        let canonical = chain(2).iter().map(|receipt| receipt.canonical(TENANT)).collect::<Vec<_>>();
+        let canonical = canonical.into_iter().map(|bytes| String::from_utf8(bytes).unwrap());
         assert_eq!(
-            String::from_utf8(chain(1)[0].canonical(TENANT)).unwrap(),
-            r#"{"tenant":7,"number":1,"at_unix_microseconds":1795435200000001,"what":"file","ids":[1,40],"count":2,"rule":"Incoming 48 hours"}"#
+            canonical.collect::<Vec<_>>(),
+            [
+                r#"{"tenant":7,"number":1,"at_unix_microseconds":1795435200000001,"what":"file","ids":[1,40],"count":2,"rule":"Incoming 48 hours"}"#,
+                r#"{"tenant":7,"number":2,"at_unix_microseconds":1795435200000001,"what":"file","ids":[2,40],"count":2,"rule":"Incoming 48 hours","backups_until_unix_microseconds":1795608000000002}"#
+            ]
         );
     }
 
@@ -161,6 +168,7 @@ mod tests {
         assert_eq!(broken(&|chain| chain[1].rule.push('0')), Err(Broken::Altered(2)));
         assert_eq!(broken(&|chain| chain[3].at += time::Duration::seconds(1)), Err(Broken::Altered(4)));
         assert_eq!(broken(&|chain| chain[2].ids.truncate(1)), Err(Broken::Altered(3)));
+        assert_eq!(broken(&|chain| chain[2].backups_until = None), Err(Broken::Altered(3)));
         assert_eq!(broken(&|chain| drop(chain.remove(0))), Err(Broken::Missing(1)));
         assert_eq!(broken(&|chain| drop(chain.remove(2))), Err(Broken::Missing(3)));
         assert_eq!(broken(&|chain| drop(chain.pop())), Err(Broken::Missing(4)));
