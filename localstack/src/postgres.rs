@@ -162,7 +162,7 @@ pub async fn start(state: &Path, port: u16, log: &Path) -> Result<(Process, Serv
 }
 
 /// Durable as a real one (fsync is on). Errors are logged without the rows and values that they met.
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 12] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_directories=",
     "max_connections=400",
@@ -172,6 +172,8 @@ const SETTINGS: [&str; 10] = [
     "max_locks_per_transaction=256",
     "log_min_error_statement=panic",
     "log_error_verbosity=terse",
+    "log_parameter_max_length=0",
+    "log_parameter_max_length_on_error=0",
     "log_checkpoints=off",
     "log_line_prefix=%m [%p] %u ",
 ];

@@ -88,6 +88,9 @@ pub struct TenantSpec {
     /// How long a campaign's data stays after its creation at most.
     #[serde(default)]
     pub campaign_hours_max: Option<i32>,
+    /// How long people stay whom a cancelled launch did not mail; 0: as long as the campaign.
+    #[serde(default)]
+    pub cancelled_hours: Option<i32>,
     /// How long lines of the audit are kept.
     #[serde(default)]
     pub audit_days: Option<i32>,
@@ -138,6 +141,7 @@ impl TenantSpec {
                 self.exports_hours,
                 self.campaign_hours,
                 self.campaign_hours_max,
+                self.cancelled_hours,
             ],
             audit_days: self.audit_days,
             export_minutes: self.export_minutes,
@@ -157,8 +161,8 @@ impl TenantSpec {
 pub struct Settings {
     /// Whether it may log in, import and send.
     pub status: Option<Status>,
-    /// Incoming, Finished, Invalids, Exports, campaign, campaign at most.
-    pub hours: [Option<i32>; 6],
+    /// Incoming, Finished, Invalids, Exports, campaign, campaign at most, people of cancelled launches.
+    pub hours: [Option<i32>; 7],
     /// How long lines of the audit are kept.
     pub audit_days: Option<i32>,
     /// How often responses are exported.

@@ -142,7 +142,7 @@ async fn update(
     name: Option<&str>,
     settings: Settings,
 ) -> Result<(), AdminError> {
-    let [incoming, finished, invalids, exports, campaign, campaign_max] = settings.hours;
+    let [incoming, finished, invalids, exports, campaign, campaign_max, cancelled] = settings.hours;
     sqlx::query(
         "UPDATE broadcast.tenants SET
              name = coalesce($2, name), status = CASE WHEN status IN ('active', 'suspended') THEN coalesce($3, status) ELSE status END,
@@ -153,7 +153,7 @@ async fn update(
              sftp_both = coalesce($12, sftp_both), signature_required = coalesce($13, signature_required),
              export_columns = coalesce($14, export_columns), export_empty = coalesce($15, export_empty),
              soft_bounces_max = coalesce($16, soft_bounces_max), soft_bounce_days = coalesce($17, soft_bounce_days),
-             audit_days = coalesce($18, audit_days)
+             audit_days = coalesce($18, audit_days), cancelled_hours = coalesce($19, cancelled_hours)
          WHERE id = $1",
     )
     .bind(tenant.0)
@@ -174,6 +174,7 @@ async fn update(
     .bind(settings.soft_bounces_max)
     .bind(settings.soft_bounce_days)
     .bind(settings.audit_days)
+    .bind(cancelled)
     .execute(db)
     .await?;
     Ok(())

@@ -49,6 +49,8 @@ pub(crate) struct Retention {
     campaign_hours: i32,
     /// After a campaign's creation, whatever else.
     campaign_hours_max: i32,
+    /// After a launch was cancelled, for the people whom it did not mail; 0: as long as their campaign.
+    cancelled_hours: i32,
     /// How often new responses are exported.
     export_minutes: i32,
     /// Whether exports are encrypted to the keys that are registered for them.
@@ -68,8 +70,8 @@ pub(crate) async fn retention(
 ) -> Result<Json<Retention>, ApiError> {
     let mut tx = api.store.tenant(caller.tenant).await?;
     let settings = sqlx::query_as(
-        "SELECT incoming_hours, finished_hours, invalids_hours, exports_hours, campaign_hours, campaign_hours_max, export_minutes,
-                encrypt_exports
+        "SELECT incoming_hours, finished_hours, invalids_hours, exports_hours, campaign_hours, campaign_hours_max, cancelled_hours,
+                export_minutes, encrypt_exports
          FROM broadcast.tenants WHERE id = $1",
     )
     .bind(caller.tenant.0)

@@ -122,6 +122,7 @@ pub(crate) async fn start(generate: &Generate, place: Place, now: OffsetDateTime
         },
         "running" => go_on(generate, tx, place, now).await,
         "cancelled" => take_back(generate, tx, place, now).await,
+        store::UNCOMPARED => Err(store::StoreError::NotCurrent.into()),
         // Its time has not come, somebody has to resume it, or it is over.
         _ => Ok(()),
     }

@@ -87,6 +87,9 @@ async fn load(
         .fetch_optional(&mut **tx)
         .await?;
     let launch = launch.ok_or(Error::NoLaunch)?;
+    if launch.state == store::UNCOMPARED {
+        return Err(store::StoreError::NotCurrent.into());
+    }
     if launch.state != "running" {
         return Ok(None);
     }

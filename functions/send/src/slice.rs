@@ -35,6 +35,9 @@ pub(crate) async fn send(
 ) -> Result<(), Error> {
     let mut tx = send.store.campaign(place.tenant, place.campaign).await?;
     let launch = ledger::launch(&mut tx, place).await?.ok_or(Error::NoLaunch)?;
+    if launch.state == store::UNCOMPARED {
+        return Err(Error::Store(store::StoreError::NotCurrent));
+    }
     slices::lock(&mut tx, place.launch, slice).await?;
     let lost = ledger::settle_lost(&mut tx, place, Some(slice), now).await?;
     let ready = ledger::ready(&mut tx, place, slice).await?;

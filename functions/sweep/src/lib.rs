@@ -9,7 +9,7 @@
 //! 3. `files` and `versions`: what is past its folder's hours.
 //! 4. `uploads`: unfinished uploads.
 //! 5. `erasures`: people whom the customer wants erased.
-//! 6. `spool`: messages of launches that are over.
+//! 6. `spool` and `cancelled`: messages of launches that are over; people of cancelled ones.
 //! 7. `campaigns`: what is past its lifetime, unless somebody holds it.
 //! 8. `tables`: recipients that belong to no import.
 //! 9. `answers`: what the API kept for repeated requests.
@@ -25,6 +25,7 @@ mod anchors;
 mod answers;
 mod audit;
 mod campaigns;
+mod cancelled;
 mod doubts;
 mod erasures;
 mod error;
@@ -184,7 +185,7 @@ async fn load<'a>(
     deadline: Instant,
 ) -> Result<Option<Job<'a>>, Error> {
     let row = sqlx::query(
-        "SELECT bucket, incoming_hours, finished_hours, invalids_hours, exports_hours, campaign_hours, campaign_hours_max,
+        "SELECT bucket, incoming_hours, finished_hours, invalids_hours, exports_hours, campaign_hours, campaign_hours_max, cancelled_hours,
                 nullif(listed_at, '-infinity') AS listed_at, status = 'deleting' AS deleting, audit_days, replay_due
          FROM broadcast.tenants WHERE id = $1 AND status <> 'ending'",
     )
@@ -201,6 +202,7 @@ async fn load<'a>(
         },
         campaign_hours: row.get("campaign_hours"),
         campaign_hours_max: row.get("campaign_hours_max"),
+        cancelled_hours: row.get("cancelled_hours"),
         deleting: row.get("deleting"),
         audit_days: row.get("audit_days"),
     };
@@ -231,6 +233,7 @@ async fn run(job: &Job<'_>) -> Result<(), Error> {
     step("uploads", uploads::expire(job).await);
     step("erasures", erasures::go_on(job).await);
     step("spool", spool::empty(job).await);
+    step("cancelled", cancelled::expire(job).await);
     step("campaigns", campaigns::end(job).await);
     step("tables", tables::drop_orphans(job).await);
     step("answers", answers::expire(job).await);

@@ -21,6 +21,8 @@ pub struct Settings {
     pub campaign_hours: i32,
     /// After the creation, whatever else.
     pub campaign_hours_max: i32,
+    /// After a launch was cancelled, for those whom it did not mail; 0: as long as the campaign.
+    pub cancelled_hours: i32,
     /// The account is being deleted: all of it is over.
     pub deleting: bool,
     /// How long audit lines are kept.
@@ -159,6 +161,7 @@ mod tests {
         },
         campaign_hours: 672,
         campaign_hours_max: 2160,
+        cancelled_hours: 0,
         deleting: false,
         audit_days: 400,
     };

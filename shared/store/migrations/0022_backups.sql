@@ -41,10 +41,11 @@ INSERT INTO broadcast.database (compared) VALUES (broadcast.incarnation());
 CREATE FUNCTION broadcast.is_current() RETURNS boolean LANGUAGE sql STABLE AS
     $$ SELECT compared IS NOT DISTINCT FROM broadcast.incarnation() AND (restored_at IS NULL OR replayed_at IS NOT NULL) FROM broadcast.database $$;
 
--- The state of a launch as it counts for mails: one that would go on stands still in a database that may mail nobody.
+-- The state of a launch as it counts for mails: one that would go on stands still in a database that may mail nobody. `uncompared` lasts a minute.
 CREATE FUNCTION broadcast.effective_state(state text) RETURNS text LANGUAGE sql STABLE AS
-    $$ SELECT CASE WHEN state IN ('scheduled', 'preparing', 'running')
-                    AND (restored_at IS NOT NULL OR compared IS DISTINCT FROM broadcast.incarnation()) THEN 'paused' ELSE state END
+    $$ SELECT CASE WHEN state NOT IN ('scheduled', 'preparing', 'running') THEN state
+                   WHEN compared IS DISTINCT FROM broadcast.incarnation() THEN 'uncompared'
+                   WHEN restored_at IS NOT NULL THEN 'paused' ELSE state END
        FROM broadcast.database $$;
 
 GRANT SELECT ON broadcast.database TO broadcast_tenant, broadcast_app;
@@ -73,8 +74,9 @@ BEGIN
     -- What goes with its tenant needs no entry of its own.
     IF TG_OP <> 'DELETE' OR EXISTS (SELECT FROM broadcast.tenants WHERE id = owner) THEN
         INSERT INTO broadcast.journal (tenant_id, entry)
-        SELECT owner, jsonb_build_object('entry', TG_ARGV[0], 'tenant_id', owner) || jsonb_object_agg(key, value)
-        FROM jsonb_each(kept) WHERE key = ANY (TG_ARGV[1:]);
+        SELECT owner, jsonb_build_object('entry', TG_ARGV[0], 'tenant_id', owner)
+               || coalesce(jsonb_object_agg(key, value) FILTER (WHERE key = ANY (TG_ARGV[1:])), '{}')
+        FROM jsonb_each(kept);
     END IF;
     RETURN NULL;
 END $$;
@@ -95,6 +97,17 @@ CREATE TRIGGER journal_launch_over AFTER UPDATE OF ended_at ON broadcast.launche
     EXECUTE FUNCTION broadcast.keep('launch_over', 'id');
 CREATE TRIGGER journal_status AFTER UPDATE OF status ON broadcast.tenants FOR EACH ROW WHEN (NEW.status <> OLD.status)
     EXECUTE FUNCTION broadcast.keep('status', 'status');
+-- Rights that ended.
+CREATE TRIGGER journal_api_key_ended AFTER DELETE ON broadcast.api_keys FOR EACH ROW EXECUTE FUNCTION broadcast.keep('api_key_ended', 'prefix');
+CREATE TRIGGER journal_api_key_end AFTER UPDATE OF expires_at ON broadcast.api_keys FOR EACH ROW
+    EXECUTE FUNCTION broadcast.keep('api_key_end', 'prefix', 'expires_at');
+CREATE TRIGGER journal_ssh_key_ended AFTER DELETE ON broadcast.ssh_keys FOR EACH ROW EXECUTE FUNCTION broadcast.keep('ssh_key_ended', 'fingerprint');
+CREATE TRIGGER journal_pgp_key_ended AFTER DELETE ON broadcast.pgp_keys FOR EACH ROW
+    EXECUTE FUNCTION broadcast.keep('pgp_key_ended', 'purpose', 'fingerprint');
+CREATE TRIGGER journal_webhook_ended AFTER DELETE ON broadcast.webhooks FOR EACH ROW EXECUTE FUNCTION broadcast.keep('webhook_ended', 'id');
+CREATE TRIGGER journal_password_ended AFTER UPDATE OF sftp_password_hash ON broadcast.tenants FOR EACH ROW
+    WHEN (OLD.sftp_password_hash IS NOT NULL AND NEW.sftp_password_hash IS DISTINCT FROM OLD.sftp_password_hash)
+    EXECUTE FUNCTION broadcast.keep('password_ended');
 CREATE TRIGGER journal_receipt AFTER INSERT ON broadcast.receipts FOR EACH ROW
     EXECUTE FUNCTION broadcast.keep('receipt', 'number', 'at', 'what', 'ids', 'count', 'rule', 'backups_until', 'previous', 'digest');
 
@@ -175,6 +188,19 @@ BEGIN
                 DELETE FROM broadcast.uploads WHERE tenant_id = tenant;
             END IF;
             UPDATE broadcast.tenants SET status = CASE e ->> 'status' WHEN 'ending' THEN 'deleting' ELSE e ->> 'status' END WHERE id = tenant;
+        WHEN 'api_key_ended' THEN
+            DELETE FROM broadcast.api_keys WHERE tenant_id = tenant AND prefix = e ->> 'prefix';
+        WHEN 'api_key_end' THEN
+            UPDATE broadcast.api_keys SET expires_at = (e ->> 'expires_at')::timestamptz WHERE tenant_id = tenant AND prefix = e ->> 'prefix';
+        WHEN 'ssh_key_ended' THEN
+            DELETE FROM broadcast.ssh_keys WHERE tenant_id = tenant AND fingerprint = e ->> 'fingerprint';
+        WHEN 'pgp_key_ended' THEN
+            DELETE FROM broadcast.pgp_keys WHERE tenant_id = tenant AND purpose = e ->> 'purpose' AND fingerprint = e ->> 'fingerprint';
+        WHEN 'webhook_ended' THEN
+            DELETE FROM broadcast.webhooks WHERE tenant_id = tenant AND id = (e ->> 'id')::bigint;
+        -- The newer one's hash is not here: nobody logs in by password until an operator resets it.
+        WHEN 'password_ended' THEN
+            UPDATE broadcast.tenants SET sftp_password_hash = NULL WHERE id = tenant;
         WHEN 'receipt' THEN
             INSERT INTO broadcast.receipts SELECT * FROM jsonb_populate_record(NULL::broadcast.receipts, e) ON CONFLICT DO NOTHING;
         -- Of a later version, which this one was put back from.

@@ -14,6 +14,9 @@ use crate::{CampaignTx, StoreError, TenantTx, announce, slices};
 /// statements as it needs; none of it goes out meanwhile, because send asks for the launch's state.
 const CANCELLED_AT_ONCE_MAX: i64 = 20;
 
+/// The state that a launch has for those who mail, in a database that is yet to be compared with its journal: their work is tried again.
+pub const UNCOMPARED: &str = "uncompared";
+
 /// Where a launch stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LaunchState {

@@ -32,8 +32,8 @@ pub use campaign::{CampaignState, CreateCampaignError, bucket_of, schema_exists}
 pub use copy::BinaryRows;
 pub use error::StoreError;
 pub use launch::{
-    LaunchChange, LaunchState, Plan, Scheduled, cancel_launch, cancel_mails, finish_launch, pause_launch,
-    preparing_launches, restart_lifetime, resume_launch, schedule_launch,
+    LaunchChange, LaunchState, Plan, Scheduled, UNCOMPARED, cancel_launch, cancel_mails, finish_launch,
+    pause_launch, preparing_launches, restart_lifetime, resume_launch, schedule_launch,
 };
 pub use pgp::{PgpKey, pgp_keys};
 pub use read::{Readers, Reading};

@@ -70,10 +70,12 @@ struct Since {
     erased: String,
     held: i64,
     deleted: i64,
+    /// Of the API.
+    ended_key: String,
 }
 
 impl Since {
-    async fn happen(tenant: &Tenant, held: i64, deleted: i64) -> Self {
+    async fn happen(tenant: &Tenant, held: i64, deleted: i64, ended_key: String) -> Self {
         let address = |local: &str| format!("{local}@{}", tenant.recipients_domain);
         let (unsubscribed, erased) = (address("later-3"), address("later-5"));
         tenant.api("POST", "/v1/suppressions", Some(json!({"address": unsubscribed}))).await.ok_status();
@@ -82,7 +84,10 @@ impl Since {
         let hold = json!({"command": "hold_campaign", "slug": tenant.slug, "campaign": held, "reason": "a dispute", "by": "Mo"});
         admin(&tenant.stack, hold).await;
         tenant.api("POST", &format!("/v1/campaigns/{deleted}/deletion"), None).await.ok_status();
-        Self { unsubscribed, erased, held, deleted }
+        let keys = tenant.api("GET", "/v1/keys", None).await.ok();
+        let newest = keys["items"].as_array().unwrap().last().unwrap()["id"].clone();
+        tenant.api("DELETE", &format!("/v1/keys/{newest}"), None).await.ok_status();
+        Self { unsubscribed, erased, held, deleted, ended_key }
     }
 
     async fn is_so(&self, tenant: &Tenant) {
@@ -91,6 +96,10 @@ impl Since {
         let erasures = erasures["items"].as_array().unwrap();
         assert!(erasures.len() == 1 && !erasures[0]["done_at"].is_null(), "{erasures:?}");
         let campaign = async |id: i64| tenant.api("GET", &format!("/v1/campaigns/{id}"), None).await.ok();
+        // Known for some seconds to whoever saw it before.
+        let status =
+            async || tenant.call(Some(&self.ended_key), "GET", "/v1/campaigns", &[], None).await.status;
+        wait::until_so("the deleted key to be refused", status, |status| *status == 401).await;
         assert!(!campaign(self.held).await["held_at"].is_null());
         assert_eq!(campaign(self.deleted).await["state"], "deleted");
         assert_eq!(tenant.stack_schemas(&[self.deleted]).await, 0);
@@ -110,6 +119,7 @@ async fn until_a_person_lets_it() {
     let small = imported(&tenant, "small", (0..SMALL).map(|n| format!("slow-small-{n}"))).await;
     let planned = imported(&tenant, "planned", (0..3).map(|n| format!("planned-{n}"))).await;
     let (held, deleted) = (tenant.campaign("held").await, tenant.campaign("deleted").await);
+    let key = tenant.key(&["campaigns:read"]).await;
     let planned_launch =
         Launches::of(&tenant, planned).schedule(Some(OffsetDateTime::now_utc() + Duration::hours(3))).await;
     let large_launch = launch(&tenant, large, json!({"paced_minutes": 120})).await;
@@ -127,7 +137,7 @@ async fn until_a_person_lets_it() {
     .await;
     Launches::of(&tenant, small).until_ended(small_launch, "done").await;
     Launches::of(&tenant, planned).until_ended(planned_launch, "done").await;
-    let since = Since::happen(&tenant, held, deleted).await;
+    let since = Since::happen(&tenant, held, deleted, key).await;
     wait::until("the deletions", async || {
         sweep(&tenant, OffsetDateTime::now_utc() + Duration::minutes(20)).await;
         let campaign = tenant.api("GET", &format!("/v1/campaigns/{deleted}"), None).await.ok();

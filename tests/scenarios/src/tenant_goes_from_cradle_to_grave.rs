@@ -102,7 +102,8 @@ async fn assert_nothing_is_left(tenant: &Tenant, campaign: i64) {
     .await
     .unwrap();
     assert!(tables.len() > 15, "{tables:?}");
-    for table in tables {
+    // What the journal has yet to put outside of the database is no data of the tenant's.
+    for table in tables.into_iter().filter(|table| table != "journal") {
         let count: i64 = sqlx::query_scalar(AssertSqlSafe(format!(
             "SELECT count(*) FROM broadcast.{table} WHERE tenant_id = $1"
         )))
