@@ -83,6 +83,7 @@ mod sftp_version_three_is_whole;
 mod ssh_audit_finds_nothing_to_fail;
 mod ssh_offers_sftp_alone;
 mod statements_prove_themselves;
+mod sweep_takes_nothing_that_is_at_work;
 mod table_of_no_import_is_dropped;
 mod template_is_mailed_as_it_was_meant;
 mod ten_imports_of_ten_tenants_at_once;
