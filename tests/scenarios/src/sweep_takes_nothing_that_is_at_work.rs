@@ -1,5 +1,5 @@
-//! What is past its time while somebody works with it: a file that is overwritten, an upload whose session is open, an import with its lease, an export
-//! that is being written. Sweep takes what is over and nothing else; whoever loses something is told, and whoever is left alone ends whole.
+//! What is past its time while somebody works with it: a file that is overwritten, an upload whose session is open, an import with its lease,
+//! an export that is being written. Sweep takes what is over and nothing else; whoever loses something is told, and whoever is left alone ends whole.
 
 use std::collections::BTreeSet;
 
