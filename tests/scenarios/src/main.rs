@@ -91,6 +91,7 @@ mod ten_imports_of_ten_tenants_at_once;
 mod tenant_cannot_reach_another_tenants_files;
 mod tenant_cannot_read_another_tenants_schema;
 mod tenant_goes_from_cradle_to_grave;
+mod thousand_campaigns_go_and_nobody_waits;
 mod two_host_keys_are_served_at_once;
 mod unfinished_uploads_are_limited;
 mod unknown_mails_are_settled;
