@@ -134,6 +134,57 @@ async fn an_upload_whose_session_is_open() {
     own::undeploy(&stack).await;
 }
 
+/// Waits until a statement that begins so waits for a lock of anybody.
+async fn until_waiting(tenant: &Tenant, statement: &str) {
+    let mut database = tenant.superuser().await;
+    wait::until(&format!("{statement} to wait"), async || {
+        let waiting: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' AND starts_with(query, $1))",
+        )
+        .bind(statement)
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+        waiting.then_some(())
+    })
+    .await;
+}
+
+/// After two days without a byte, and just when sweep has found that.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_goes_on() {
+    let main = Stack::from_env().unwrap();
+    let stack = own::deploy(&main, "goes", &["sweep"]).await;
+    let gateway = Gateway::start(&stack, &[]).await;
+    let tenant = Tenant::new(&gateway.stack(&stack), "goes").await;
+    let ssh = tenant.ssh().await;
+    let mut session = ssh.sftp().await;
+    let whole = noise(3, WHOLE);
+    let writing = session.open(KEY, flag::WRITE | flag::CREATE | flag::TRUNCATE).await.handle();
+    session.write_all(&writing, 0, &whole[..HALF]).await;
+    let age =
+        "UPDATE broadcast.uploads SET updated_at = updated_at - interval '49 hours' WHERE tenant_id = $1";
+    wait::until("the first part", async || {
+        let aged = sqlx::query(age).bind(tenant.id).execute(&mut tenant.superuser().await).await.unwrap();
+        (aged.rows_affected() == 1).then_some(())
+    })
+    .await;
+    let row = format!("SELECT FROM broadcast.uploads WHERE tenant_id = {} FOR UPDATE", tenant.id);
+    let hold = Hold::new(&tenant, row).await;
+    tokio::join!(session.write_all(&writing, HALF as u64, &whole[HALF..]), async {
+        until_waiting(&tenant, "UPDATE broadcast.uploads\n             SET begun_as").await;
+        let under_way = begin_sweep(&tenant, OffsetDateTime::now_utc());
+        until_waiting(&tenant, "UPDATE broadcast.uploads SET holder").await;
+        // Whoever came first goes first.
+        hold.release().await;
+        ended(under_way).await;
+    });
+    session.close(&writing).await.done();
+    assert!(tenant.aws.get(&tenant.bucket, KEY).await.as_ref() == Some(&whole), "the file is not whole");
+    assert_eq!(receipts(&tenant).await, []);
+    own::undeploy(&stack).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import() {
     let main = Stack::from_env().unwrap();
