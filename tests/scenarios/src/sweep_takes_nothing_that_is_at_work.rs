@@ -12,7 +12,7 @@ use testkit::{
     gateway::Gateway,
     hold::{Hold, lock},
     own,
-    packets::{flag, status},
+    packets::{Answer, flag, status},
     wait,
 };
 use time::{Duration, OffsetDateTime};
@@ -112,13 +112,17 @@ async fn an_upload_whose_session_is_open() {
     let under_way = begin_sweep(&tenant, past_incoming());
     hold.until_blocked("DELETE FROM broadcast.uploads WHERE tenant_id = $1 AND id = ANY($2)").await;
     assert!(!multiparts().await, "its parts are gone");
-    // Its session is told at one of its next parts.
-    let mut offset = HALF;
-    while slow.write(&writing, offset as u64, &[b'x'; PIECE]).await.code() == Some(status::OK) {
+    // Its session is told at one of its next parts, and not that anything were kept.
+    let (mut offset, piece) = (HALF, vec![b'x'; PIECE]);
+    while slow.write(&writing, offset as u64, &piece).await.code() == Some(status::OK) {
         offset += PIECE;
         assert!(offset < HELD_MAX, "the session writes on and on");
     }
-    slow.close(&writing).await.refused();
+    let told = slow.close(&writing).await;
+    assert!(
+        matches!(&told, Answer::Status(code, words) if *code != status::OK && !words.contains("kept")),
+        "{told:?}"
+    );
     assert_eq!(tenant.aws.get(&tenant.bucket, KEY).await, None);
     // He sends the file again, while sweep still has the old one's row.
     let whole = noise(2, WHOLE);
@@ -191,8 +195,8 @@ async fn an_import() {
     let stack = own::deploy(&main, "lease", &["import", "generate", "send", "sweep"]).await;
     let tenant = Tenant::new(&stack, "lease").await;
     let campaign = tenant.campaign("spring").await;
-    let rows: String =
-        (0..30).map(|n| format!("K{n};kunde.{n}@{};Zoë;Nyman;\r\n", tenant.recipients_domain)).collect();
+    let row = |n: u64| format!("K{n};kunde.{n}@{};Zoë;Nyman;\r\n", tenant.recipients_domain);
+    let rows = (0..30).map(row).collect::<Vec<_>>().concat();
     tenant.put("list.csv", format!("Kundennummer;E-Mail;Vorname;Nachname;Notiz\r\n{rows}")).await;
     let (row, statement) = lock::publishing(campaign);
     let mut hold = Hold::new(&tenant, row).await;
