@@ -4,6 +4,7 @@ use contract::Folder;
 use futures_util::{StreamExt, stream};
 use sqlx::Row;
 use store::receipts::{self, Entry};
+use time::OffsetDateTime;
 
 use crate::{Error, Job};
 
@@ -29,18 +30,19 @@ enum Fate {
 /// Deletes what is over in every folder, oldest first, as long as there is time.
 pub async fn expire(job: &Job<'_>) -> Result<(), Error> {
     for folder in Folder::ALL {
+        let cutoff = job.settings.folder_cutoff(folder, job.now);
         while job.has_time() {
-            let due = due(job, folder).await?;
+            let due = due(job, folder, cutoff).await?;
             if due.is_empty() {
                 break;
             }
-            expire_batch(job, folder, due).await?;
+            expire_batch(job, folder, cutoff, due).await?;
         }
     }
     forget_homeless_imports(job).await
 }
 
-async fn due(job: &Job<'_>, folder: Folder) -> Result<Vec<File>, Error> {
+async fn due(job: &Job<'_>, folder: Folder, cutoff: OffsetDateTime) -> Result<Vec<File>, Error> {
     let mut tx = job.tx().await?;
     let rows = sqlx::query(
         "SELECT id, name, etag FROM broadcast.files
@@ -49,7 +51,7 @@ async fn due(job: &Job<'_>, folder: Folder) -> Result<Vec<File>, Error> {
     )
     .bind(job.tenant.0)
     .bind(folder.name())
-    .bind(job.settings.folder_cutoff(folder, job.now))
+    .bind(cutoff)
     .bind(job.real_now)
     .bind(FILES_PER_RECEIPT_MAX)
     .fetch_all(&mut *tx)
@@ -62,10 +64,15 @@ async fn due(job: &Job<'_>, folder: Folder) -> Result<Vec<File>, Error> {
 }
 
 /// Deletes the objects, then writes rows and receipts of what was done. After an error the receipts of the rest are still written.
-async fn expire_batch(job: &Job<'_>, folder: Folder, due: Vec<File>) -> Result<(), Error> {
+async fn expire_batch(
+    job: &Job<'_>,
+    folder: Folder,
+    cutoff: OffsetDateTime,
+    due: Vec<File>,
+) -> Result<(), Error> {
     let mut fates = stream::iter(due)
         .map(|file| async move {
-            let fate = delete(job, folder, &file).await;
+            let fate = delete(job, folder, cutoff, &file).await;
             (file, fate)
         })
         .buffer_unordered(DELETIONS_AT_ONCE);
@@ -92,7 +99,19 @@ async fn expire_batch(job: &Job<'_>, folder: Folder, due: Vec<File>) -> Result<(
     failed.map_or(Ok(()), |error| Err(error.into()))
 }
 
-async fn delete(job: &Job<'_>, folder: Folder, file: &File) -> Result<Fate, exchange::Error> {
+async fn delete(
+    job: &Job<'_>,
+    folder: Folder,
+    cutoff: OffsetDateTime,
+    file: &File,
+) -> Result<Fate, exchange::Error> {
+    // A customer may send the same content once more, which no etag tells apart; its own hours have begun then. In the other folders a file's time is
+    // that of its row.
+    if folder == Folder::Incoming
+        && job.files.head(folder, &file.name).await?.is_some_and(|stands| stands.modified > cutoff)
+    {
+        return Ok(Fate::Overwritten);
+    }
     match job.files.delete(folder, &file.name, Some(&file.etag)).await {
         Ok(true) => Ok(Fate::Deleted),
         Ok(false) => Ok(Fate::Gone),

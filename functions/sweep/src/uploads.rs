@@ -136,13 +136,14 @@ async fn end_if_over(job: &Job<'_>, row: &Quiet) -> Result<bool, Error> {
     Ok(true)
 }
 
-/// Takes what is over from whoever may hold it: a session that still has it open fails at its next part, in words.
+/// Takes what is over from whoever may hold it: a session that still has it open fails at its next part, in words. The time is asked for again when a
+/// row's lock comes: whoever had it may have gone on with the upload.
 async fn claim(job: &Job<'_>, cutoff: OffsetDateTime) -> Result<Vec<Due>, Error> {
     let mut tx = job.tx().await?;
     let rows = sqlx::query(
         "UPDATE broadcast.uploads SET holder = gen_random_uuid() WHERE id IN (
              SELECT id FROM broadcast.uploads WHERE tenant_id = $1 AND updated_at <= $2 ORDER BY updated_at LIMIT $3)
-         RETURNING id, begun_as, upload_id",
+         AND updated_at <= $2 RETURNING id, begun_as, upload_id",
     )
     .bind(job.tenant.0)
     .bind(cutoff)

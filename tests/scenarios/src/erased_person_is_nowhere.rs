@@ -20,13 +20,13 @@ use crate::{
     launch_stops_where_it_stands::{SLOW, in_the_middle},
 };
 
-async fn erase(tenant: &Tenant, address: &str) -> i64 {
+pub(crate) async fn erase(tenant: &Tenant, address: &str) -> i64 {
     let answer = tenant.api("POST", "/v1/recipients/erasure", Some(json!({"address": address}))).await;
     assert_eq!(answer.status, 202, "{}", answer.text());
     answer.ok()["id"].as_i64().unwrap()
 }
 
-async fn shown(tenant: &Tenant, erasure: i64) -> Value {
+pub(crate) async fn shown(tenant: &Tenant, erasure: i64) -> Value {
     tenant.api("GET", &format!("/v1/erasures/{erasure}"), None).await.ok()
 }
 

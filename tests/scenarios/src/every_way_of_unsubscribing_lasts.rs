@@ -1,5 +1,5 @@
 //! A recipient unsubscribes by a provider's one click, by the page or by a mail through a real relay: each is one response, and no import brings
-//! the address back.
+//! the address back. The links work when nothing is left of the campaign, too.
 
 use serde_json::json;
 use testkit::{
@@ -10,9 +10,10 @@ use testkit::{
     tenant::{HTML, TEXT},
     wait,
 };
+use time::{Duration, OffsetDateTime};
 use tokio::process::Command;
 
-use crate::proofs_count_nowhere::tracked;
+use crate::{everything_is_deleted_on_time::sweep, proofs_count_nowhere::tracked};
 
 const FORM: [(&str, &str); 1] = [("content-type", "application/x-www-form-urlencoded")];
 const ONE_CLICK: &str = "List-Unsubscribe=One-Click";
@@ -57,6 +58,17 @@ async fn write_to(stack: &Stack, address: &str) {
     customer::must(curl).await;
 }
 
+async fn until_suppressed(tenant: &Tenant, addresses: &[String]) {
+    for address in addresses {
+        let person = json!({ "address": address });
+        wait::until(&format!("{address} to be suppressed"), async || {
+            let check = tenant.api("POST", "/v1/suppressions/check", Some(person.clone())).await.ok();
+            (check["reason"] == "unsubscribed").then_some(())
+        })
+        .await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_click_the_page_and_a_mail() {
     let stack = Stack::from_env().unwrap();
@@ -87,15 +99,7 @@ async fn one_click_the_page_and_a_mail() {
         write_to(&stack, &format!("{}@{domain}", local.to_uppercase())).await;
     }
 
-    let left = [0, 1, 2].map(|number| plan.address(number));
-    for address in &left {
-        let person = json!({ "address": address });
-        wait::until(&format!("{address} to be suppressed"), async || {
-            let check = tenant.api("POST", "/v1/suppressions/check", Some(person.clone())).await.ok();
-            (check["reason"] == "unsubscribed").then_some(())
-        })
-        .await;
-    }
+    until_suppressed(&tenant, &[0, 1, 2].map(|number| plan.address(number))).await;
     tracked(&tenant).await;
     let responses: Vec<(String, String)> =
         sqlx::query_as(sqlx::AssertSqlSafe(format!("SELECT kind, actor FROM campaign_{campaign}.responses")))
@@ -112,4 +116,45 @@ async fn one_click_the_page_and_a_mail() {
     assert_eq!((accounting.number("ledger.suppressed"), accounting.number("ledger.sent")), (3, 2));
     tenant.all_is_well(campaign).await;
     tenant.all_is_well(again).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_day_45_too() {
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::new(&stack, "late").await;
+    let (spring, plan, mails) = mailed(&tenant, "spring", "en", 4).await;
+    let start = OffsetDateTime::now_utc();
+    wait::until("the campaign to be deleted", async || {
+        sweep(&tenant, start + Duration::days(28) + Duration::minutes(5)).await;
+        let campaign = tenant.api("GET", &format!("/v1/campaigns/{spring}"), None).await.ok();
+        (campaign["state"] == "deleted" && tenant.stack_schemas(&[spring]).await == 0).then_some(())
+    })
+    .await;
+    sweep(&tenant, start + Duration::days(45)).await;
+
+    let url = mail_to(&mails, &plan.address(0)).one_click().unwrap();
+    tenant.http.send("POST", &url, &FORM, ONE_CLICK).await.ok_status();
+    let url = mail_to(&mails, &plan.address(1)).url_with("/u/").unwrap();
+    let asked = tenant.http.send("GET", &url, &[], "").await.text();
+    assert!(asked.contains("name=\"List-Unsubscribe\" value=\"One-Click\""), "{asked}");
+    tenant.http.send("POST", &url, &FORM, ONE_CLICK).await.ok_status();
+    let left = [0, 1].map(|number| plan.address(number));
+    until_suppressed(&tenant, &left).await;
+
+    let summer = tenant.campaign("summer").await;
+    tenant.put("again.csv", plan.write()).await;
+    tenant.control("again.csv", "summer", true).await;
+    let accounting = tenant.mailed(summer, 4).await;
+    assert_eq!((accounting.number("ledger.suppressed"), accounting.number("ledger.sent")), (2, 2));
+    let mails =
+        wait::until("two more mails", async || Some(tenant.mails()).filter(|mails| mails.len() == 6)).await;
+    for number in 0..4 {
+        let address = plan.address(number);
+        let times = mails.iter().filter(|mail| mail.recipient == address).count();
+        assert_eq!(times, if left.contains(&address) { 1 } else { 2 }, "{address}");
+    }
+    // What the deleted campaign counted is not touched, and what came for it died nowhere.
+    assert_eq!(tenant.accounting(spring).await.number("responses.unsubscribed"), 0);
+    tenant.all_is_well(spring).await;
+    tenant.all_is_well(summer).await;
 }

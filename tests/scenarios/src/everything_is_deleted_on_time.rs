@@ -1,116 +1,228 @@
-//! Files go when their folder's time is up and not before; a campaign's data goes with its schema, its sums stay; and an unsubscribe still
-//! works afterwards.
+//! What a folder and a campaign hold is there five minutes before its time is up, and gone five minutes after: for a tenant with our settings, and
+//! for one with its own. Each deletion has its receipt; a campaign's sums stay.
+
+use std::collections::BTreeSet;
 
 use aws_sdk_s3::types::{BucketVersioningStatus, VersioningConfiguration};
-use serde_json::json;
-use testkit::{Stack, Tenant, csv::Plan, tenant::invoke, wait};
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+use testkit::{
+    Stack, Tenant,
+    csv::Plan,
+    exports::{COLUMNS, all_exported, insert},
+    own,
+    tenant::{Accounting, invoke},
+    wait,
+};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::receipts_are_proved_or_found_false::verify;
+
+/// The schedule's message for this tenant, as an event of its queue.
+pub(crate) fn sweep_event(tenant: &Tenant, now: OffsetDateTime) -> Value {
+    let body =
+        json!({"type": "tenant.v1", "tenant": tenant.id, "now": now.format(&Rfc3339).unwrap()}).to_string();
+    json!({"Records": [{"messageId": "sweep", "receiptHandle": "sweep", "eventSource": "aws:sqs", "body": body,
+                        "attributes": {"ApproximateReceiveCount": "1"}}]})
+}
 
 /// Sweeps this tenant alone, as the schedule's message for it would: other scenarios keep their data.
 pub(crate) async fn sweep(tenant: &Tenant, now: OffsetDateTime) {
-    let body =
-        json!({"type": "tenant.v1", "tenant": tenant.id, "now": now.format(&Rfc3339).unwrap()}).to_string();
-    let record = json!({"messageId": "sweep", "receiptHandle": "sweep", "eventSource": "aws:sqs", "body": body,
-                        "attributes": {"ApproximateReceiveCount": "1"}});
-    let answer = invoke(&tenant.stack, "sweep", &json!({"Records": [record]})).await;
+    let answer = invoke(&tenant.stack, "sweep", &sweep_event(tenant, now)).await;
     assert_eq!(answer, r#"{"batchItemFailures":[]}"#);
 }
 
-/// Sweeps until the bucket holds these files. Once is enough, unless the schedule's own sweep has the tenant at that moment.
-async fn swept_to(tenant: &Tenant, now: OffsetDateTime, expected: &[&str]) {
-    wait::until(&format!("only {expected:?} to be left"), async || {
-        sweep(tenant, now).await;
-        (files(tenant).await == expected).then_some(())
-    })
-    .await;
+/// From one run of the schedule to the next.
+const RUN: Duration = Duration::minutes(5);
+/// Before anything is over: a file in each folder, and a campaign with its people and its messages.
+const ALL: &str = "Exports Finished Incoming Invalids people schema spool";
+/// The other tenant's own: hours, and for the campaign two days.
+const INCOMING: i64 = 1;
+const FINISHED: i64 = 3;
+const INVALIDS: i64 = 5;
+const EXPORTS: i64 = 7;
+const CAMPAIGN: i64 = 48;
+
+/// When something goes, counted from when all of it came; what is left then of a tenant with our settings, and of the other one.
+const LADDER: [(Duration, &str, &str); 11] = [
+    (Duration::ZERO, ALL, ALL),
+    (
+        Duration::minutes(15),
+        "Exports Finished Incoming Invalids people schema",
+        "Exports Finished Incoming Invalids people schema",
+    ),
+    (
+        Duration::hours(1),
+        "Exports Finished Incoming Invalids people schema",
+        "Exports Finished Invalids people schema",
+    ),
+    (
+        Duration::hours(3),
+        "Exports Finished Incoming Invalids people schema",
+        "Exports Invalids people schema",
+    ),
+    (Duration::hours(5), "Exports Finished Incoming Invalids people schema", "Exports people schema"),
+    (Duration::hours(7), "Exports Finished Incoming Invalids people schema", "people schema"),
+    (Duration::days(1), "Exports Incoming Invalids people schema", "people schema"),
+    (Duration::days(2), "Exports Invalids people schema", ""),
+    (Duration::days(7), "Exports people schema", ""),
+    (Duration::days(14), "people schema", ""),
+    (Duration::days(28), "", ""),
+];
+
+/// A tenant with all that goes, and the moment at which all of it came.
+struct Filled {
+    tenant: Tenant,
+    campaign: i64,
+    sums: Accounting,
 }
 
-async fn files(tenant: &Tenant) -> Vec<String> {
-    let mut names = tenant.aws.keys(&tenant.bucket, "").await;
-    names.sort();
-    names
+impl Filled {
+    async fn new(stack: &Stack, mut settings: Value) -> Self {
+        settings["export_columns"] = json!(COLUMNS);
+        let tenant = Tenant::with(stack, "ladder", settings).await;
+        let campaign = tenant.campaign("spring").await;
+        let plan = Plan { domain: tenant.recipients_domain.clone(), good: 12, bad: 1, ..Plan::default() };
+        tenant.put("list.csv", plan.write()).await;
+        tenant.control("list.csv", "spring", true).await;
+        tenant.mailed(campaign, 13).await;
+        let responses = AssertSqlSafe(insert(campaign, 3));
+        sqlx::raw_sql(responses).execute(&mut tenant.superuser().await).await.unwrap();
+        all_exported(&tenant, campaign).await;
+        tenant.put("forgotten.csv", "email\r\n").await;
+        let sums = tenant.accounting(campaign).await;
+        Self { tenant, campaign, sums }
+    }
+
+    /// Moves what came earlier to this moment. How long it took to come says nothing.
+    async fn all_came_at(&self, start: OffsetDateTime) {
+        // Indexes the folders, so that each file has a row whose time can be moved.
+        sweep(&self.tenant, start).await;
+        let mut database = self.tenant.superuser().await;
+        for (columns, expected) in [
+            ("files SET arrived_at = $2", 7),
+            ("launches SET ended_at = $2", 1),
+            ("campaigns SET created_at = $2, ended_at = $2", 1),
+        ] {
+            let statement = AssertSqlSafe(format!("UPDATE broadcast.{columns} WHERE tenant_id = $1"));
+            let moved = sqlx::query(statement).bind(self.tenant.id).bind(start).execute(&mut database).await;
+            assert_eq!(moved.unwrap().rows_affected(), expected, "{columns}");
+        }
+    }
+
+    /// What is there of it.
+    async fn left(&self) -> String {
+        let Self { tenant, campaign, .. } = self;
+        let keys = tenant.aws.keys(&tenant.bucket, "").await;
+        let mut left: BTreeSet<&str> = keys.iter().map(|key| key.split('/').next().unwrap()).collect();
+        let spool = &tenant.stack.deployment.buckets["spool"];
+        if !tenant.aws.keys(spool, &format!("{}/", tenant.id)).await.is_empty() {
+            left.insert("spool");
+        }
+        let (schema, people): (bool, bool) = sqlx::query_as(
+            "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1),
+                    EXISTS (SELECT FROM pg_tables WHERE schemaname = $1 AND tablename ~ '^recipients_')",
+        )
+        .bind(format!("campaign_{campaign}"))
+        .fetch_one(&mut tenant.superuser().await)
+        .await
+        .unwrap();
+        left.extend(schema.then_some("schema"));
+        left.extend(people.then_some("people"));
+        left.into_iter().collect::<Vec<_>>().join(" ")
+    }
+
+    /// What was expected before is there to the last run before the time, and what is expected then after the next, or the one behind it.
+    async fn steps(&self, start: OffsetDateTime, time: Duration, before: &str, after: &str) {
+        sweep(&self.tenant, start + time - RUN).await;
+        assert_eq!(self.left().await, before, "five minutes before {time}");
+        sweep(&self.tenant, start + time + RUN).await;
+        if self.left().await != after {
+            sweep(&self.tenant, start + time + 2 * RUN).await;
+        }
+        assert_eq!(self.left().await, after, "after {time}");
+    }
+
+    /// Each thing has its receipt, of the time at which it went, and of nobody.
+    async fn is_proved(&self, start: OffsetDateTime, expected: &[(Duration, &str, i64, &str)]) {
+        let receipts = self.tenant.api("GET", "/v1/receipts", None).await.ok();
+        assert!(!receipts.to_string().contains("list.csv") && !receipts.to_string().contains('@'));
+        let receipts = receipts["items"].as_array().unwrap();
+        let found: Vec<_> = receipts
+            .iter()
+            .zip(expected)
+            .map(|(receipt, (time, ..))| {
+                let at = OffsetDateTime::parse(receipt["at"].as_str().unwrap(), &Rfc3339).unwrap();
+                let late = at - start - *time;
+                assert!((RUN..=2 * RUN).contains(&late), "{receipt} came after {late}");
+                let text = |field: &str| receipt[field].as_str().unwrap();
+                (*time, text("what"), receipt["count"].as_i64().unwrap(), text("rule"))
+            })
+            .collect();
+        assert_eq!((receipts.len(), found.as_slice()), (expected.len(), expected), "{receipts:?}");
+        let proof = verify(&self.tenant).await;
+        assert_eq!((&proof["holds"], &proof["receipts"]), (&json!(true), &json!(expected.len())), "{proof}");
+        let after = self.tenant.accounting(self.campaign).await;
+        for sum in ["rows", "imported", "rejected", "ledger.sent", "responses.opened"] {
+            assert_eq!(after.number(sum), self.sums.number(sum), "{sum} of the kept totals");
+        }
+        self.tenant.all_is_well(self.campaign).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_days_one_day_and_four_weeks() {
-    let stack = Stack::from_env().unwrap();
-    let tenant = Tenant::new(&stack, "sweep").await;
-    let campaign = tenant.campaign("spring").await;
-    let plan = Plan { domain: tenant.recipients_domain.clone(), good: 12, bad: 1, ..Plan::default() };
-    tenant.put("list.csv", plan.write()).await;
-    tenant.control("list.csv", "spring", true).await;
-    let before = tenant.mailed(campaign, 13).await;
-    tenant.put("forgotten.csv", "email\r\n").await;
-    let mails =
-        wait::until("12 mails", async || Some(tenant.mails()).filter(|mails| mails.len() == 12)).await;
-    wait::until("the forgotten file to be indexed", async || {
-        let files = tenant.api("GET", "/v1/files", None).await.ok();
-        files.to_string().contains("forgotten.csv").then_some(())
-    })
-    .await;
-
-    let start = OffsetDateTime::now_utc();
-    let spooled =
-        async || tenant.aws.keys(&stack.deployment.buckets["spool"], &format!("{}/", tenant.id)).await.len();
-    sweep(&tenant, start + Duration::minutes(10)).await;
-    assert_eq!(spooled().await, 1);
-    wait::until("the launch's messages to be deleted", async || {
-        sweep(&tenant, start + Duration::minutes(20)).await;
-        (spooled().await == 0).then_some(())
-    })
-    .await;
-    let all = ["Finished/list.csv", "Incoming/forgotten.csv", "Invalids/list.csv.errors.csv"];
-    let (early, late) = (Duration::minutes(-10), Duration::minutes(5));
-    sweep(&tenant, start + Duration::days(1) + early).await;
-    assert_eq!(files(&tenant).await, all);
-    swept_to(&tenant, start + Duration::days(1) + late, &all[1..]).await;
-    sweep(&tenant, start + Duration::days(2) + early).await;
-    assert_eq!(files(&tenant).await, all[1..]);
-    swept_to(&tenant, start + Duration::days(2) + late, &all[2..]).await;
-    swept_to(&tenant, start + Duration::days(7) + late, &[]).await;
-
-    sweep(&tenant, start + Duration::days(28) + early).await;
-    assert_eq!(tenant.stack_schemas(&[campaign]).await, 1);
-    let mut now = start + Duration::days(28) + late;
-    wait::until("the campaign to be deleted", async || {
-        sweep(&tenant, now).await;
-        now += Duration::minutes(5);
-        (tenant.stack_schemas(&[campaign]).await == 0).then_some(())
-    })
-    .await;
-    assert_eq!(spooled().await, 0);
-    let after = tenant.accounting(campaign).await;
-    for sum in ["rows", "imported", "rejected", "ledger.sent"] {
-        assert_eq!(after.number(sum), before.number(sum), "{sum} of the kept totals");
+async fn five_minutes_before_and_after_each_time() {
+    // Of its own, because here nobody else sweeps: each run is one of the test's.
+    let main = Stack::from_env().unwrap();
+    let stack = own::deploy(&main, "ladder", &["import", "generate", "send", "export", "sweep"]).await;
+    let own_hours = json!({"incoming_hours": INCOMING, "finished_hours": FINISHED, "invalids_hours": INVALIDS,
+                           "exports_hours": EXPORTS, "campaign_hours": CAMPAIGN});
+    let (ours, other) =
+        tokio::join!(Box::pin(Filled::new(&stack, json!({}))), Box::pin(Filled::new(&stack, own_hours)));
+    // The database keeps no more than microseconds.
+    let start = OffsetDateTime::now_utc().truncate_to_microsecond();
+    tokio::join!(ours.all_came_at(start), other.all_came_at(start));
+    assert_eq!((ours.left().await, other.left().await), (ALL.to_owned(), ALL.to_owned()));
+    for steps in LADDER.windows(2) {
+        let ((_, ours_before, other_before), (time, ours_after, other_after)) = (steps[0], steps[1]);
+        tokio::join!(
+            ours.steps(start, time, ours_before, ours_after),
+            other.steps(start, time, other_before, other_after)
+        );
     }
-    let receipts = tenant.api("GET", "/v1/receipts", None).await.ok();
-    assert!(receipts["items"].as_array().unwrap().len() >= 4, "{receipts}");
-    assert!(!receipts.to_string().contains("list.csv") && !receipts.to_string().contains('@'), "{receipts}");
 
-    // Weeks after the data is gone, somebody follows the link of their mail.
-    let form = [("content-type", "application/x-www-form-urlencoded")];
-    tenant
-        .http
-        .send("POST", &mails[0].one_click().unwrap(), &form, "List-Unsubscribe=One-Click")
-        .await
-        .ok_status();
-    let mut database = tenant.superuser().await;
-    wait::until("the suppression", async || {
-        let count: i64 =
-            sqlx::query_scalar("SELECT count(*) FROM broadcast.suppressions WHERE tenant_id = $1")
-                .bind(tenant.id)
-                .fetch_one(&mut database)
-                .await
-                .unwrap();
-        (count == 1).then_some(())
-    })
+    let (days, hours) = (Duration::days, Duration::hours);
+    let launch = (Duration::minutes(15), "spool", 1, "15 minutes after the launch");
+    ours.is_proved(
+        start,
+        &[
+            launch,
+            (days(1), "file", 1, "Finished 24 hours"),
+            (days(2), "file", 1, "Incoming 48 hours"),
+            (days(7), "file", 1, "Invalids 168 hours"),
+            (days(14), "file", 4, "Exports 336 hours"),
+            (days(28), "recipients", 12, "672 hours after the last launch"),
+            (days(28), "mails", 12, "672 hours after the last launch"),
+            (days(28), "responses", 3, "672 hours after the last launch"),
+        ],
+    )
     .await;
-    let summer = tenant.campaign("summer").await;
-    tenant.put("again.csv", plan.write()).await;
-    tenant.control("again.csv", "summer", true).await;
-    let accounting = tenant.mailed(summer, 13).await;
-    assert_eq!((accounting.number("ledger.suppressed"), accounting.number("ledger.sent")), (1, 11));
-    tenant.all_is_well(summer).await;
+    other
+        .is_proved(
+            start,
+            &[
+                launch,
+                (hours(INCOMING), "file", 1, "Incoming 1 hours"),
+                (hours(FINISHED), "file", 1, "Finished 3 hours"),
+                (hours(INVALIDS), "file", 1, "Invalids 5 hours"),
+                (hours(EXPORTS), "file", 4, "Exports 7 hours"),
+                (hours(CAMPAIGN), "recipients", 12, "48 hours after the last launch"),
+                (hours(CAMPAIGN), "mails", 12, "48 hours after the last launch"),
+                (hours(CAMPAIGN), "responses", 3, "48 hours after the last launch"),
+            ],
+        )
+        .await;
+    own::undeploy(&stack).await;
 }
 
 /// Ids of multipart uploads in the tenant's bucket.

@@ -1,33 +1,20 @@
 //! A tenant is made and deleted by commands that may be killed at any step: given again they go on, and in the end everything is there, or nothing
 //! but the receipts.
 
-use localstack::processes_of;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
 use testkit::{
     Stack, Tenant,
     aws::Aws,
     exports::insert,
-    hold::{Hold, signal},
+    hold::killed,
     own,
     tenant::{admin, invoke},
     wait,
 };
 use time::{Duration, OffsetDateTime};
 
-use crate::everything_is_deleted_on_time::sweep;
-
-/// Gives a command, and kills the function when it waits for a lock with this statement. `other` is any tenant.
-async fn killed(stack: &Stack, other: &Tenant, command: &Value, lock: &str, statement: &str) {
-    let mut hold = Hold::new(other, lock).await;
-    let command = command.to_string();
-    let (answer, ()) = tokio::join!(Box::pin(localstack::invoke(stack, "admin", &command)), async {
-        hold.until_blocked(statement).await;
-        signal("KILL", &processes_of(&stack.deployment.functions["admin"]));
-        hold.release().await;
-    });
-    assert!(!answer.is_ok_and(|answer| !answer.failed), "{lock}: it was killed");
-}
+use crate::everything_is_deleted_on_time::{sweep, sweep_event};
 
 async fn refused(stack: &Stack, command: &Value) -> String {
     let answer = localstack::invoke(stack, "admin", &command.to_string()).await.unwrap();
@@ -113,17 +100,32 @@ async fn assert_nothing_is_left(tenant: &Tenant, campaign: i64) {
         .unwrap();
         assert_eq!(count > 0, table == "receipts", "{count} rows of {table}");
     }
-    let what: Vec<(String, String)> =
-        sqlx::query_as("SELECT what, rule FROM broadcast.receipts WHERE tenant_id = $1 ORDER BY number")
-            .bind(tenant.id)
-            .fetch_all(&mut database)
-            .await
-            .unwrap();
-    assert_eq!(what.last().unwrap(), &("tenant".to_owned(), "asked for by the operator".to_owned()));
-    assert!(
-        what.iter().any(|(what, rule)| what == "responses"
-            && rule == "deletion of the account; 3 of them without an export"),
-        "{what:?}"
+    assert_each_receipt_is_there_once(tenant).await;
+}
+
+/// However often who deletes was killed. Of an object that was deleted just before a kill the receipt says that it was found gone.
+async fn assert_each_receipt_is_there_once(tenant: &Tenant) {
+    let receipts: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT what, rule, count FROM broadcast.receipts WHERE tenant_id = $1 AND what NOT IN ('hold', 'release') ORDER BY number",
+    )
+    .bind(tenant.id)
+    .fetch_all(&mut tenant.superuser().await)
+    .await
+    .unwrap();
+    let receipts: Vec<_> =
+        receipts.iter().map(|(what, rule, count)| (what.as_str(), rule.as_str(), *count)).collect();
+    let account = "deletion of the account";
+    assert_eq!(
+        receipts,
+        [
+            ("file_gone", account, 1),
+            ("file", account, 1),
+            ("spool", account, 1),
+            ("recipients", account, 3),
+            ("mails", account, 3),
+            ("responses", "deletion of the account; 3 of them without an export", 3),
+            ("tenant", "asked for by the operator", 1),
+        ]
     );
 }
 
@@ -144,7 +146,7 @@ async fn made_in_spite_of_kills() {
         let slug = format!("made-{step}");
         let command = json!({"command": "create_tenant", "slug": slug, "name": "Made", "incoming_hours": 30,
                              "ssh_keys": ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ4OAXY6SRXOXIRrIYdGYp1yx5vi5gQkzLHUTrwV8ZMy"]});
-        killed(&stack, &other, &command, lock, statement).await;
+        killed(&other, ("admin", &command), lock, statement).await;
         let made = admin(&stack, command.clone()).await;
         assert_eq!(admin(&stack, command).await, made, "given again it changes nothing");
         assert_eq!((&made["settings"]["incoming_hours"], &made["status"]), (&json!(30), &json!("active")));
@@ -209,6 +211,29 @@ async fn suspended_it_does_nothing() {
     tenant.all_is_well(campaign).await;
 }
 
+/// Where sweep is stopped while it deletes all of a tenant, each behind the one before: a lock, and the statement that waits for it.
+fn steps_of_sweep(campaign: i64) -> [(String, &'static str); 8] {
+    let schema = format!("campaign_{campaign}");
+    let row = format!("SELECT FROM broadcast.campaigns WHERE id = {campaign} FOR UPDATE");
+    [
+        // Objects of Incoming are gone, and their rows are not.
+        ("LOCK TABLE broadcast.receipts IN SHARE MODE".to_owned(), "INSERT INTO broadcast.receipts"),
+        // No file is left; the spool is full.
+        ("LOCK TABLE broadcast.erasures".to_owned(), "SELECT e.id"),
+        // The spool is empty.
+        ("LOCK TABLE broadcast.holds".to_owned(), "SELECT c.id"),
+        // Closing the campaign.
+        (format!("SELECT pg_advisory_xact_lock_shared({campaign})"), "SELECT pg_advisory_xact_lock($1)"),
+        (row.clone(), "UPDATE broadcast.campaigns SET state = 'deleting'"),
+        // It is closed, and its recipients are dropped.
+        (format!("LOCK TABLE {schema}.responses IN ACCESS SHARE MODE"), "SET LOCAL lock_timeout"),
+        // Its tables are gone. Whoever makes one keeps the schema.
+        (format!("CREATE TABLE {schema}.not_to_be ()"), "DROP SCHEMA"),
+        // Its schema is gone, and nothing says so.
+        (row, "UPDATE broadcast.campaigns SET state = 'deleted'"),
+    ]
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn deleted_in_spite_of_kills() {
     let main = Stack::from_env().unwrap();
@@ -224,20 +249,21 @@ async fn deleted_in_spite_of_kills() {
         json!({"command": "release_campaign", "slug": tenant.slug, "campaign": campaign, "by": "Counsel"});
     admin(&stack, release).await;
 
-    killed(&stack, &other, &delete, "LOCK TABLE broadcast.audit", "INSERT INTO broadcast.audit").await;
-    killed(
-        &stack,
-        &other,
-        &delete,
-        "LOCK TABLE broadcast.uploads",
-        "UPDATE broadcast.tenants SET status = 'ending'",
-    )
-    .await;
+    for (lock, statement) in [
+        ("LOCK TABLE broadcast.audit", "INSERT INTO broadcast.audit"),
+        ("LOCK TABLE broadcast.launches", "SELECT campaign_id, id FROM broadcast.launches"),
+        ("LOCK TABLE broadcast.uploads", "UPDATE broadcast.tenants SET status = 'ending'"),
+    ] {
+        killed(&other, ("admin", &delete), lock, statement).await;
+    }
     let begun = admin(&stack, delete.clone()).await;
     assert_eq!((&begun["deleted"], &begun["left"]["campaigns"]), (&json!(false), &json!(1)));
     assert!(refused(&stack, &hold).await.contains("is being deleted"));
     let set = json!({"command": "set_tenant", "slug": tenant.slug, "status": "active"});
     assert!(refused(&stack, &set).await.contains("is being deleted"));
+    for (lock, statement) in steps_of_sweep(campaign) {
+        killed(&other, ("sweep", &sweep_event(&tenant, OffsetDateTime::now_utc())), lock, statement).await;
+    }
     wait::until("everything to be swept", async || {
         sweep(&tenant, OffsetDateTime::now_utc()).await;
         let left: i64 = sqlx::query_scalar(
@@ -255,7 +281,7 @@ async fn deleted_in_spite_of_kills() {
         ("LOCK TABLE broadcast.pgp_keys", "SELECT secret_name"),
         ("LOCK TABLE broadcast.deleted_tenants", "INSERT INTO broadcast.deleted_tenants"),
     ] {
-        killed(&stack, &other, &delete, lock, statement).await;
+        killed(&other, ("admin", &delete), lock, statement).await;
         // Whoever sweeps it between finds nothing to do, and no bucket to fail on.
         sweep(&tenant, OffsetDateTime::now_utc()).await;
     }

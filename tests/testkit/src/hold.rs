@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use localstack::{Stack, processes_of};
+use serde_json::Value;
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 
 use crate::{Tenant, wait};
@@ -47,6 +49,42 @@ impl Hold {
     pub async fn release(self) {
         self.connection.close().await.unwrap();
     }
+}
+
+/// Invokes a function and kills it where it waits for these locks with a statement that begins so. `tenant` is any of the function's own stack,
+/// which is no other test's. Returns when the database has forgotten the dead as well: whoever comes next meets no lock of theirs.
+pub async fn killed(
+    tenant: &Tenant,
+    (function, event): (&str, &Value),
+    lock: impl Into<String>,
+    statement: &str,
+) {
+    let stack = &tenant.stack;
+    let (lock, event) = (lock.into(), event.to_string());
+    let mut hold = Hold::new(tenant, lock.clone()).await;
+    let (answer, ()) = tokio::join!(Box::pin(localstack::invoke(stack, function, &event)), async {
+        hold.until_blocked(statement).await;
+        signal("KILL", &processes_of(&stack.deployment.functions[function]));
+        hold.release().await;
+    });
+    assert!(!answer.is_ok_and(|answer| !answer.failed), "{lock}: {function} was not killed");
+    forgotten(stack).await;
+}
+
+/// Waits until no session of the stack's database works, or holds what it had done.
+async fn forgotten(stack: &Stack) {
+    let mut database = PgConnection::connect(&stack.superuser_database_url).await.unwrap();
+    wait::until("the sessions of the dead to end", async || {
+        let count: i64 = sqlx::query_scalar(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend' AND state <> 'idle'
+             AND pid <> pg_backend_pid()",
+        )
+        .fetch_one(&mut database)
+        .await
+        .unwrap();
+        (count == 0).then_some(())
+    })
+    .await;
 }
 
 /// Locks that an import meets on its way, in the order in which it meets them.
