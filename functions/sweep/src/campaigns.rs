@@ -257,21 +257,27 @@ async fn drop_data(job: &Job<'_>, campaign: CampaignId, rule: Rule) -> Result<bo
         tx.commit().await?;
     }
     loop {
-        if !job.has_time() {
-            return Ok(false);
-        }
         let mut tx = match job.sweep.store.campaign(job.tenant, campaign).await {
             Ok(tx) => tx,
             Err(StoreError::NoCampaign) => return Ok(true),
             Err(error) => return Err(error.into()),
         };
-        // Each in a transaction of its own: none holds many locks, and what is done stays done. An import that still writes keeps the
-        // schema locked.
-        sqlx::query(LOCK_WAIT).execute(&mut *tx).await?;
-        if !tx.drop_one_table().await? {
+        let tables = tx.tables().await?;
+        if tables.is_empty() {
+            // An import that still writes keeps the schema locked.
+            sqlx::query(LOCK_WAIT).execute(&mut *tx).await?;
             tx.drop_schema().await?;
         }
         tx.commit().await?;
+        // Each in a transaction of its own: none holds many locks, and what is done stays done.
+        for table in tables {
+            if !job.has_time() {
+                return Ok(false);
+            }
+            let mut tx = job.sweep.store.campaign(job.tenant, campaign).await?;
+            tx.drop_table(&table).await?;
+            tx.commit().await?;
+        }
     }
 }
 

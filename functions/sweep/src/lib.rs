@@ -11,7 +11,7 @@
 //! 5. `erasures`: people whom the customer wants erased.
 //! 6. `spool` and `cancelled`: messages of launches that are over; people of cancelled ones.
 //! 7. `campaigns`: what is past its lifetime, unless somebody holds it.
-//! 8. `tables`: recipients that belong to no import.
+//! 8. `tables`: once a day, recipients that belong to no import.
 //! 9. `answers`: what the API kept for repeated requests.
 //! 10. `soft_bounces`, `webhooks` and `audit`: what counts no more, what was told long ago, and who did what long ago.
 //! 11. `lifecycle`: the bucket's own rules are what the settings say; those of the common buckets with each tick.

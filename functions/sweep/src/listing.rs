@@ -6,10 +6,14 @@ use store::TenantTx;
 
 use crate::{Error, Job, lifetime};
 
+/// Whether this run takes the day's look. Of an account that is being deleted nothing must be overlooked.
+pub fn is_due(job: &Job<'_>) -> bool {
+    job.settings.deleting || lifetime::listing_is_due(job.listed_at, job.now)
+}
+
 /// Lists every folder once a day. Incoming is listed in every run anyway.
 pub async fn repair_daily(job: &Job<'_>) -> Result<(), Error> {
-    // Of an account that is being deleted nothing must be overlooked.
-    if !job.settings.deleting && !lifetime::listing_is_due(job.listed_at, job.now) {
+    if !is_due(job) {
         return Ok(());
     }
     for folder in Folder::ALL {
@@ -28,7 +32,7 @@ pub async fn repair_daily(job: &Job<'_>) -> Result<(), Error> {
 
 /// Makes the index of a folder agree with what stands there, page by page.
 ///
-/// Both are in the order of bytes, so a page answers for every name between the last one before it and its own last one.
+/// Both are in the order of bytes (so is the column in the database), so a page answers for every name between the last one before it and its own last one.
 pub async fn repair(job: &Job<'_>, folder: Folder) -> Result<(), Error> {
     let newest = newest_row(job, folder).await?;
     let mut listing = job.files.list(folder);
@@ -99,10 +103,10 @@ async fn remove(
 ) -> Result<u64, Error> {
     let names: Vec<&str> = files.iter().map(|entry| entry.name.as_str()).collect();
     let removed = sqlx::query(
-        r#"DELETE FROM broadcast.files
+        "DELETE FROM broadcast.files
            WHERE tenant_id = $1 AND folder = $2 AND id <= $3 AND arrived_at > $4
-             AND name COLLATE "C" > $5 AND ($6::text IS NULL OR name COLLATE "C" <= $6)
-             AND name <> ALL ($7::text[])"#,
+             AND name > $5 AND ($6::text IS NULL OR name <= $6)
+             AND name <> ALL ($7::text[])",
     )
     .bind(tx.tenant().0)
     .bind(folder.name())

@@ -1,18 +1,22 @@
 //! Tables of recipients that belong to no import.
 //!
 //! An import's row is there before its table, and a refused one drops its table in the transaction that refuses it: nothing of ours leaves one.
-//! What a mistake or a restored database leaves would hold addresses until the campaign's end, unseen.
+//! What a mistake or a restored database leaves would hold addresses until the campaign's end, unseen. The look for it reads the catalogue of all
+//! campaigns whole, so it is taken once a day, as the folders' listing is.
 
 use contract::{CampaignId, ImportId};
 use store::{StoreError, recipients};
 
-use crate::{Error, Job};
+use crate::{Error, Job, listing};
 
 /// Nobody reads such a table; whoever locks it all the same is let finish until the next run.
 const LOCK_WAIT: &str = "SET LOCAL lock_timeout = '5s'";
 
 /// Drops them.
 pub async fn drop_orphans(job: &Job<'_>) -> Result<(), Error> {
+    if !listing::is_due(job) {
+        return Ok(());
+    }
     for (campaign, import) in orphans(job).await? {
         if !job.has_time() {
             break;

@@ -87,24 +87,27 @@ impl CampaignTx {
         migrate(self).await
     }
 
-    /// Drops one table of the campaign that is still there, those with people first; says whether there was one. The caller commits after
-    /// each, so that no transaction holds many locks.
-    pub async fn drop_one_table(&mut self) -> Result<bool, StoreError> {
-        let table: Option<String> = sqlx::query_scalar(
+    /// The campaign's tables that are still there, in the order in which they are dropped: those with people first. With many campaigns this reads
+    /// some milliseconds of the catalogue.
+    pub async fn tables(&mut self) -> Result<Vec<String>, StoreError> {
+        Ok(sqlx::query_scalar(
             "SELECT relname::text FROM pg_class WHERE relnamespace = $1::text::regnamespace AND relkind = 'r'
-             ORDER BY relname LIKE '%recipients%' DESC, relname = 'responses' DESC, relname LIMIT 1",
+             ORDER BY relname LIKE '%recipients%' DESC, relname = 'responses' DESC, relname",
         )
         .bind(self.campaign().schema())
-        .fetch_optional(&mut **self)
-        .await?;
-        let Some(table) = table else { return Ok(false) };
+        .fetch_all(&mut **self)
+        .await?)
+    }
+
+    /// Drops one of [`tables`](Self::tables). The caller commits after each, so that no transaction holds many locks.
+    pub async fn drop_table(&mut self, table: &str) -> Result<(), StoreError> {
         // The name was read from the catalog of this campaign's own schema; quote_ident of our own table names changes nothing.
         let statement = format!(
             "SET LOCAL lock_timeout = '{DROP_LOCK_TIMEOUT}'; DROP TABLE {}.\"{table}\"",
             self.campaign().schema()
         );
         sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut **self).await?;
-        Ok(true)
+        Ok(())
     }
 
     /// Drops the empty schema.
