@@ -20,15 +20,10 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::{Result, import::Table};
+use crate::{Result, import::Table, s3::ASSUMED_ROLE};
 
 const LAST_MODIFIED: &str = "Mon, 23 Nov 2026 12:00:00 GMT";
 const NO_SUCH_KEY: &str = "<Error><Code>NoSuchKey</Code></Error>";
-const ASSUMED_ROLE: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
-    <AssumedRoleUser><Arn>arn:aws:sts::000000000000:assumed-role/tenant/bench</Arn>\
-    <AssumedRoleId>bench:bench</AssumedRoleId></AssumedRoleUser><Credentials><AccessKeyId>bench</AccessKeyId>\
-    <SecretAccessKey>bench</SecretAccessKey><SessionToken>bench</SessionToken>\
-    <Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>";
 
 /// Objects by path, `/bucket/key`.
 #[derive(Clone, Default)]

@@ -19,6 +19,7 @@ mod processor;
 mod s3;
 mod send;
 mod sink;
+mod sweep;
 mod track;
 
 use clap::{Parser, ValueEnum};
@@ -41,7 +42,7 @@ struct Arguments {
     /// One line of JSON for each comparison.
     #[arg(long)]
     json: bool,
-    /// Of the import's and the gateway's cases only those whose name contains this.
+    /// Of the import's, the gateway's and sweep's cases only those whose name contains this.
     #[arg(long)]
     case: Option<String>,
     /// One import of a tenant, in a process of its own.
@@ -62,6 +63,9 @@ struct Arguments {
     /// A server of opens: `alone` or `whole`.
     #[arg(long, value_name = "SIDE", hide = true)]
     collect_child: Option<String>,
+    /// Tenants to sweep, as JSON.
+    #[arg(long, value_name = "WORK", hide = true)]
+    sweep_child: Option<String>,
     /// Files to write to S3 and read, as JSON.
     #[arg(long, value_name = "WORK", hide = true)]
     s3_client: Option<String>,
@@ -89,6 +93,8 @@ enum Bench {
     Api,
     /// Opens over HTTP, beside nginx's `empty_gif`, each on one processor.
     Collect,
+    /// Finding and deleting what is over, beside a listing; finding that nothing is, of many files, tenants and campaigns.
+    Sweep,
     /// A launch of 200,000 through all functions and queues. Needs the whole stack, so `cargo local bench` runs it apart from the others.
     Launch,
 }
@@ -111,6 +117,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         openpgp_child,
         s3_server,
         api_child,
+        sweep_child,
         s3_client,
         ..
     } = arguments;
@@ -125,6 +132,9 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
     if let Some(work) = openpgp_child {
         return openpgp::child(&work);
+    }
+    if let Some(work) = sweep_child {
+        return Box::pin(sweep::child(&work)).await;
     }
     if let Some([place, secrets]) = s3_server.as_deref() {
         return s3::serve(place, secrets).await;
@@ -148,6 +158,11 @@ async fn run(arguments: Arguments) -> Result<()> {
         Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up, case)).await?,
         Bench::Api => Box::pin(api::bench(&stack, RUNS)).await?,
         Bench::Collect => Box::pin(collect::bench(RUNS)).await?,
+        Bench::Sweep => {
+            let (comparisons, figures) = Box::pin(sweep::bench(&stack, RUNS, case)).await?;
+            figures.iter().try_for_each(|figure| figure.print(json))?;
+            comparisons
+        }
         Bench::Launch => {
             Box::pin(launch::bench(&stack)).await?.print(json)?;
             Vec::new()

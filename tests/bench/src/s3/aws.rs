@@ -7,7 +7,8 @@ use hyper::{Method, Request, Response, StatusCode, body::Incoming, header};
 use s3s::{Body, HttpResponse};
 use serde_json::{Value, json};
 
-const ASSUMED_ROLE: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
+/// What STS answers: the credentials that everybody has.
+pub const ASSUMED_ROLE: &str = "<AssumeRoleResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><AssumeRoleResult>\
     <AssumedRoleUser><Arn>arn:aws:sts::000000000000:assumed-role/tenant/bench</Arn>\
     <AssumedRoleId>bench:bench</AssumedRoleId></AssumedRoleUser><Credentials><AccessKeyId>bench</AccessKeyId>\
     <SecretAccessKey>bench</SecretAccessKey><SessionToken>bench</SessionToken>\

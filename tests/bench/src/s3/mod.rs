@@ -27,6 +27,7 @@ use tokio::{
     process::{Child, Command},
 };
 
+pub use aws::ASSUMED_ROLE;
 pub use endless::content;
 
 use crate::Result;
