@@ -48,7 +48,7 @@ use std::{sync::Arc, time::Duration};
 
 use contract::{Folder, SweepMessage, TenantId};
 use exchange::{Exchange, TenantFiles};
-use runtime::{Body, Clients, Delivery, Journal, Tick};
+use runtime::{Body, Clients, Config, Delivery, Journal, Tick};
 use sqlx::Row;
 use store::{Store, StoreError, TenantTx};
 use time::OffsetDateTime;
@@ -63,33 +63,49 @@ const CLOCK_AHEAD_MAX: time::Duration = time::Duration::minutes(2);
 /// First half of the advisory lock that a tenant's sweep holds.
 const SWEEP_LOCK: i32 = 0x5357_4550;
 
-/// What the function works with.
+/// What the function works with, made once per process.
 #[derive(Clone)]
 pub struct Sweep {
-    /// The database.
-    pub store: Store,
-    /// The tenants' buckets and the spool.
-    pub exchange: Exchange,
-    /// Queues; with its own credentials the settings of buckets.
-    pub clients: Clients,
+    store: Store,
+    exchange: Exchange,
+    /// Queues; with the function's own credentials the settings of buckets.
+    clients: Clients,
     /// For lost control files and imports.
-    pub import_queue_url: String,
+    import_queue_url: String,
     /// For final exports.
-    pub export_queue_url: String,
+    export_queue_url: String,
     /// Where tenants are put.
-    pub sweep_queue_url: String,
-    /// The bucket of anchors.
-    pub anchors_bucket: String,
-    /// Buckets of all tenants, for their lifecycle rules.
-    pub spool_bucket: String,
-    /// See above.
-    pub reports_bucket: String,
-    /// See above.
-    pub journal_bucket: String,
+    own_queue_url: String,
     /// What a restored database has to do again.
-    pub journal: Journal,
+    journal: Journal,
+    anchors_bucket: String,
+    spool_bucket: String,
+    reports_bucket: String,
+    journal_bucket: String,
     /// Whether a time in the future is obeyed: on a local stack alone. On AWS it would delete what is not due.
-    pub clock_may_move: bool,
+    clock_may_move: bool,
+}
+
+impl Sweep {
+    /// From the environment.
+    pub async fn new(config: &Config) -> Result<Self, runtime::Error> {
+        let clients = Clients::new(config).await;
+        let spool_bucket = config.spool_bucket()?;
+        Ok(Self {
+            store: Store::connect(config.database_url()?)?,
+            exchange: Exchange::new(&clients.sdk, config.tenant_role_arn()?, spool_bucket),
+            import_queue_url: config.import_queue_url()?.to_owned(),
+            export_queue_url: config.export_queue_url()?.to_owned(),
+            own_queue_url: config.sweep_queue_url()?.to_owned(),
+            journal: Journal::new(&clients, config.journal_bucket()?),
+            anchors_bucket: config.anchors_bucket()?.to_owned(),
+            spool_bucket: spool_bucket.to_owned(),
+            reports_bucket: config.reports_bucket()?.to_owned(),
+            journal_bucket: config.journal_bucket()?.to_owned(),
+            clock_may_move: config.endpoint_url().is_some(),
+            clients,
+        })
+    }
 }
 
 /// One tenant's sweep.
@@ -134,7 +150,7 @@ pub async fn tick(sweep: Arc<Sweep>, tick: Tick) -> Result<(), Error> {
     let message =
         |tenant| (TenantId(tenant), SweepMessage::Tenant { tenant: TenantId(tenant), now: tick.now });
     let messages: Vec<_> = tenants.into_iter().map(message).collect();
-    sweep.clients.send_to_tenants(&sweep.sweep_queue_url, &messages).await?;
+    sweep.clients.send_to_tenants(&sweep.own_queue_url, &messages).await?;
     // Behind the tenants: none waits for it.
     lifecycle::restore_shared(&sweep).await
 }

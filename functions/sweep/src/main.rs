@@ -16,20 +16,6 @@ use sweep::Sweep;
 async fn main() -> Result<(), runtime::Error> {
     runtime::telemetry::init();
     let config = runtime::Config::from_env()?;
-    let clients = runtime::Clients::new(&config).await;
-    let sweep = Sweep {
-        store: store::Store::connect(config.database_url()?)?,
-        exchange: exchange::Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
-        import_queue_url: config.import_queue_url()?.to_owned(),
-        export_queue_url: config.export_queue_url()?.to_owned(),
-        sweep_queue_url: config.sweep_queue_url()?.to_owned(),
-        journal: runtime::Journal::new(&clients, config.journal_bucket()?),
-        spool_bucket: config.spool_bucket()?.to_owned(),
-        reports_bucket: config.reports_bucket()?.to_owned(),
-        journal_bucket: config.journal_bucket()?.to_owned(),
-        anchors_bucket: config.anchors_bucket()?.to_owned(),
-        clock_may_move: config.endpoint_url().is_some(),
-        clients,
-    };
+    let sweep = Sweep::new(&config).await?;
     Box::pin(runtime::serve_queue_and_schedule(sweep, sweep::handle, sweep::tick)).await
 }

@@ -7,11 +7,9 @@ use std::{
 };
 
 use contract::{SweepMessage, TenantId};
-use exchange::Exchange;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use runtime::{Body, Clients, Config, Delivery, Tick};
 use serde::{Deserialize, Serialize};
-use store::Store;
 use sweep::Sweep;
 use time::OffsetDateTime;
 use tokio::process::Command;
@@ -52,6 +50,8 @@ pub async fn spawn(work: &Work, database_url: &str, endpoint: &str) -> Result<Ou
         ("EXPORT_QUEUE_URL", queue("export")),
         ("SWEEP_QUEUE_URL", queue("sweep")),
         ("ANCHORS_BUCKET", "bench-anchors".to_owned()),
+        ("REPORTS_BUCKET", "bench-reports".to_owned()),
+        ("JOURNAL_BUCKET", "bench-journal".to_owned()),
     ]);
     let output = command.stderr(Stdio::inherit()).kill_on_drop(true).output().await?;
     if output.status.success() {
@@ -64,17 +64,7 @@ pub async fn spawn(work: &Work, database_url: &str, endpoint: &str) -> Result<Ou
 /// Its side of it.
 pub async fn child(work: &str) -> Result<()> {
     let config = Config::from_env()?;
-    let clients = Clients::new(&config).await;
-    let sweep = Arc::new(Sweep {
-        store: Store::connect(config.database_url()?)?,
-        exchange: Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
-        import_queue_url: config.import_queue_url()?.to_owned(),
-        export_queue_url: config.export_queue_url()?.to_owned(),
-        sweep_queue_url: config.sweep_queue_url()?.to_owned(),
-        anchors_bucket: config.anchors_bucket()?.to_owned(),
-        clock_may_move: config.endpoint_url().is_some(),
-        clients,
-    });
+    let (sweep, clients) = (Arc::new(Sweep::new(&config).await?), Clients::new(&config).await);
     let begun = Instant::now();
     match serde_json::from_str(work)? {
         Work::Tick => {
@@ -87,7 +77,7 @@ pub async fn child(work: &str) -> Result<()> {
             }
         }
         Work::List { bucket, prefix, cutoff } => {
-            list_and_delete(&sweep.clients, &bucket, &prefix, cutoff).await?;
+            list_and_delete(&clients, &bucket, &prefix, cutoff).await?;
         }
     }
     let outcome = Outcome { seconds: begun.elapsed().as_secs_f64(), peak_rss_mib: peak_rss_mib("self")? };

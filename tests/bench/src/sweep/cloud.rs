@@ -41,6 +41,14 @@ pub fn of_s3(requests: &Requests) -> u64 {
     s3.map(|(_, count)| count).sum()
 }
 
+/// What the function's variables name.
+const COMMON_BUCKETS: [&str; 3] = ["bench-spool", "bench-reports", "bench-journal"];
+
+/// A bucket of all tenants.
+fn common(bucket: &str) -> Option<&'static str> {
+    COMMON_BUCKETS.into_iter().find(|common| *common == bucket)
+}
+
 /// The server. Clones are the same one.
 #[derive(Clone, Default)]
 pub struct Cloud {
@@ -51,8 +59,8 @@ pub struct Cloud {
 struct State {
     /// By bucket and key, `bucket/key`.
     objects: BTreeMap<String, Object>,
-    /// The rules that were put last. They stand for every bucket: all tenants here have the same settings.
-    rules: Option<Bytes>,
+    /// The rules that were put last. Those of one tenant's bucket stand for every tenant's: all have the same settings.
+    rules: BTreeMap<Option<&'static str>, Bytes>,
     requests: Requests,
     messages: usize,
 }
@@ -128,9 +136,9 @@ impl Cloud {
                 ),
             ),
             "GET" if asks("versioning") => ("GetBucketVersioning", xml("<VersioningConfiguration/>")),
-            "GET" if asks("lifecycle") => ("GetBucketLifecycleConfiguration", self.rules()),
+            "GET" if asks("lifecycle") => ("GetBucketLifecycleConfiguration", self.rules(path)),
             "PUT" if asks("lifecycle") => {
-                self.with(|state| state.rules = Some(body));
+                self.with(|state| state.rules.insert(common(path), body));
                 ("PutBucketLifecycleConfiguration", respond(StatusCode::OK, Bytes::new()))
             }
             "HEAD" if !of_bucket => ("HeadObject", self.head(path)),
@@ -167,8 +175,8 @@ impl Cloud {
         }
     }
 
-    fn rules(&self) -> Response<Full<Bytes>> {
-        match self.with(|state| state.rules.clone()) {
+    fn rules(&self, bucket: &str) -> Response<Full<Bytes>> {
+        match self.with(|state| state.rules.get(&common(bucket)).cloned()) {
             Some(rules) => xml(rules),
             None => respond(
                 StatusCode::NOT_FOUND,
