@@ -12,8 +12,9 @@ use futures_util::stream;
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{
     Method, Request, Response, StatusCode,
-    body::{Frame, Incoming},
+    body::{Body as HttpBody, Frame, Incoming},
     header,
+    server::conn::http1,
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
@@ -24,6 +25,29 @@ use crate::{Result, import::Table, s3::ASSUMED_ROLE};
 
 const LAST_MODIFIED: &str = "Mon, 23 Nov 2026 12:00:00 GMT";
 const NO_SUCH_KEY: &str = "<Error><Code>NoSuchKey</Code></Error>";
+
+/// Serves on a loopback port until the process ends.
+pub async fn serve<A, F, B>(answer: A) -> Result<SocketAddr>
+where
+    A: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: HttpBody<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            let answer = answer.clone();
+            let service = service_fn(move |request| {
+                let answered = answer(request);
+                async move { Ok::<_, Infallible>(answered.await) }
+            });
+            let _ = socket.set_nodelay(true);
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
+        }
+    });
+    Ok(address)
+}
 
 /// Objects by path, `/bucket/key`.
 #[derive(Clone, Default)]
@@ -79,26 +103,14 @@ impl Object {
 }
 
 impl Cloud {
-    /// Serves on a loopback port until the process ends.
+    /// Serves until the process ends.
     pub async fn start(&self) -> Result<SocketAddr> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let address = listener.local_addr()?;
         let cloud = self.clone();
-        tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                let cloud = cloud.clone();
-                let service = service_fn(move |request| {
-                    let cloud = cloud.clone();
-                    async move { Ok::<_, Infallible>(cloud.answer(request).await) }
-                });
-                let _ = socket.set_nodelay(true);
-                tokio::spawn(
-                    hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(socket), service),
-                );
-            }
-        });
-        Ok(address)
+        serve(move |request| {
+            let cloud = cloud.clone();
+            async move { cloud.answer(request).await }
+        })
+        .await
     }
 
     /// Puts an object; its `ETag`, without quotes.

@@ -12,9 +12,9 @@ use testkit::{
     tenant::{admin, invoke},
     wait,
 };
-use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use time::{Duration, OffsetDateTime};
 
-use crate::everything_is_deleted_on_time::sweep;
+use crate::everything_is_deleted_on_time::{sweep, sweep_event};
 
 fn anchor_key(tenant: &Tenant, number: i64) -> String {
     format!("{}/{number:020}.json", tenant.id)
@@ -265,11 +265,7 @@ async fn what_could_not_be_anchored_is_anchored_later() {
     let stack = own::deploy_with(&main, "anchored", &["sweep"], &[("ANCHORS_BUCKET", bucket.clone())]).await;
     let tenant = Tenant::new(&stack, "anchored").await;
     tenant.put("list.csv", "email\r\n").await;
-    let now = (OffsetDateTime::now_utc() + Duration::days(3)).format(&Rfc3339).unwrap();
-    let body = json!({"type": "tenant.v1", "tenant": tenant.id, "now": now}).to_string();
-    let record = json!({"messageId": "sweep", "receiptHandle": "sweep", "eventSource": "aws:sqs", "body": body,
-                        "attributes": {"ApproximateReceiveCount": "1"}});
-    let event = json!({"Records": [record]});
+    let event = sweep_event(&tenant, OffsetDateTime::now_utc() + Duration::days(3));
     assert!(
         invoke(&stack, "sweep", &event).await.contains("\"itemIdentifier\":\"sweep\""),
         "a failure is seen"

@@ -3,7 +3,6 @@
 
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     fmt::Write as _,
     ops::Bound,
     sync::{Arc, Mutex, PoisonError},
@@ -11,19 +10,15 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{
-    Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn,
-};
-use hyper_util::rt::TokioIo;
+use hyper::{Request, Response, StatusCode, body::Incoming, header};
 use serde_json::{Value, json};
 use time::{
     OffsetDateTime,
     format_description::{FormatItem, well_known::Rfc3339},
     macros::format_description,
 };
-use tokio::net::TcpListener;
 
-use crate::{Result, s3::ASSUMED_ROLE};
+use crate::{Result, cloud::serve, s3::ASSUMED_ROLE};
 
 /// As S3 lists.
 const PAGE_KEYS: usize = 1000;
@@ -71,23 +66,14 @@ struct Object {
 }
 
 impl Cloud {
-    /// Serves on a loopback port until the process ends; returns the endpoint.
+    /// Serves until the process ends; returns the endpoint.
     pub async fn start(&self) -> Result<String> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let endpoint = format!("http://{}", listener.local_addr()?);
         let cloud = self.clone();
-        tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                let cloud = cloud.clone();
-                let service = service_fn(move |request| {
-                    let cloud = cloud.clone();
-                    async move { Ok::<_, Infallible>(cloud.answer(request).await) }
-                });
-                let _ = socket.set_nodelay(true);
-                tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(socket), service));
-            }
+        let address = serve(move |request| {
+            let cloud = cloud.clone();
+            async move { cloud.answer(request).await }
         });
-        Ok(endpoint)
+        Ok(format!("http://{}", address.await?))
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut State) -> T) -> T {
