@@ -164,8 +164,15 @@ pub struct Deploy {
 /// program for a second or two.
 pub fn deploy(stack: &Stack, prefix: &str, deploy: &Deploy) -> Result<Deployment> {
     let owner_url = ("ADMIN_DATABASE_URL".to_owned(), stack.admin_database_url.clone());
-    let inherited =
-        ["DATABASE_URL", "RELAY_URL", "PUBLIC_URL", "BOUNCE_DOMAIN", "API_URL", "SLICES_IN_FLIGHT"];
+    let inherited = [
+        "DATABASE_URL",
+        "RELAY_URL",
+        "PUBLIC_URL",
+        "BOUNCE_DOMAIN",
+        "API_URL",
+        "CONSOLE_URL",
+        "SLICES_IN_FLIGHT",
+    ];
     let mut environment: BTreeMap<String, String> = stack
         .deployment
         .environment

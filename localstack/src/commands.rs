@@ -80,7 +80,8 @@ pub fn say(text: &str) {
 /// The addresses that a person or a program needs.
 pub fn where_to_look(stack: &Stack) -> String {
     format!(
-        "API      {}\nlinks    {}\nSFTP     {}:{}\nAWS      {}\nmails    {}\nlogs     {}\nstack    {}",
+        "console  {}\nAPI      {}\nlinks    {}\nSFTP     {}:{}\nAWS      {}\nmails    {}\nlogs     {}\nstack    {}",
+        stack.console_url,
         stack.api_url,
         stack.collect_url,
         stack.sftp.host,

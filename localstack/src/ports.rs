@@ -8,13 +8,14 @@ use crate::error::{Error, Result};
 const TRIES: u16 = 90;
 
 /// The ports that `dev` prefers. Other instances prefer ports further up, so that each usually keeps its own.
-pub const PREFERRED: [(&str, u16); 7] = [
+pub const PREFERRED: [(&str, u16); 8] = [
     ("localstack", 4566),
     ("postgres", 15432),
     ("postfix", 2525),
     ("sink", 2575),
     ("api", 8080),
     ("collect", 8180),
+    ("console", 8280),
     ("gateway", 2222),
 ];
 

@@ -35,6 +35,8 @@ pub struct Stack {
     pub api_url: String,
     /// The proxy of collect's function URL; links in mails begin with it.
     pub collect_url: String,
+    /// The proxy of the console's function URL.
+    pub console_url: String,
     /// The gateway.
     pub sftp: Address,
     /// As the functions' login role `broadcast_app`.

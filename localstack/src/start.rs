@@ -29,6 +29,7 @@ pub(crate) struct Ports {
     sink: u16,
     api: u16,
     collect: u16,
+    console: u16,
     gateway: u16,
 }
 
@@ -95,6 +96,7 @@ impl Starting<'_> {
         step.done(&format!("127.0.0.1:{} and {}", ports.sink, ports.postfix));
         ports.api = self.port("api")?;
         ports.collect = self.port("collect")?;
+        ports.console = self.port("console")?;
         ports.gateway = self.port("gateway")?;
         Ok(ports)
     }
@@ -117,6 +119,8 @@ impl Starting<'_> {
             ("RELAY_URL", format!("smtp://127.0.0.1:{}", ports.postfix)),
             ("PUBLIC_URL", format!("http://127.0.0.1:{}", ports.collect)),
             ("API_URL", format!("http://127.0.0.1:{}", ports.api)),
+            // Browsers trust `localhost` as they trust TLS; a passkey needs a name.
+            ("CONSOLE_URL", format!("http://localhost:{}", ports.console)),
             ("BOUNCE_DOMAIN", BOUNCE_DOMAIN.to_owned()),
             ("SLICES_IN_FLIGHT", SLICES_IN_FLIGHT.to_owned()),
             ("WEBHOOK_NETWORKS", WEBHOOK_NETWORKS.to_owned()),
@@ -135,7 +139,7 @@ impl Starting<'_> {
     pub(crate) async fn proxy(&mut self, ports: &Ports, deployment: &Deployment) -> Result<()> {
         let mut command = myself()?;
         command.args(["proxy", "--upstream"]).arg(format!("127.0.0.1:{}", ports.localstack));
-        for (function, port) in [("api", ports.api), ("collect", ports.collect)] {
+        for (function, port) in [("api", ports.api), ("collect", ports.collect), ("console", ports.console)] {
             let url = deployment.urls.get(function).map(String::as_str).unwrap_or_default();
             let host = url.trim_start_matches("http://").trim_end_matches('/');
             command.arg("--route").arg(format!("{port}={host}"));
@@ -182,6 +186,7 @@ impl Starting<'_> {
             region: "us-east-1".to_owned(),
             api_url: http(ports.api),
             collect_url: http(ports.collect),
+            console_url: format!("http://localhost:{}", ports.console),
             sftp: Address { host: "127.0.0.1".to_owned(), port: ports.gateway },
             database_url: urls.app,
             admin_database_url: urls.owner,

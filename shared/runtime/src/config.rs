@@ -73,6 +73,8 @@ variables! {
     bounce_domain = "BOUNCE_DOMAIN";
     /// `API_URL`: the base of the import API.
     api_url = "API_URL";
+    /// `CONSOLE_URL`: where people reach the console, without a slash at its end.
+    console_url = "CONSOLE_URL";
     /// `IMPORT_QUEUE_ARN`: where tenants' buckets send their notifications.
     import_queue_arn = "IMPORT_QUEUE_ARN";
     /// `IMPORT_QUEUE_URL`

@@ -40,6 +40,7 @@ pub async fn deploy_with(
     let url =
         |function: &str| stack.deployment.urls.get(function).map(|url| url.trim_end_matches('/').to_owned());
     (stack.api_url, stack.collect_url) = (url("api").unwrap(), url("collect").unwrap_or_default());
+    stack.console_url = url("console").unwrap_or_default();
     admin(&stack, json!({"command": "migrate"})).await;
     // A tenant's role belongs to the server: no two of its databases have a tenant of the same number.
     let numbers = "SELECT setval(pg_get_serial_sequence('broadcast.tenants', 'id'), oid::bigint * 1000000)

@@ -1,0 +1,60 @@
+//! What pages load: one style sheet, one script, one icon. Their addresses have a digest of their content, so browsers keep them for good.
+
+use std::sync::LazyLock;
+
+use aws_lc_rs::digest;
+use axum::{
+    extract::Path,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use data_encoding::HEXLOWER;
+
+/// Of the digest in an address, in bytes.
+const DIGEST_BYTES: usize = 8;
+
+struct Asset {
+    path: String,
+    content_type: &'static str,
+    content: &'static str,
+}
+
+static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+    [
+        asset("console", "css", "text/css; charset=utf-8", include_str!("../assets/console.css")),
+        asset("console", "js", "text/javascript; charset=utf-8", include_str!("../assets/console.js")),
+        asset("icon", "svg", "image/svg+xml", include_str!("../assets/icon.svg")),
+    ]
+});
+
+fn asset(name: &str, kind: &str, content_type: &'static str, content: &'static str) -> Asset {
+    let digest = digest::digest(&digest::SHA256, content.as_bytes());
+    let digest = HEXLOWER.encode(&digest.as_ref()[..DIGEST_BYTES]);
+    Asset { path: format!("/assets/{name}.{digest}.{kind}"), content_type, content }
+}
+
+/// Where the style sheet is.
+pub(crate) fn style() -> &'static str {
+    &ASSETS[0].path
+}
+
+/// Where the script is.
+pub(crate) fn script() -> &'static str {
+    &ASSETS[1].path
+}
+
+/// Where the icon is.
+pub(crate) fn icon() -> &'static str {
+    &ASSETS[2].path
+}
+
+/// Serves one. An address of an older release is not there any more: the page that named it is older, too.
+pub(crate) async fn serve(Path(name): Path<String>) -> Response {
+    let found = ASSETS.iter().find(|asset| asset.path.strip_prefix("/assets/") == Some(&name));
+    let Some(asset) = found else { return StatusCode::NOT_FOUND.into_response() };
+    let headers = [
+        (header::CONTENT_TYPE, asset.content_type),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
+    (headers, asset.content).into_response()
+}

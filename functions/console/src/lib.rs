@@ -1,0 +1,54 @@
+//! The web application: what happens with a tenant's mailings, and everything that its people may do about it, behind a second factor.
+//!
+//! Pages are made here, whole, and work without scripts; the one script makes them better. Nothing on a page comes from anywhere else.
+#![forbid(unsafe_code)]
+
+mod assets;
+mod error;
+mod headers;
+mod look;
+mod person;
+mod words;
+
+pub use error::ConsoleError;
+
+use std::sync::Arc;
+
+use access::MasterKey;
+use axum::{Router, middleware::from_fn, routing::get};
+use runtime::{Clients, Config};
+use store::Store;
+
+/// What the function works with.
+pub struct Console {
+    /// As `broadcast_app`.
+    store: Store,
+    /// Queues and texts.
+    clients: Clients,
+    /// Derives the keys of codes and forms.
+    master: MasterKey,
+    /// Where people reach it, without a slash at its end: the origin of its forms.
+    url: String,
+}
+
+impl Console {
+    /// From the environment. Reads the master key.
+    pub async fn new(config: &Config) -> Result<Self, runtime::Error> {
+        let clients = Clients::new(config).await;
+        Ok(Self {
+            store: Store::connect(config.database_url()?)?,
+            master: clients.master_key(config.master_key_secret()?).await?,
+            url: config.console_url()?.to_owned(),
+            clients,
+        })
+    }
+}
+
+/// Every route.
+pub fn router(console: Arc<Console>) -> Router {
+    Router::new()
+        .route("/assets/{name}", get(assets::serve))
+        .fallback(error::not_found)
+        .layer(from_fn(headers::secure))
+        .with_state(console)
+}

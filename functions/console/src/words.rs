@@ -1,0 +1,132 @@
+//! What pages say, in the languages that they have. The catalogues stand in `words/`, one file a language, in Fluent's form.
+
+use std::{borrow::Cow, sync::LazyLock};
+
+use fluent_bundle::{FluentArgs, FluentResource, FluentValue, concurrent::FluentBundle};
+use unic_langid::LanguageIdentifier;
+
+/// Of `Accept-Language`. Browsers send a handful.
+const ACCEPTED_MAX: usize = 50;
+
+/// A language that pages have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    English,
+    German,
+}
+
+type Catalogue = FluentBundle<FluentResource>;
+
+static ENGLISH: LazyLock<Catalogue> = LazyLock::new(|| catalogue("en", include_str!("words/en.ftl")));
+static GERMAN: LazyLock<Catalogue> = LazyLock::new(|| catalogue("de", include_str!("words/de.ftl")));
+
+fn catalogue(tag: &str, source: &str) -> Catalogue {
+    // Both are constants; a test reads every line of every catalogue.
+    let language: LanguageIdentifier = tag.parse().unwrap_or_default();
+    let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
+    let mut catalogue = FluentBundle::new_concurrent(vec![language]);
+    // The markup tells names from the text around them.
+    catalogue.set_use_isolating(false);
+    catalogue.add_resource_overriding(resource);
+    catalogue
+}
+
+impl Language {
+    /// All of them. The first is the last resort.
+    pub(crate) const ALL: [Self; 2] = [Self::English, Self::German];
+
+    /// BCP 47, as the database and the page spell it.
+    pub(crate) const fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::German => "de",
+        }
+    }
+
+    /// The language of a tag, whatever its country.
+    pub(crate) fn of(tag: &str) -> Option<Self> {
+        let primary = tag.split('-').next().unwrap_or_default();
+        Self::ALL.into_iter().find(|language| language.tag().eq_ignore_ascii_case(primary))
+    }
+
+    /// The best liked one of `Accept-Language` (RFC 9110, 12.5.4).
+    pub(crate) fn choose(accepted: &str) -> Self {
+        let mut best = (0.0, Self::English);
+        for range in accepted.split(',').take(ACCEPTED_MAX) {
+            let (tag, parameters) = range.split_once(';').unwrap_or((range, ""));
+            let weight =
+                parameters.trim().strip_prefix("q=").map_or(Some(1.0), |weight| weight.trim().parse().ok());
+            if let (Some(language), Some(weight)) = (Self::of(tag.trim()), weight)
+                && weight > best.0
+            {
+                best = (weight, language);
+            }
+        }
+        best.1
+    }
+
+    /// The text of a key.
+    pub(crate) fn text(self, key: &str) -> String {
+        self.format(key, None)
+    }
+
+    /// The same with values in it.
+    pub(crate) fn text_with(self, key: &str, values: &[(&str, FluentValue<'_>)]) -> String {
+        let args: FluentArgs<'_> = values.iter().cloned().collect();
+        self.format(key, Some(&args))
+    }
+
+    fn catalogue(self) -> &'static Catalogue {
+        match self {
+            Self::English => &ENGLISH,
+            Self::German => &GERMAN,
+        }
+    }
+
+    fn format(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
+        let catalogue = self.catalogue();
+        let Some(pattern) = catalogue.get_message(key).and_then(|message| message.value()) else {
+            tracing::error!(key, language = self.tag(), "a catalogue has no such text");
+            return key.to_owned();
+        };
+        let mut errors = Vec::new();
+        let text: Cow<'_, str> = catalogue.format_pattern(pattern, args, &mut errors);
+        text.into_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn keys(source: &str) -> BTreeSet<&str> {
+        let lines = source.lines().filter_map(|line| line.split_once(" ="));
+        lines.map(|(key, _)| key).filter(|key| !key.is_empty() && !key.starts_with([' ', '#', '-'])).collect()
+    }
+
+    #[test]
+    fn every_language_says_everything() {
+        let sources = [("en", include_str!("words/en.ftl")), ("de", include_str!("words/de.ftl"))];
+        for (tag, source) in sources {
+            FluentResource::try_new(source.to_owned())
+                .unwrap_or_else(|(_, errors)| panic!("{tag}: {errors:?}"));
+            assert_eq!(keys(source), keys(sources[0].1), "{tag}");
+        }
+    }
+
+    #[test]
+    fn the_readers_language_is_chosen() {
+        for (accepted, expected) in [
+            ("", Language::English),
+            ("de-AT,de;q=0.9,en;q=0.8", Language::German),
+            ("fi, de;q=0.3, en;q=0.7", Language::English),
+            ("fi, DE;q=0.7, en;q=0.3", Language::German),
+            ("de;q=0", Language::English),
+            (";;,,=", Language::English),
+        ] {
+            assert_eq!(Language::choose(accepted), expected, "{accepted}");
+        }
+    }
+}
