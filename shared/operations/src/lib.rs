@@ -23,8 +23,10 @@ mod gate;
 mod import_errors;
 mod imports;
 mod index;
+mod kept;
 mod launches;
 mod once;
+mod overview;
 mod preview;
 mod profiles;
 mod proofs;
@@ -46,6 +48,7 @@ pub use caller::Identity;
 pub use error::OperationError;
 pub use gate::{note_refused, pass};
 pub use index::{Index, Operation, operations_of};
+pub use kept::count_campaign;
 pub use request::Name;
 
 use std::sync::Arc;
@@ -81,6 +84,7 @@ pub struct Services {
     generate_queue: String,
     export_queue: String,
     notify_queue: String,
+    count_queue: String,
     /// To which webhooks may go although they are private.
     webhook_networks: Vec<Network>,
     /// Know what of sender domains is published.
@@ -103,6 +107,7 @@ impl Services {
             generate_queue: config.generate_queue_url()?.to_owned(),
             export_queue: config.export_queue_url()?.to_owned(),
             notify_queue: config.notify_queue_url()?.to_owned(),
+            count_queue: config.count_queue_url()?.to_owned(),
             webhook_networks: config.webhook_networks()?,
             name_servers: NameServers::new(config.dns_server()?),
             readers: Readers::connect(config.database_url()?)?,
@@ -138,6 +143,8 @@ pub fn operations() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(reports::accounting))
         .routes(routes!(reports::responses))
         .routes(routes!(reports::domains))
+        .routes(routes!(kept::show))
+        .routes(routes!(overview::show))
         .routes(routes!(exports::trigger, exports::list))
         .routes(routes!(exports::show))
         .routes(routes!(files::list))

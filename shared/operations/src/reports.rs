@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, ops::Add, sync::Arc};
 
 use axum::{Json, extract::State};
 use contract::CampaignId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, FromRow, Row};
 use store::CampaignTx;
@@ -89,7 +89,7 @@ pub(crate) struct ResponseReport {
 }
 
 /// Mails, each counted once for each thing that happened to it, however often it did.
-#[derive(FromRow, Serialize, ToSchema, Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(FromRow, Serialize, Deserialize, ToSchema, Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Figures {
     sent: i64,
     /// Where no mail of the campaign is reported as delivered, those that were sent and did not come back.
@@ -131,6 +131,13 @@ impl Figures {
             clicked_by_people: of_delivered(self.clicked_by_people),
             unsubscribed: of_delivered(self.unsubscribed),
         }
+    }
+}
+
+impl ResponseReport {
+    /// Over all versions.
+    pub(crate) fn totals(&self) -> Figures {
+        self.totals
     }
 }
 
@@ -237,17 +244,42 @@ pub(crate) async fn responses(
     let mut tx = services.store.tenant(caller.tenant).await?;
     Campaign::load(&mut tx, id).await?;
     let mut tx = enter(tx, CampaignId(id)).await?;
-    let assumed = !is_delivery_reported(&mut tx).await?;
-    let versions = versions(&mut tx, assumed).await?;
+    Ok(Json(count_responses(&mut tx).await?))
+}
+
+/// Counts a campaign's responses.
+pub(crate) async fn count_responses(tx: &mut CampaignTx) -> Result<ResponseReport, OperationError> {
+    let assumed = !is_delivery_reported(tx).await?;
+    let versions = versions(tx, assumed).await?;
     let totals = versions.iter().fold(Figures::default(), |sum, version| sum + version.figures);
-    Ok(Json(ResponseReport {
+    Ok(ResponseReport {
         totals,
         rates: totals.rates(),
-        kinds: kinds(&mut tx).await?,
-        links: links(&mut tx).await?,
-        hours: hours(&mut tx).await?,
+        kinds: kinds(tx).await?,
+        links: links(tx).await?,
+        hours: hours(tx).await?,
         versions,
-    }))
+    })
+}
+
+/// Mails that came back or were refused for one reason.
+#[derive(FromRow, Serialize, ToSchema)]
+pub(crate) struct BounceFigures {
+    /// `hard`, `soft` or `block`.
+    class: String,
+    /// The enhanced status code (RFC 3463), such as `5.1.1`; null where the receiving side gave none.
+    status: Option<String>,
+    mails: i64,
+}
+
+/// Counts bounces by reason. Nothing of a diagnostic but its code: what servers write is about people.
+pub(crate) async fn count_bounces(tx: &mut CampaignTx) -> Result<Vec<BounceFigures>, OperationError> {
+    Ok(sqlx::query_as(
+        r"SELECT class, substring(diagnostic FROM '\m[245]\.[0-9]{1,3}\.[0-9]{1,3}\M') AS status, count(DISTINCT mail_id) AS mails
+         FROM responses WHERE kind = 'bounced' GROUP BY 1, 2 ORDER BY mails DESC, class, status LIMIT 50",
+    )
+    .fetch_all(&mut **tx)
+    .await?)
 }
 
 async fn kinds(tx: &mut CampaignTx) -> Result<Vec<KindFigures>, OperationError> {
@@ -329,11 +361,16 @@ pub(crate) async fn domains(
     let mut tx = services.store.tenant(caller.tenant).await?;
     Campaign::load(&mut tx, id).await?;
     let mut tx = enter(tx, CampaignId(id)).await?;
-    let imports = store::recipients::published(&mut tx).await?;
+    Ok(Json(count_domains(&mut tx).await?))
+}
+
+/// Counts a campaign's mails by domain.
+pub(crate) async fn count_domains(tx: &mut CampaignTx) -> Result<DomainReport, OperationError> {
+    let imports = store::recipients::published(tx).await?;
     if imports.is_empty() {
-        return Ok(Json(DomainReport { domains: 0, items: Vec::new() }));
+        return Ok(DomainReport { domains: 0, items: Vec::new() });
     }
-    let assumed = !is_delivery_reported(&mut tx).await?;
+    let assumed = !is_delivery_reported(tx).await?;
     // Names from typed ids: such statements are not cached by name.
     let people = imports
         .into_iter()
@@ -347,10 +384,10 @@ pub(crate) async fn domains(
          SELECT *, count(*) OVER () AS domains FROM figures ORDER BY sent DESC, domain LIMIT {DOMAINS_MAX}"
     );
     let rows =
-        sqlx::query(AssertSqlSafe(statement)).persistent(false).bind(assumed).fetch_all(&mut *tx).await?;
+        sqlx::query(AssertSqlSafe(statement)).persistent(false).bind(assumed).fetch_all(&mut **tx).await?;
     let domains = rows.first().map_or(0, |row| row.get("domains"));
     let items = rows.iter().map(DomainFigures::from_row).collect::<Result<_, _>>()?;
-    Ok(Json(DomainReport { domains, items }))
+    Ok(DomainReport { domains, items })
 }
 
 #[cfg(test)]
