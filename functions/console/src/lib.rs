@@ -5,7 +5,10 @@
 
 mod assets;
 mod error;
+#[allow(dead_code, reason = "pages take from it as they come")]
+mod format;
 mod headers;
+#[allow(dead_code, unused_imports, reason = "pages take from it as they come")]
 mod look;
 mod operate;
 mod person;

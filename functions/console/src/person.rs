@@ -4,6 +4,7 @@ use axum::{
     extract::FromRequestParts,
     http::{header, request::Parts},
 };
+use fluent_bundle::FluentValue;
 use jiff::tz::TimeZone;
 
 use crate::words::Language;
@@ -24,6 +25,16 @@ impl Reader {
     /// The text of a key.
     pub(crate) fn t(&self, key: &str) -> String {
         self.language.text(key)
+    }
+
+    /// The same with values in it.
+    pub(crate) fn t_with(&self, key: &str, values: &[(&str, FluentValue<'_>)]) -> String {
+        self.language.text_with(key, values)
+    }
+
+    /// What the time zone is called.
+    pub(crate) fn zone_name(&self) -> String {
+        self.zone.iana_name().unwrap_or("UTC").replace('_', " ")
     }
 }
 
