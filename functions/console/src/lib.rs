@@ -3,19 +3,36 @@
 //! Pages are made here, whole, and work without scripts; the one script makes them better. Nothing on a page comes from anywhere else.
 #![forbid(unsafe_code)]
 
+mod account;
 mod assets;
+mod cookie;
 mod error;
+mod gate;
 mod headers;
+mod limits;
+mod login;
 mod look;
+mod notice;
 mod person;
+mod phone;
+mod record;
+mod session;
+mod totp;
+mod visitor;
 mod words;
 
 pub use error::ConsoleError;
+pub use gate::{Access, ROUTES, Route, TOKEN_FIELD};
 
 use std::sync::Arc;
 
 use access::MasterKey;
-use axum::{Router, middleware::from_fn, routing::get};
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    response::Response,
+    routing::get,
+};
 use runtime::{Clients, Config};
 use store::Store;
 
@@ -48,7 +65,16 @@ impl Console {
 pub fn router(console: Arc<Console>) -> Router {
     Router::new()
         .route("/assets/{name}", get(assets::serve))
+        .route("/", get(home))
+        .merge(login::routes())
+        .merge(account::routes())
+        .route_layer(from_fn_with_state(Arc::clone(&console), gate::guard))
         .fallback(error::not_found)
         .layer(from_fn(headers::secure))
         .with_state(console)
+}
+
+/// Where a login leads that wanted nothing else.
+async fn home() -> Response {
+    login::redirect("/account", None)
 }
