@@ -13,6 +13,7 @@
 
 pub mod audit;
 pub mod aws;
+pub mod browser;
 mod certificate;
 pub mod csv;
 pub mod customer;

@@ -155,7 +155,7 @@ impl Frame<'_> {
         html! {
             a.brand href="/" {
                 img src=(assets::icon()) alt="" width="26" height="26";
-                (self.reader.t("console-name"))
+                span { (self.reader.t("console-name")) }
             }
         }
     }
