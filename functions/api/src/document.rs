@@ -7,7 +7,7 @@ use fault::{Code, Notice};
 use serde_json::{Map, Value, json};
 use utoipa::openapi::OpenApi;
 
-use crate::operations::operations_of;
+use operations::operations_of;
 
 /// Of every operation: who asks, and that it may be too often or at the wrong time.
 const ALWAYS: [Code; 8] = [
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn problems_that_operations_name_are_in_the_catalogue() {
-        let handlers = serde_json::to_value(crate::handlers()).unwrap();
+        let handlers = serde_json::to_value(operations::description()).unwrap();
         for (path, method, operation) in operations_of(&handlers) {
             for slug in operation["x-problems"].as_array().into_iter().flatten() {
                 let slug = slug.as_str().unwrap();

@@ -18,9 +18,10 @@ use axum::{
 use data_encoding::BASE64;
 use fault::Code;
 use minijinja::{Environment, Value as Shown, context, syntax::SyntaxConfig, value::Serde};
+use operations::{Name, OperationError};
 use serde_json::Value;
 
-use crate::{ApiError, description, request::Name};
+use crate::description;
 
 const STYLE: &str = include_str!("documentation/style.css");
 const PAGE: &str = include_str!("documentation/page.html");
@@ -106,28 +107,28 @@ pub(crate) async fn openapi() -> Response {
 }
 
 /// `GET /docs`
-pub(crate) async fn reference() -> Result<Response, ApiError> {
+pub(crate) async fn reference() -> Result<Response, OperationError> {
     Ok(html(&pages()?.reference))
 }
 
 /// `GET /docs/guide`
-pub(crate) async fn guide() -> Result<Response, ApiError> {
+pub(crate) async fn guide() -> Result<Response, OperationError> {
     Ok(html(&pages()?.guide))
 }
 
 /// `GET /docs/problems`
-pub(crate) async fn problems() -> Result<Response, ApiError> {
+pub(crate) async fn problems() -> Result<Response, OperationError> {
     Ok(html(&pages()?.problems))
 }
 
 /// `GET /docs/problems/{code}`
-pub(crate) async fn problem(Name(code): Name) -> Result<Response, ApiError> {
+pub(crate) async fn problem(Name(code): Name) -> Result<Response, OperationError> {
     let page = pages()?.problem.get(code.as_str()).ok_or(Code::NotFound)?;
     Ok(html(page))
 }
 
-fn pages() -> Result<&'static Pages, ApiError> {
-    PAGES.as_ref().ok_or(ApiError::Document)
+fn pages() -> Result<&'static Pages, OperationError> {
+    PAGES.as_ref().ok_or(OperationError::Document)
 }
 
 fn html(page: &'static str) -> Response {

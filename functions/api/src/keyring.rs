@@ -17,8 +17,6 @@ use sqlx::PgPool;
 use store::StoreError;
 use time::{Duration, OffsetDateTime};
 
-use crate::ApiError;
-
 /// How long a key is taken for what it was: so long a deleted key goes on, and a changed one is what it was.
 const FRESH: Duration = Duration::seconds(5);
 /// Of a key's limit an instance draws at most this share at once: what it does not spend is lost to the others for that minute.
@@ -97,7 +95,7 @@ impl Keyring {
         presented: &ApiKey,
         source: Option<IpAddr>,
         now: OffsetDateTime,
-    ) -> Result<Result<(Arc<Key>, Rate), Refused>, ApiError> {
+    ) -> Result<Result<(Arc<Key>, Rate), Refused>, StoreError> {
         let draw = match self.spend_held(presented, now) {
             Spent::Held(key, rate) => return Ok(key.admit(source, now).map(|key| (key, rate))),
             Spent::Draw(draw) => draw,

@@ -1,199 +1,58 @@
 //! The HTTP API, under `/v1`: JSON, a bearer key, RFC 9457 problem documents; and under `/v2` the import call of the system that came before.
 //!
-//! The key tells the tenant, and nothing in a request can name another one: rows are read and written as the tenant's role. Recipient
-//! data does not come in here but for single people, by the addresses that requests name; a call names a file in the tenant's Incoming.
-//!
-//! A request passes the [`gate`] (key, scope, limit, audit) to its operation. What an operation says of itself is the API's description, and
-//! the gate asks for what stands there.
+//! What can be asked for is `operations`. Here is who asks: a request passes the [`gate`] (key, limit) to its operation. What an operation
+//! says of itself is the API's description, and the gate asks for what stands there.
 #![forbid(unsafe_code)]
 
-mod account;
-mod answer;
-mod api_keys;
-mod batches;
-mod caller;
-mod campaigns;
 mod document;
 mod documentation;
-mod domains;
-mod erasures;
-mod error;
-mod exports;
-mod files;
 mod gate;
-mod import_errors;
-mod imports;
 mod keyring;
-mod launches;
-mod once;
-mod operations;
-mod preview;
-mod profiles;
-mod proofs;
-mod recipients;
-mod reports;
-mod request;
-mod rotation;
-mod seeds;
-mod sending_rate;
-mod statement;
-mod suppressions;
-mod template_files;
-mod templates;
-mod test_mails;
-mod unknown_mails;
-mod webhooks;
-
-pub use error::ApiError;
 
 use std::sync::Arc;
 
-use access::{MasterKey, Network};
 use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state, routing::get};
-use exchange::Exchange;
 use fault::Code;
-use runtime::{Clients, Config, dns::NameServers};
+use operations::{BODY_BYTES_MAX, Index, OperationError, Services, operations};
+use runtime::Config;
 use serde_json::Value;
-use store::{
-    Readers, Store,
-    audit::{Journal, Unsynchronised},
-};
-use utoipa::openapi::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
 
 use keyring::Keyring;
-use operations::Operations;
-
-/// The largest request body: a template whose HTML and text parts have 512 KiB each, with every other character escaped in JSON.
-const BODY_BYTES_MAX: usize = 3 * 1024 * 1024;
 
 /// What the function works with.
 pub struct Api {
-    /// As `broadcast_app`.
-    store: Store,
-    /// The same, for looking.
-    readers: Readers,
-    /// Tenants' files.
-    exchange: Exchange,
-    /// Queues.
-    clients: Clients,
-    /// Derives every tenant's keys.
-    master: MasterKey,
-    import_queue: String,
-    generate_queue: String,
-    export_queue: String,
-    notify_queue: String,
-    /// To which webhooks may go although they are private.
-    webhook_networks: Vec<Network>,
-    /// Know what of sender domains is published.
-    name_servers: NameServers,
+    services: Arc<Services>,
     keyring: Keyring,
-    journal: Arc<Journal>,
-    operations: Operations,
+    index: Index,
 }
 
 impl Api {
     /// From the environment. Reads the master key.
     pub async fn new(config: &Config) -> Result<Self, runtime::Error> {
-        let clients = Clients::new(config).await;
-        let store = Store::connect(config.database_url()?)?;
-        let journal = Arc::new(Journal::new());
-        let (lines, table) = (journal.clone(), Unsynchronised(store.pool().clone()));
-        tokio::spawn(async move { lines.run(&table).await });
         Ok(Self {
-            exchange: Exchange::new(&clients.sdk, config.tenant_role_arn()?, config.spool_bucket()?),
-            master: clients.master_key(config.master_key_secret()?).await?,
-            import_queue: config.import_queue_url()?.to_owned(),
-            generate_queue: config.generate_queue_url()?.to_owned(),
-            export_queue: config.export_queue_url()?.to_owned(),
-            notify_queue: config.notify_queue_url()?.to_owned(),
-            webhook_networks: config.webhook_networks()?,
-            name_servers: NameServers::new(config.dns_server()?),
+            services: Arc::new(Services::new(config).await?),
             keyring: Keyring::default(),
-            operations: Operations::read(&description()),
-            readers: Readers::connect(config.database_url()?)?,
-            store,
-            clients,
-            journal,
+            index: Index::read(&description()),
         })
     }
 }
 
-/// Every operation, with what it says of itself.
-fn operations() -> OpenApiRouter<Arc<Api>> {
-    let v1 = OpenApiRouter::default()
-        .routes(routes!(campaigns::create, campaigns::list))
-        .routes(routes!(campaigns::show, campaigns::change))
-        .routes(routes!(campaigns::delete))
-        .routes(routes!(templates::replace, templates::show))
-        .routes(routes!(preview::preview))
-        .routes(routes!(profiles::list))
-        .routes(routes!(profiles::show, profiles::replace, profiles::delete))
-        .routes(routes!(imports::create, imports::list))
-        .routes(routes!(imports::show))
-        .routes(routes!(import_errors::list))
-        .routes(routes!(launches::create, launches::list))
-        .routes(routes!(launches::show))
-        .routes(routes!(launches::pause))
-        .routes(routes!(launches::resume))
-        .routes(routes!(launches::cancel))
-        .routes(routes!(test_mails::send, test_mails::list))
-        .routes(routes!(seeds::replace, seeds::show))
-        .routes(routes!(unknown_mails::list))
-        .routes(routes!(unknown_mails::settle))
-        .routes(routes!(reports::accounting))
-        .routes(routes!(reports::responses))
-        .routes(routes!(reports::domains))
-        .routes(routes!(exports::trigger, exports::list))
-        .routes(routes!(exports::show))
-        .routes(routes!(files::list))
-        .routes(routes!(suppressions::check))
-        .routes(routes!(suppressions::add))
-        .routes(routes!(suppressions::remove))
-        .routes(routes!(recipients::access))
-        .routes(routes!(erasures::erase))
-        .routes(routes!(erasures::list))
-        .routes(routes!(erasures::show))
-        .routes(routes!(domains::list))
-        .routes(routes!(domains::show))
-        .routes(routes!(account::pgp_key))
-        .routes(routes!(account::retention))
-        .routes(routes!(sending_rate::show))
-        .routes(routes!(account::receipts))
-        .routes(routes!(statement::download))
-        .routes(routes!(api_keys::create, api_keys::list))
-        .routes(routes!(api_keys::delete))
-        .routes(routes!(api_keys::rotate))
-        .routes(routes!(webhooks::create, webhooks::list))
-        .routes(routes!(webhooks::show, webhooks::change, webhooks::delete))
-        .routes(routes!(webhooks::rotate))
-        .routes(routes!(webhooks::test))
-        .routes(routes!(webhooks::deliveries));
-    let v2 = OpenApiRouter::default().routes(routes!(batches::import)).routes(routes!(batches::status));
-    OpenApiRouter::default().nest("/v1", v1).nest("/v2", v2)
-}
-
-/// What the handlers say of themselves.
-fn handlers() -> OpenApi {
-    operations().into_openapi()
-}
-
 /// The API's description, whole.
 pub fn description() -> Value {
-    document::complete(&handlers())
+    document::complete(&operations::description())
 }
 
 /// Every route of the API.
 pub fn router(api: Arc<Api>) -> Router {
     Router::from(operations())
-        .route_layer(from_fn_with_state(api.clone(), gate::gate))
+        .with_state(api.services.clone())
+        .route_layer(from_fn_with_state(api, gate::gate))
         .route("/openapi.json", get(documentation::openapi))
         .route("/docs", get(documentation::reference))
         .route("/docs/guide", get(documentation::guide))
         .route("/docs/problems", get(documentation::problems))
         .route("/docs/problems/{code}", get(documentation::problem))
-        .fallback(async || ApiError::from(Code::NotFound))
-        .method_not_allowed_fallback(async || ApiError::from(Code::MethodUnknown))
+        .fallback(async || OperationError::from(Code::NotFound))
+        .method_not_allowed_fallback(async || OperationError::from(Code::MethodUnknown))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(api)
 }

@@ -6,7 +6,7 @@ use fault::{Disposition, Fault};
 use maud::html;
 use store::StoreError;
 
-use crate::{look::Frame, person::Reader};
+use crate::{look::Frame, operate::Refusal, person::Reader};
 
 /// Why a page cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,15 @@ pub enum ConsoleError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// An operation refused what was asked for. Its words may quote the request, so the log has the code alone.
+    #[error("refused: {}", .0.code)]
+    Refused(Refusal),
+    /// An operation failed, and has said so.
+    #[error("an operation failed")]
+    Unavailable,
+    /// A document of ours is not as it must be.
+    #[error("a document of ours is not as it must be")]
+    Document,
 }
 
 impl From<sqlx::Error> for ConsoleError {
@@ -26,6 +35,8 @@ impl Fault for ConsoleError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Store(error) => error.disposition(),
+            Self::Refused(_) | Self::Document => Disposition::Permanent,
+            Self::Unavailable => Disposition::RETRY,
         }
     }
 }

@@ -10,6 +10,7 @@ mod format;
 mod headers;
 #[allow(dead_code, unused_imports, reason = "pages take from it as they come")]
 mod look;
+mod operate;
 mod person;
 mod words;
 
@@ -17,19 +18,17 @@ pub use error::ConsoleError;
 
 use std::sync::Arc;
 
-use access::MasterKey;
 use axum::{Router, middleware::from_fn, routing::get};
-use runtime::{Clients, Config};
-use store::Store;
+use operations::Services;
+use runtime::Config;
+
+use operate::Operations;
 
 /// What the function works with.
 pub struct Console {
-    /// As `broadcast_app`.
-    store: Store,
-    /// Queues and texts.
-    clients: Clients,
-    /// Derives the keys of codes and forms.
-    master: MasterKey,
+    /// What operations work with, and pages.
+    services: Arc<Services>,
+    operations: Operations,
     /// Where people reach it, without a slash at its end: the origin of its forms.
     url: String,
 }
@@ -37,12 +36,11 @@ pub struct Console {
 impl Console {
     /// From the environment. Reads the master key.
     pub async fn new(config: &Config) -> Result<Self, runtime::Error> {
-        let clients = Clients::new(config).await;
+        let services = Arc::new(Services::new(config).await?);
         Ok(Self {
-            store: Store::connect(config.database_url()?)?,
-            master: clients.master_key(config.master_key_secret()?).await?,
+            operations: Operations::new(services.clone()),
+            services,
             url: config.console_url()?.to_owned(),
-            clients,
         })
     }
 }

@@ -244,6 +244,8 @@ async fn make_nobodys(tx: &mut CampaignTx, mails: Vec<Mail>) -> Result<(), Store
         return Ok(());
     }
     let ids: Vec<i64> = mails.iter().map(|mail| mail.id).collect();
+    // The report names domains, some of which are one person's.
+    sqlx::query("DELETE FROM report").execute(&mut **tx).await?;
     for statement in [
         "UPDATE responses SET diagnostic = NULL WHERE mail_id = ANY ($1) AND diagnostic IS NOT NULL",
         "UPDATE ledger SET address_key = uuid_send(gen_random_uuid()), reply = NULL WHERE id = ANY ($1)",

@@ -26,6 +26,6 @@ pub use key::{
     spool_launch_prefix, spool_prefix, spooled_slice, upload_tail_key, upload_tail_prefix,
 };
 pub use message::{
-    Actor, ExportMessage, GenerateMessage, ImportMessage, NotifyMessage, ResponseKind, SendMessage,
-    SweepMessage, TrackMessage,
+    Actor, CountMessage, ExportMessage, GenerateMessage, ImportMessage, NotifyMessage, ResponseKind,
+    SendMessage, SweepMessage, TrackMessage,
 };

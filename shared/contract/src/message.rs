@@ -199,6 +199,20 @@ pub enum NotifyMessage {
     },
 }
 
+/// On the count queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type")]
+pub enum CountMessage {
+    /// Count a campaign, and keep what was found.
+    #[serde(rename = "campaign.v1")]
+    Campaign {
+        /// Whose campaign it is.
+        tenant: TenantId,
+        /// Which one.
+        campaign: CampaignId,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use serde::{Serialize, de::DeserializeOwned};
@@ -222,5 +236,6 @@ mod tests {
         holds::<ExportMessage>(include_str!("../fixtures/export.jsonl"));
         holds::<SweepMessage>(include_str!("../fixtures/sweep.jsonl"));
         holds::<NotifyMessage>(include_str!("../fixtures/notify.jsonl"));
+        holds::<CountMessage>(include_str!("../fixtures/count.jsonl"));
     }
 }

@@ -91,6 +91,8 @@ variables! {
     sweep_queue_url = "SWEEP_QUEUE_URL";
     /// `NOTIFY_QUEUE_URL`
     notify_queue_url = "NOTIFY_QUEUE_URL";
+    /// `COUNT_QUEUE_URL`
+    count_queue_url = "COUNT_QUEUE_URL";
     /// `GATEWAY_HOST_KEY_SECRET`: the secret that holds the gateway's SSH host key.
     gateway_host_key_secret = "GATEWAY_HOST_KEY_SECRET";
 }

@@ -10,7 +10,7 @@ use std::{
 use serde_json::Value;
 
 /// What each shared crate may use of ours. A function may use all of them, and no function.
-const SHARED: [(&str, &[&str]); 8] = [
+const SHARED: [(&str, &[&str]); 9] = [
     ("contract", &[]),
     ("fault", &[]),
     ("store", &["contract", "fault"]),
@@ -19,6 +19,7 @@ const SHARED: [(&str, &[&str]); 8] = [
     ("mail", &["access", "contract", "fault"]),
     ("openpgp", &["contract", "fault"]),
     ("runtime", &["access", "contract", "exchange", "fault", "store"]),
+    ("operations", &["access", "contract", "exchange", "fault", "mail", "runtime", "store"]),
 ];
 
 /// What `contract` must never see, directly: it is formats alone.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::markdown;
-use crate::operations::operations_of;
+use operations::operations_of;
 
 /// An operation, to be linked to.
 #[derive(Debug, Clone, Serialize)]

@@ -13,7 +13,7 @@ use super::{
     fields::{Field, Schemas},
     markdown, problems,
 };
-use crate::operations::operations_of;
+use operations::operations_of;
 
 /// Within a path: what makes a thing, shows, changes and ends it.
 const METHODS: [&str; 5] = ["post", "get", "put", "patch", "delete"];
@@ -80,7 +80,7 @@ struct Answer {
 /// Reads the document.
 pub(super) fn view(document: &Value, environment: &Environment<'_>) -> Result<Reference, minijinja::Error> {
     let none = Map::new();
-    let handlers = crate::handlers();
+    let handlers = operations::description();
     let schemas = document.pointer("/components/schemas").and_then(Value::as_object).unwrap_or(&none);
     let writer = Writer { schemas: Schemas::new(schemas, &handlers), environment };
     let places = places(&handlers);

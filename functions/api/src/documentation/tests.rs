@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use access::Scope;
 
 use super::*;
-use crate::operations::operations_of;
+use operations::operations_of;
 
 /// Every page with its path.
 fn all() -> Vec<(String, &'static str)> {
@@ -139,5 +139,5 @@ async fn the_style_is_the_one_that_the_policy_allows() {
 #[tokio::test]
 async fn an_unknown_problem_is_not_found() {
     let error = problem(Name("no_such_thing".to_owned())).await.err().unwrap();
-    assert!(matches!(error, ApiError::Refused(notice) if notice.code == Code::NotFound));
+    assert!(matches!(error, OperationError::Refused(notice) if notice.code == Code::NotFound));
 }
