@@ -3,6 +3,8 @@
 mod badge;
 mod form;
 mod frame;
+#[cfg(test)]
+mod gallery;
 mod notice;
 mod pieces;
 mod plot;

@@ -252,7 +252,7 @@ pub(crate) fn ask(
     };
     html! {
         div.card {
-            div.lead { (what) }
+            div.stack { (what) }
             (form(action, form_token, &buttons))
         }
     }

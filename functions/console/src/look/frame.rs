@@ -152,7 +152,7 @@ impl Frame<'_> {
         html! {
             a.brand href="/" {
                 img src=(assets::icon()) alt="" width="26" height="26";
-                (self.reader.t("console-name"))
+                span { (self.reader.t("console-name")) }
             }
         }
     }
