@@ -211,8 +211,7 @@ impl Reader {
     /// The moment that a browser's field for one says (`2026-12-01T09:30`), in the reader's zone. Of a time that a clock shows twice, the first.
     pub(crate) fn moment(&self, text: &str) -> Option<String> {
         let civil: jiff::civil::DateTime = text.trim().parse().ok()?;
-        let zoned = self.zone.to_ambiguous_zoned(civil).compatible().ok()?;
-        Some(zoned.timestamp().to_string())
+        Some(self.zone.to_timestamp(civil).ok()?.to_string())
     }
 
     fn zoned(&self, time: OffsetDateTime) -> ZonedDateTime {
