@@ -18,6 +18,7 @@ mod cancelled_launch_keeps_its_people_as_configured;
 mod clients_of_the_world_work;
 mod codes_open_once_and_not_for_long;
 mod complete_upload_is_not_hidden_by_its_row;
+mod console_follows_a_mailing;
 mod control_file_asks_once;
 mod copies_are_of_whole_files;
 mod customer_sees_four_folders;
