@@ -83,6 +83,64 @@ pub(crate) async fn retention(
     Ok(Json(settings))
 }
 
+/// Something whose time is coming.
+#[derive(FromRow, Serialize, ToSchema)]
+pub(crate) struct Deletion {
+    /// `file` or `campaign`.
+    #[schema(pattern = "^(file|campaign)$")]
+    what: String,
+    id: i64,
+    /// Of a file.
+    folder: Option<String>,
+    /// A file's below its folder; a campaign's.
+    name: String,
+    #[serde(with = "time::serde::rfc3339")]
+    due_at: OffsetDateTime,
+}
+
+/// How much is listed: more is nobody's to read.
+const DELETIONS_MAX: i64 = 100;
+
+/// List what is deleted next
+///
+/// Files and campaigns, the next ones first; at most 100, and `next` is always null. A campaign's time counts anew from the end of each launch, up to
+/// its hard limit; one under a legal hold is not listed.
+#[utoipa::path(
+    get, path = "/retention/deletions", operation_id = "list_next_deletions", tag = "Account", security(("key" = ["account:read"])),
+    responses((status = 200, description = "The next ones.", body = Listing<Deletion>))
+)]
+pub(crate) async fn deletions(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+) -> Result<Json<Listing<Deletion>>, OperationError> {
+    let mut tx = services.store.tenant(caller.tenant).await?;
+    // Campaigns as sweep takes them: work under way holds up the regular end, and nothing the hard one.
+    let items = sqlx::query_as(
+        "WITH files AS (
+            SELECT 'file' AS what, f.id, f.folder, f.name,
+                   f.arrived_at + make_interval(hours => CASE f.folder WHEN 'Incoming' THEN t.incoming_hours
+                       WHEN 'Finished' THEN t.finished_hours WHEN 'Invalids' THEN t.invalids_hours ELSE t.exports_hours END) AS due_at
+            FROM broadcast.files f JOIN broadcast.tenants t ON t.id = f.tenant_id
+         ), campaigns AS (
+            SELECT 'campaign' AS what, c.id, NULL AS folder, c.name, coalesce(c.delete_asked_at, least(
+                c.created_at + make_interval(hours => t.campaign_hours_max),
+                CASE WHEN c.state = 'open' AND (
+                        EXISTS (SELECT FROM broadcast.imports i WHERE i.campaign_id = c.id AND i.lease_until > $1)
+                     OR EXISTS (SELECT FROM broadcast.launches l WHERE l.campaign_id = c.id AND l.ended_at IS NULL AND NOT l.test)) THEN NULL
+                     ELSE coalesce(c.ended_at, c.created_at) + make_interval(hours => t.campaign_hours) END)) AS due_at
+            FROM broadcast.campaigns c JOIN broadcast.tenants t ON t.id = c.tenant_id
+            WHERE c.state <> 'deleted'
+              AND NOT EXISTS (SELECT FROM broadcast.holds h WHERE h.campaign_id = c.id AND h.released_at IS NULL)
+         )
+         SELECT * FROM files UNION ALL SELECT * FROM campaigns ORDER BY due_at, what, id LIMIT $2",
+    )
+    .bind(caller.now)
+    .bind(DELETIONS_MAX)
+    .fetch_all(&mut *tx)
+    .await?;
+    Ok(Json(Listing { items, next: None }))
+}
+
 /// That something was deleted.
 #[derive(FromRow, Serialize, ToSchema)]
 pub(crate) struct Receipt {
