@@ -67,6 +67,7 @@ async fn clients(endpoint: &str) -> Clients {
     Clients {
         sqs: aws_sdk_sqs::Client::new(&sdk),
         s3: aws_sdk_s3::Client::new(&sdk),
+        sns: aws_sdk_sns::Client::new(&sdk),
         sts: aws_sdk_sts::Client::new(&sdk),
         secrets: aws_sdk_secretsmanager::Client::new(&sdk),
         sdk,

@@ -1,12 +1,17 @@
 use axum::{
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use fault::{Disposition, Fault};
 use maud::html;
+use runtime::AwsError;
 use store::StoreError;
+use time::OffsetDateTime;
 
 use crate::{look::Frame, operate::Refusal, person::Reader};
+
+/// What a browser is told to wait after a failure of ours.
+const RETRY_AFTER_SECONDS: &str = "5";
 
 /// Why a page cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -17,12 +22,27 @@ pub enum ConsoleError {
     /// An operation refused what was asked for. Its words may quote the request, so the log has the code alone.
     #[error("refused: {}", .0.code)]
     Refused(Refusal),
+    /// The address leads nowhere.
+    #[error("there is no such page")]
+    NotFound,
     /// An operation failed, and has said so.
     #[error("an operation failed")]
     Unavailable,
     /// A document of ours is not as it must be.
     #[error("a document of ours is not as it must be")]
     Document,
+    /// Queues and texts.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// Secrets.
+    #[error(transparent)]
+    Access(#[from] access::Error),
+    /// What a user's row has sealed does not open.
+    #[error(transparent)]
+    Sealing(#[from] access::SealingError),
+    /// A computation was cut off, or a handler stands where its request has not what it needs.
+    #[error("a computation was cut off")]
+    Cut,
 }
 
 impl From<sqlx::Error> for ConsoleError {
@@ -35,8 +55,11 @@ impl Fault for ConsoleError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Store(error) => error.disposition(),
-            Self::Refused(_) | Self::Document => Disposition::Permanent,
+            Self::Refused(_) | Self::NotFound | Self::Document => Disposition::Permanent,
             Self::Unavailable => Disposition::RETRY,
+            Self::Aws(error) => error.disposition(),
+            Self::Access(error) => error.disposition(),
+            Self::Sealing(_) | Self::Cut => Disposition::Permanent,
         }
     }
 }
@@ -46,7 +69,30 @@ pub(crate) async fn not_found(reader: Reader) -> Response {
     page(&reader, StatusCode::NOT_FOUND, "not-found")
 }
 
-fn page(reader: &Reader, status: StatusCode, words: &str) -> Response {
+/// The page for somebody whose role has no right to it.
+pub(crate) fn forbidden(reader: &Reader) -> Response {
+    page(reader, StatusCode::FORBIDDEN, "forbidden")
+}
+
+/// The page for a form that is not of this browser's session, or too old.
+pub(crate) fn form_refused(reader: &Reader) -> Response {
+    page(reader, StatusCode::FORBIDDEN, "form-refused")
+}
+
+/// The page for whoever tried too often, with the time of the next try in words and as a header.
+pub(crate) fn too_many(reader: &Reader, words: &str, until: OffsetDateTime, now: OffsetDateTime) -> Response {
+    let seconds = (until - now).whole_seconds().max(1);
+    let minutes = seconds.unsigned_abs().div_ceil(60);
+    let title = reader.t(&format!("{words}-title"));
+    let values = [("minutes", i64::try_from(minutes).unwrap_or(i64::MAX).into())];
+    let content = html! { p { (reader.t_with(&format!("{words}-text"), &values)) } };
+    let mut response = Frame { reader, title: &title }.around(StatusCode::TOO_MANY_REQUESTS, &content);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+/// A page that says one thing.
+pub(crate) fn page(reader: &Reader, status: StatusCode, words: &str) -> Response {
     let title = reader.t(&format!("{words}-title"));
     let content = html! { p { (reader.t(&format!("{words}-text"))) } };
     Frame { reader, title: &title }.around(status, &content)
@@ -56,7 +102,7 @@ impl IntoResponse for ConsoleError {
     fn into_response(self) -> Response {
         tracing::error!(error = %self, "page failed");
         let mut response = page(&Reader::stranger(""), StatusCode::SERVICE_UNAVAILABLE, "unavailable");
-        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("5"));
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
         response
     }
 }

@@ -208,6 +208,13 @@ impl Reader {
         self.t_with(key, &[("count", FluentValue::from(choice)), ("number", self.number(count).into())])
     }
 
+    /// The moment that a browser's field for one says (`2026-12-01T09:30`), in the reader's zone. Of a time that a clock shows twice, the first.
+    pub(crate) fn moment(&self, text: &str) -> Option<String> {
+        let civil: jiff::civil::DateTime = text.trim().parse().ok()?;
+        let zoned = self.zone.to_ambiguous_zoned(civil).compatible().ok()?;
+        Some(zoned.timestamp().to_string())
+    }
+
     fn zoned(&self, time: OffsetDateTime) -> ZonedDateTime {
         let zone = |zone: &TimeZone| {
             Timestamp::from_nanosecond(time.unix_timestamp_nanos())

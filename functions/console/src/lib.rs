@@ -3,34 +3,60 @@
 //! Pages are made here, whole, and work without scripts; the one script makes them better. Nothing on a page comes from anywhere else.
 #![forbid(unsafe_code)]
 
+mod account;
 mod assets;
+mod campaigns;
+mod cookie;
 mod error;
 #[allow(dead_code, reason = "pages take from it as they come")]
 mod format;
+mod gate;
 mod headers;
+mod limits;
+mod login;
 #[allow(dead_code, unused_imports, reason = "pages take from it as they come")]
 mod look;
+mod member;
+mod notice;
 mod operate;
+mod page;
 mod person;
+mod phone;
+mod record;
+mod session;
+mod totp;
+mod visitor;
 mod words;
 
 pub use error::ConsoleError;
+pub use gate::{Access, ROUTES, Route, TOKEN_FIELD};
 
 use std::sync::Arc;
 
-use axum::{Router, middleware::from_fn, routing::get};
+use access::MasterKey;
+use axum::{
+    Router,
+    middleware::{from_fn, from_fn_with_state},
+    response::Response,
+    routing::get,
+};
 use operations::Services;
-use runtime::Config;
+use runtime::{Clients, Config};
+use store::Store;
 
 use operate::Operations;
 
 /// What the function works with.
 pub struct Console {
-    /// What operations work with, and pages.
-    services: Arc<Services>,
-    operations: Operations,
+    /// As `broadcast_app`.
+    store: Store,
+    /// Queues and texts.
+    clients: Clients,
+    /// Derives the keys of codes and forms.
+    master: MasterKey,
     /// Where people reach it, without a slash at its end: the origin of its forms.
     url: String,
+    operations: Operations,
 }
 
 impl Console {
@@ -38,9 +64,11 @@ impl Console {
     pub async fn new(config: &Config) -> Result<Self, runtime::Error> {
         let services = Arc::new(Services::new(config).await?);
         Ok(Self {
-            operations: Operations::new(services.clone()),
-            services,
+            store: services.store.clone(),
+            master: services.master.clone(),
+            clients: services.clients.clone(),
             url: config.console_url()?.to_owned(),
+            operations: Operations::new(services),
         })
     }
 }
@@ -49,7 +77,17 @@ impl Console {
 pub fn router(console: Arc<Console>) -> Router {
     Router::new()
         .route("/assets/{name}", get(assets::serve))
+        .route("/", get(home))
+        .merge(login::routes())
+        .merge(account::routes())
+        .merge(campaigns::routes())
+        .route_layer(from_fn_with_state(Arc::clone(&console), gate::guard))
         .fallback(error::not_found)
         .layer(from_fn(headers::secure))
         .with_state(console)
+}
+
+/// Where a login leads that wanted nothing else.
+async fn home() -> Response {
+    login::redirect("/account", None)
 }

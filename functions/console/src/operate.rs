@@ -30,6 +30,13 @@ pub(crate) struct Refusal {
     pub(crate) words: String,
 }
 
+impl Refusal {
+    /// Whether it is about what was entered or where something stands, and so belongs beside the form, rather than there being no such thing.
+    pub(crate) fn is_of_the_form(&self) -> bool {
+        matches!(self.status, 400 | 409 | 413 | 422)
+    }
+}
+
 /// What an operation answered.
 pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,

@@ -1,4 +1,5 @@
-//! What pages say, in the languages that they have. The catalogues stand in `words/`, one file a language, in Fluent's form.
+//! What pages say, in the languages that they have. The catalogues stand in `words/`, a folder for each language with a
+//! file for each part of the console, in Fluent's form.
 
 use std::{borrow::Cow, sync::LazyLock};
 
@@ -17,17 +18,29 @@ pub(crate) enum Language {
 
 type Catalogue = FluentBundle<FluentResource>;
 
-static ENGLISH: LazyLock<Catalogue> = LazyLock::new(|| catalogue("en", include_str!("words/en.ftl")));
-static GERMAN: LazyLock<Catalogue> = LazyLock::new(|| catalogue("de", include_str!("words/de.ftl")));
+macro_rules! sources {
+    ($language:literal) => {
+        [
+            include_str!(concat!("words/", $language, "/common.ftl")),
+            include_str!(concat!("words/", $language, "/login.ftl")),
+            include_str!(concat!("words/", $language, "/campaigns.ftl")),
+        ]
+    };
+}
 
-fn catalogue(tag: &str, source: &str) -> Catalogue {
-    // Both are constants; a test reads every line of every catalogue.
+static ENGLISH: LazyLock<Catalogue> = LazyLock::new(|| catalogue("en", &sources!("en")));
+static GERMAN: LazyLock<Catalogue> = LazyLock::new(|| catalogue("de", &sources!("de")));
+
+fn catalogue(tag: &str, sources: &[&str]) -> Catalogue {
+    // They are constants; a test reads every line of every catalogue.
     let language: LanguageIdentifier = tag.parse().unwrap_or_default();
-    let resource = FluentResource::try_new(source.to_owned()).unwrap_or_else(|(resource, _)| resource);
     let mut catalogue = FluentBundle::new_concurrent(vec![language]);
     // The markup tells names from the text around them.
     catalogue.set_use_isolating(false);
-    catalogue.add_resource_overriding(resource);
+    for source in sources {
+        let resource = FluentResource::try_new((*source).to_owned()).unwrap_or_else(|(resource, _)| resource);
+        catalogue.add_resource_overriding(resource);
+    }
     catalogue
 }
 
@@ -108,11 +121,15 @@ mod tests {
 
     #[test]
     fn every_language_says_everything() {
-        let sources = [("en", include_str!("words/en.ftl")), ("de", include_str!("words/de.ftl"))];
-        for (tag, source) in sources {
-            FluentResource::try_new(source.to_owned())
-                .unwrap_or_else(|(_, errors)| panic!("{tag}: {errors:?}"));
-            assert_eq!(keys(source), keys(sources[0].1), "{tag}");
+        let mut all = BTreeSet::new();
+        for (english, german) in sources!("en").iter().zip(sources!("de")) {
+            for source in [*english, german] {
+                FluentResource::try_new(source.to_owned()).unwrap_or_else(|(_, errors)| panic!("{errors:?}"));
+            }
+            assert_eq!(keys(english), keys(german));
+            for key in keys(english) {
+                assert!(all.insert(key), "{key} stands in two files");
+            }
         }
     }
 

@@ -21,6 +21,15 @@ BOOTSTRAP_VARIABLE = "LOCAL_BOOTSTRAP"
 INTERNAL_PREFIXES = ("LOCALSTACK_", "_AWS_XRAY", "AWS_XRAY", "EDGE_PORT", BOOTSTRAP_VARIABLE)
 
 
+def _with_cookies(answer: bytes) -> bytes:
+    """LocalStack's function URLs forget `cookies`, where AWS makes `Set-Cookie` of each: here they become that header, which may be a list."""
+    if b'"cookies":["' not in answer:
+        return answer
+    response = json.loads(answer)
+    response.setdefault("headers", {})["set-cookie"] = response.pop("cookies")
+    return json.dumps(response).encode()
+
+
 class ProcessExecutor(RuntimeExecutor):
     def __init__(self, id: str, function_version: FunctionVersion) -> None:
         super().__init__(id=id, function_version=function_version)
@@ -119,7 +128,7 @@ class ProcessExecutor(RuntimeExecutor):
             self._append(f"{self.name} {request_id}: {failure.decode(errors='replace')}\n")
         return InvocationResult(
             request_id=request_id,
-            payload=failure if failure is not None else invocation.answer,
+            payload=failure if failure is not None else _with_cookies(invocation.answer),
             is_error=failure is not None or invocation.is_error,
             logs=f"START RequestId: {request_id}\n{output}END RequestId: {request_id} Duration: {seconds * 1000:.1f} ms\n",
         )

@@ -1,28 +1,39 @@
-//! Who may do what, as far as secrets prove it: the master key, passwords, API keys, SSH keys, secrets of webhooks, limits on attempts.
+//! Who may do what, as far as secrets prove it: the master key, passwords, second factors, sessions, API keys, SSH keys, secrets of webhooks,
+//! limits on attempts; and what roles people have.
 //!
 //! Owns the formats of those secrets and of what is stored of them. Never sees the database, the network or a clock: callers store the
 //! hashes and hand in `now`. Nothing here shows a secret in `Debug`, and no error holds one.
 
 mod api_key;
+pub mod code;
 mod destination;
 mod limiter;
 mod master;
 mod network;
 pub mod password;
+mod phone;
 mod random;
+pub mod recovery;
+mod role;
 mod scope;
 mod sealing;
 mod ssh_key;
+mod token;
+mod totp;
 mod webhook_secret;
 
 pub use api_key::{ApiKey, NewApiKey};
 pub use destination::may_be_told;
 pub use limiter::{Attempt, LIMITER_KEYS_MAX, Limiter};
-pub use master::{KEY_BYTES, MasterKey, Purpose};
+pub use master::{KEY_BYTES, MasterKey, NO_TENANT, Purpose};
 pub use network::Network;
+pub use phone::{Phone, PhoneError};
+pub use role::{Role, UnknownRole};
 pub use scope::{Scope, UnknownScope};
 pub use sealing::{HEADER_BYTES, SealingError, open, seal};
 pub use ssh_key::SshKey;
+pub use token::Token;
+pub use totp::Totp;
 pub use webhook_secret::WebhookSecret;
 
 use fault::{Code, Disposition, Fault};

@@ -27,7 +27,20 @@ pub enum Purpose {
     Answers,
     /// AES-256-GCM key of the stored secrets of webhooks.
     Webhooks,
+    /// AES-256-GCM key of users' phone numbers and of the secrets of their authenticator apps.
+    Users,
+    /// HMAC of codes that were sent as texts.
+    Codes,
+    /// HMAC of recovery codes.
+    RecoveryCodes,
+    /// HMAC of what binds a form to its browser.
+    Forms,
+    /// HMAC of whom attempts are counted by.
+    Limits,
 }
+
+/// Whose keys are derived for what belongs to no tenant, or to all: tenants' numbers begin at 1.
+pub const NO_TENANT: TenantId = TenantId(0);
 
 impl Purpose {
     /// Labels are data at rest: they never change, and a new purpose takes a label that no other one starts with.
@@ -39,6 +52,11 @@ impl Purpose {
             Self::Spool => b"spool",
             Self::Answers => b"answers",
             Self::Webhooks => b"webhooks",
+            Self::Users => b"users",
+            Self::Codes => b"codes",
+            Self::RecoveryCodes => b"recovery-codes",
+            Self::Forms => b"forms",
+            Self::Limits => b"limits",
         }
     }
 }
@@ -62,6 +80,19 @@ impl MasterKey {
     /// A new secret in the form that [`MasterKey::from_base64`] reads.
     pub fn generate_base64() -> Result<String, Error> {
         Ok(BASE64.encode(&random::bytes::<KEY_BYTES>()?))
+    }
+
+    /// HMAC-SHA256 of parts, each behind its length, by the key of a purpose that is no tenant's.
+    pub fn tag(&self, purpose: Purpose, parts: &[&[u8]]) -> [u8; KEY_BYTES] {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.derive(NO_TENANT, purpose, 0));
+        let mut context = hmac::Context::with_key(&key);
+        for part in parts {
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part);
+        }
+        let mut tag = [0; KEY_BYTES];
+        tag.copy_from_slice(context.sign().as_ref());
+        tag
     }
 
     /// The key of one tenant for one purpose: HKDF-SHA256 (RFC 5869) with the info
@@ -140,6 +171,16 @@ mod tests {
             .unwrap();
         let master = MasterKey::from_base64(SECRET).unwrap();
         assert_eq!(master.derive(TenantId(7), Purpose::Links, 3), expected);
+    }
+
+    /// Two ways to cut the same bytes into parts are two things; and so are two purposes.
+    #[test]
+    fn tags_are_of_their_parts_and_purpose() {
+        let master = MasterKey::from_base64(SECRET).unwrap();
+        let tag = |purpose, parts: &[&[u8]]| master.tag(purpose, parts);
+        assert_eq!(tag(Purpose::Codes, &[b"ab", b"c"]), tag(Purpose::Codes, &[b"ab", b"c"]));
+        assert_ne!(tag(Purpose::Codes, &[b"ab", b"c"]), tag(Purpose::Codes, &[b"a", b"bc"]));
+        assert_ne!(tag(Purpose::Codes, &[b"ab"]), tag(Purpose::Forms, &[b"ab"]));
     }
 
     #[test]

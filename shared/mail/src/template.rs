@@ -12,6 +12,7 @@ mod error;
 mod figures;
 mod inline;
 mod locale;
+mod mask;
 mod person;
 mod prepare;
 mod render;
@@ -160,6 +161,13 @@ impl Template<'_> {
 }
 
 impl Compiled {
+    /// The same for who may not see whom it is about: each value shows its first letters alone.
+    #[must_use]
+    pub fn masked(mut self) -> Self {
+        self.environment.set_formatter(mask::formatter);
+        self
+    }
+
     /// The links of the HTML part, in order.
     pub fn links(&self) -> &[TemplateLink] {
         &self.links

@@ -80,7 +80,7 @@ pub struct Services {
     readers: Readers,
     /// Tenants' files.
     exchange: Exchange,
-    /// Queues.
+    /// Queues, and what else functions ask AWS for.
     pub clients: Clients,
     /// Derives every tenant's keys.
     pub master: MasterKey,

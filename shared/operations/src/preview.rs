@@ -35,6 +35,9 @@ pub(crate) struct PreviewCall {
     /// The line of the file on which the recipient's row begins; the first recipient when absent.
     #[serde(default)]
     line: Option<i64>,
+    /// Whether values show their first letters alone, so that a mail can be judged by whom it does not concern.
+    #[serde(default)]
+    masked: bool,
 }
 
 /// What the recipient would get.
@@ -97,6 +100,7 @@ pub(crate) async fn preview(
     compiled.check_columns(recipient.fields.iter().map(|(name, _)| name.as_str()))?;
     let line = recipient.line;
     let links = links(&compiled);
+    let compiled = if call.masked { compiled.masked() } else { compiled };
     let rendered = trial(&caller, CampaignId(id), compiled, recipient.fields)
         .await?
         .map_err(|error| import.notice(error, line))?;

@@ -102,6 +102,8 @@ pub struct Clients {
     pub sqs: aws_sdk_sqs::Client,
     /// Buckets of the deployment, with the function's own credentials.
     pub s3: aws_sdk_s3::Client,
+    /// Texts to phones.
+    pub sns: aws_sdk_sns::Client,
     /// Session credentials.
     pub sts: aws_sdk_sts::Client,
     /// Secrets Manager.
@@ -130,6 +132,7 @@ impl Clients {
         Self {
             sqs: aws_sdk_sqs::Client::new(&sdk),
             s3: aws_sdk_s3::Client::from_conf(s3),
+            sns: aws_sdk_sns::Client::new(&sdk),
             sts: aws_sdk_sts::Client::new(&sdk),
             secrets: aws_sdk_secretsmanager::Client::new(&sdk),
             sdk,
@@ -156,6 +159,23 @@ impl Clients {
     /// The installation's root secret.
     pub async fn master_key(&self, name: &str) -> Result<MasterKey, AwsError> {
         MasterKey::from_base64(&self.secret(name).await?).map_err(|_| AwsError::MasterKey)
+    }
+
+    /// Sends a text to a phone, a number in E.164. It says what only its owner may know: the error names neither.
+    pub async fn send_text(&self, phone: &str, text: &str) -> Result<(), AwsError> {
+        let call = self.sns.publish().phone_number(phone).message(text);
+        // Codes go the way that is delivered soonest, not the cheapest.
+        let kind = aws_sdk_sns::types::MessageAttributeValue::builder()
+            .data_type("String")
+            .string_value("Transactional")
+            .build()
+            .map_err(|_| AwsError::Call {
+                operation: "Publish",
+                code: "the request could not be built".to_owned(),
+            })?;
+        let call = call.message_attributes("AWS.SNS.SMS.SMSType", kind);
+        call.send().await.map_err(|error| AwsError::of("Publish", &error))?;
+        Ok(())
     }
 
     /// Puts one message on a queue. The tenant is the message group, so that one tenant's backlog does not hold up the others.

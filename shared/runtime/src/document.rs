@@ -154,6 +154,7 @@ mod tests {
         Clients {
             sqs: aws_sdk_sqs::Client::new(&sdk),
             s3: aws_sdk_s3::Client::new(&sdk),
+            sns: aws_sdk_sns::Client::new(&sdk),
             sts: aws_sdk_sts::Client::new(&sdk),
             secrets: aws_sdk_secretsmanager::Client::new(&sdk),
             sdk,

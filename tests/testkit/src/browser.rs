@@ -1,352 +1,320 @@
-//! Debian's Chromium, as a person uses it: by what is written on labels, buttons and links. Each test has one of its own, with its own profile, and
-//! nothing but this machine is reached.
+//! A browser without a screen: it keeps cookies, follows redirects, and sends back the forms that it was given. And the people who use it.
 
-mod chromedriver;
-mod commands;
+use std::{
+    collections::BTreeMap,
+    net::Ipv4Addr,
+    sync::{
+        LazyLock,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
-use std::{collections::BTreeSet, path::PathBuf, time::Duration};
+use access::{MasterKey, Purpose};
+use hyper::HeaderMap;
+use localstack::Stack;
+use sqlx::{Connection, PgConnection};
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
-use hyper_util::client::legacy::connect::HttpConnector;
-use serde_json::{Value, json};
+use crate::{
+    aws::Aws,
+    http::{Answer, Http},
+    unique, wait,
+};
 
-use crate::wait;
-use chromedriver::Chromedriver;
-use commands::{Log, Protocol};
+/// No page leads on more often than this.
+const REDIRECTS_MAX: usize = 8;
+const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Until a page shows what it should: it may have to be made, and parts of it come by themselves.
-const PATIENCE: Duration = Duration::from_mins(1);
-/// A phone and a desk, in CSS pixels.
-pub const PHONE: u32 = 320;
-pub const DESK: u32 = 1280;
-const HEIGHT: u32 = 900;
-/// Chromium's own word for what is not allowed.
-const BLOCKED: u32 = 2;
-/// Of axe-core's rules, how many find something on any page at all.
-const PASSES_MIN: usize = 10;
+/// Of every person of tests: to hash it once is enough.
+pub const PASSWORD: &str = "correct horse battery staple";
+static HASH: LazyLock<String> = LazyLock::new(|| access::password::hash(PASSWORD).unwrap());
 
-/// WCAG 2.2 to AA, and what axe-core holds to be good practice besides.
-const AXE: &str = "const told = arguments[0];
-    axe.run(document, {rules: {'target-size': {enabled: true}}}).then(told, error => told({failed: String(error)}));";
-
-/// Of a reader's system.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Theme {
-    Light,
-    Dark,
+/// A form of a page.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Form {
+    pub action: String,
+    pub method: String,
+    /// As they would be sent unless a person changes them.
+    pub fields: Vec<(String, String)>,
 }
 
-impl Theme {
-    pub const ALL: [Self; 2] = [Self::Light, Self::Dark];
+/// What the browser shows.
+#[derive(Debug, Clone)]
+pub struct Page {
+    pub status: u16,
+    /// Where it is, behind all redirects.
+    pub path: String,
+    pub headers: HeaderMap,
+    pub text: String,
+}
 
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Light => "light",
-            Self::Dark => "dark",
-        }
+impl Page {
+    pub fn forms(&self) -> Vec<Form> {
+        let pieces = self.text.split("<form").skip(1);
+        pieces.map(|piece| form(piece.split("</form>").next().unwrap())).collect()
+    }
+
+    /// The form that goes to this path.
+    pub fn form(&self, action: &str) -> Form {
+        let found = self.forms().into_iter().find(|form| form.action == action);
+        found.unwrap_or_else(|| panic!("no form for {action} on {}: {}", self.path, self.text))
+    }
+
+    /// Panics unless it is there, with this status.
+    pub fn must_be(&self, path: &str, status: u16) {
+        assert_eq!((self.path.as_str(), self.status), (path, status), "{}", self.text);
     }
 }
 
-/// A browser with one window. It ends with the test, also where that panics.
+fn form(piece: &str) -> Form {
+    let (head, body) = piece.split_once('>').unwrap();
+    let fields = body.split('<').filter_map(|tag| {
+        let is_field = tag.starts_with("input") || tag.starts_with("button") || tag.starts_with("textarea");
+        let name = attribute(tag, "name").filter(|_| is_field)?;
+        Some((name, attribute(tag, "value").unwrap_or_default()))
+    });
+    let fields = fields.collect();
+    Form {
+        action: attribute(head, "action").unwrap_or_default(),
+        method: attribute(head, "method").unwrap_or_default(),
+        fields,
+    }
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+    let value = rest.split('"').next()?;
+    Some(value.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&"))
+}
+
+/// One browser at one address.
+#[derive(Clone)]
 pub struct Browser {
-    /// For what no method here does.
-    pub client: Client,
-    /// Behind the client: what ends first.
-    driver: Chromedriver,
+    http: Http,
+    url: String,
+    pub cookies: BTreeMap<String, String>,
+    /// Sent with everything.
+    pub headers: Vec<(String, String)>,
+    pub source: Ipv4Addr,
 }
 
 impl Browser {
-    /// With scripts, at a desk, in English, in the light.
-    pub async fn start() -> Self {
-        Self::with_preferences(json!({})).await
-    }
-
-    /// As those have it who allow no scripts.
-    pub async fn without_scripts() -> Self {
-        Self::with_preferences(json!({"profile.managed_default_content_settings.javascript": BLOCKED})).await
-    }
-
-    async fn with_preferences(preferences: Value) -> Self {
-        let mut driver = Chromedriver::start();
-        let mut client = ClientBuilder::new(HttpConnector::new());
-        let Value::Object(capabilities) = driver.capabilities(&preferences) else { unreachable!() };
-        client.capabilities(capabilities);
-        let client = client.connect(&driver.url).await.unwrap();
-        driver.session = client.session_id().await.unwrap();
-        let browser = Self { client, driver };
-        browser.width(DESK).await;
-        browser.theme(Theme::Light).await;
-        browser.language("en").await;
-        // What Chromium shows of its own, when it begins, is not looked at.
-        browser.go("about:blank").await;
-        browser.log("performance").await;
-        browser.log("browser").await;
-        browser
-    }
-
-    /// Opens a page.
-    pub async fn go(&self, url: &str) {
-        self.client.goto(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));
-    }
-
-    /// Opens the same page again.
-    pub async fn reload(&self) {
-        self.client.refresh().await.unwrap();
-    }
-
-    pub async fn title(&self) -> String {
-        self.client.title().await.unwrap()
-    }
-
-    /// The address of the page that is shown.
-    pub async fn address(&self) -> url::Url {
-        self.client.current_url().await.unwrap()
-    }
-
-    /// Everything that can be read in the window.
-    pub async fn text(&self) -> String {
-        let body = self.client.find(Locator::Css("body")).await.unwrap();
-        body.text().await.unwrap()
-    }
-
-    /// The text of the first element that a selector finds, seen or not.
-    pub async fn text_of(&self, selector: &str) -> String {
-        let found = self.client.find(Locator::Css(selector)).await;
-        found.unwrap_or_else(|error| panic!("{selector}: {error}")).text().await.unwrap()
-    }
-
-    /// Waits until a text can be read.
-    ///
-    /// # Panics
-    /// With the whole page, when it cannot.
-    pub async fn shown(&self, text: &str) {
-        let begun = std::time::Instant::now();
-        let mut page = self.text().await;
-        while !page.contains(text) {
-            assert!(begun.elapsed() < PATIENCE, "{text:?} is not shown on {}:\n{page}", self.address().await);
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            // A page that is just being left has no body.
-            let body = self.client.find(Locator::Css("body")).await;
-            if let Ok(body) = body {
-                page = body.text().await.unwrap_or_default();
-            }
+    /// A new one, at an address that no other has.
+    pub fn new(stack: &Stack) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        // RFC 2544's network, which nobody has. Another run of tests begins elsewhere in it.
+        let number = NEXT.fetch_add(1, Ordering::Relaxed) * 251 + std::process::id() * 7919;
+        let [_, b, c, d] = number.to_be_bytes();
+        Self {
+            http: Http::default(),
+            url: stack.console_url.clone(),
+            cookies: BTreeMap::new(),
+            headers: vec![(
+                "user-agent".to_owned(),
+                "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0".to_owned(),
+            )],
+            source: Ipv4Addr::new(198, 18 + b % 2, c, d),
         }
     }
 
-    /// Writes into the field with this label, in place of what stands there.
-    pub async fn fill(&self, label: &str, value: &str) {
-        let field = self.field(label).await;
-        field.clear().await.unwrap();
-        field.send_keys(value).await.unwrap();
-    }
-
-    /// Chooses the file for the field with this label.
-    pub async fn attach(&self, label: &str, path: &std::path::Path) {
-        self.field(label).await.send_keys(path.to_str().unwrap()).await.unwrap();
-    }
-
-    /// Takes the option of this name in the field with this label.
-    pub async fn select(&self, label: &str, option: &str) {
-        self.field(label).await.select_by_label(option).await.unwrap();
-    }
-
-    /// Ticks a box or takes a choice, or takes the tick away.
-    pub async fn choose(&self, label: &str) {
-        self.field(label).await.click().await.unwrap();
-    }
-
-    /// What stands in the field with this label.
-    pub async fn value(&self, label: &str) -> String {
-        self.field(label).await.prop("value").await.unwrap().unwrap_or_default()
-    }
-
-    async fn field(&self, label: &str) -> Element {
-        let path = format!("//*[@id = //label[normalize-space() = {}]/@for]", quoted(label));
-        self.the(&path, &format!("a field labelled {label:?}")).await
-    }
-
-    /// Presses the button, or follows the link, of this name. The first one that is seen.
-    pub async fn press(&self, name: &str) {
-        let name = quoted(name);
-        let path =
-            format!("(//button | //a | //summary)[normalize-space() = {name} or @aria-label = {name}]");
-        self.the(&path, &format!("a button or link {name}")).await.click().await.unwrap();
-    }
-
-    /// The same within the row of a table that has this text.
-    pub async fn press_in_row(&self, row: &str, name: &str) {
-        let (row, name) = (quoted(row), quoted(name));
-        let path = format!(
-            "//tr[contains(normalize-space(), {row})]//*[self::button or self::a][normalize-space() = {name}]"
-        );
-        self.the(&path, &format!("{name} in the row of {row}")).await.click().await.unwrap();
-    }
-
-    async fn the(&self, path: &str, what: &str) -> Element {
-        wait::until_within(PATIENCE, what, async || {
-            for element in self.client.find_all(Locator::XPath(path)).await.ok()? {
-                if element.is_displayed().await.unwrap_or(false) {
-                    return Some(element);
-                }
+    /// One request, and no redirect followed. Cookies come and go.
+    pub async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
+        let cookies: Vec<String> =
+            self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let (cookies, source) = (cookies.join("; "), self.source.to_string());
+        let own = self.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let mut all: Vec<(&str, &str)> = own.chain([("x-forwarded-for", source.as_str())]).collect();
+        if !cookies.is_empty() {
+            all.push(("cookie", &cookies));
+        }
+        all.extend(headers);
+        let answer = self.http.send(method, &format!("{}{path}", self.url), &all, body.to_owned()).await;
+        for line in answer.headers.get_all("set-cookie") {
+            let line = line.to_str().unwrap();
+            let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
+            if line.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
             }
-            None
-        })
+        }
+        answer
+    }
+
+    /// Goes to a page, wherever that leads.
+    pub async fn get(&mut self, path: &str) -> Page {
+        let answer = self.send("GET", path, &[], "").await;
+        self.follow(path, answer).await
+    }
+
+    async fn follow(&mut self, path: &str, mut answer: Answer) -> Page {
+        let mut path = path.to_owned();
+        for _ in 0..REDIRECTS_MAX {
+            let Some(next) = answer.headers.get("location").filter(|_| answer.status.is_redirection()) else {
+                let path = path.split('?').next().unwrap().to_owned();
+                return Page {
+                    status: answer.status.as_u16(),
+                    path,
+                    text: answer.text(),
+                    headers: answer.headers,
+                };
+            };
+            next.to_str().unwrap().clone_into(&mut path);
+            assert!(path.starts_with('/') && !path.starts_with("//"), "a redirect leads away: {path}");
+            answer = self.send("GET", &path, &[], "").await;
+        }
+        panic!("{path} leads nowhere");
+    }
+
+    /// Fills in the page's form for this path, and sends it.
+    pub async fn submit(&mut self, page: &Page, action: &str, typed: &[(&str, &str)]) -> Page {
+        self.submit_form(page.form(action), typed).await
+    }
+
+    /// The same with a form by itself.
+    pub async fn submit_form(&mut self, form: Form, typed: &[(&str, &str)]) -> Page {
+        let answer = self.post(&form, typed).await;
+        self.follow(&form.action, answer).await
+    }
+
+    /// Sends a form, and follows nothing.
+    pub async fn post(&mut self, form: &Form, typed: &[(&str, &str)]) -> Answer {
+        let mut fields = form.fields.clone();
+        for (name, value) in typed {
+            fields.retain(|(field, _)| field != name);
+            fields.push(((*name).to_owned(), (*value).to_owned()));
+        }
+        self.send("POST", &form.action, &[("content-type", FORM)], &encode(&fields)).await
+    }
+
+    /// The first step of a login.
+    pub async fn password(&mut self, email: &str, password: &str) -> Page {
+        let page = self.get("/login").await;
+        self.submit(&page, "/login", &[("email", email), ("password", password)]).await
+    }
+
+    /// A whole login; a user without a phone registers one. Panics when it does not come to its end.
+    pub async fn log_in(&mut self, user: &User) -> Page {
+        let sent = texts(&user.stack, &user.phone).await.len();
+        let mut page = self.password(&user.email, PASSWORD).await;
+        if page.path == "/login/phone" {
+            page = self.submit(&page, "/login/phone", &[("phone", &user.phone)]).await;
+        }
+        page.must_be("/login/code", 200);
+        let code = code(&user.stack, &user.phone, sent + 1).await;
+        let page = self.submit(&page, "/login/code", &[("code", &code)]).await;
+        page.must_be("/account", 200);
+        page
+    }
+}
+
+/// As a form's body.
+pub fn encode(fields: &[(String, String)]) -> String {
+    let escaped = |text: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._*".contains(&byte);
+        let byte = |byte: u8| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+        text.bytes().map(byte).collect::<String>()
+    };
+    let pairs: Vec<String> =
+        fields.iter().map(|(name, value)| format!("{}={}", escaped(name), escaped(value))).collect();
+    pairs.join("&")
+}
+
+/// Somebody who uses the console.
+#[derive(Clone)]
+pub struct User {
+    pub stack: Stack,
+    pub id: i64,
+    pub email: String,
+    /// A mobile number that nobody else has, registered or not.
+    pub phone: String,
+}
+
+impl User {
+    /// A user of a tenant, or an operator (`None`), with [`PASSWORD`] and without a phone. As `admin` makes one, and a mail then lets choose a password.
+    pub async fn new(stack: &Stack, tenant: Option<i64>, role: &str) -> Self {
+        let name = unique("user");
+        let email = format!("{name}@people.example");
+        let digits: String = name.chars().filter(char::is_ascii_digit).collect();
+        let phone = format!("+49151{}", &digits[digits.len() - 8..]);
+        let mut database = database(stack).await;
+        let id = sqlx::query_scalar(
+            "INSERT INTO broadcast.users (tenant_id, email, role, password_hash) VALUES ($1, $2, $3, $4) RETURNING id",
+        )
+        .bind(tenant)
+        .bind(&email)
+        .bind(role)
+        .bind(&*HASH)
+        .fetch_one(&mut database)
         .await
+        .unwrap();
+        Self { stack: stack.clone(), id, email, phone }
     }
 
-    /// Of the window, in CSS pixels.
-    pub async fn width(&self, width: u32) {
-        let metrics = json!({"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": false});
-        self.protocol("Emulation.setDeviceMetricsOverride", metrics).await;
+    /// Changes rows of the console by hand: to move a clock, say. `$1` is the user's number.
+    pub async fn change(&self, statement: &'static str) {
+        sqlx::query(statement).bind(self.id).execute(&mut database(&self.stack).await).await.unwrap();
     }
 
-    /// What the reader's system prefers. Nothing moves: a colour on its way to another one is neither.
-    pub async fn theme(&self, theme: Theme) {
-        let features = json!({"features": [
-            {"name": "prefers-color-scheme", "value": theme.name()},
-            {"name": "prefers-reduced-motion", "value": "reduce"},
-        ]});
-        self.protocol("Emulation.setEmulatedMedia", features).await;
+    /// Lets the time of a limit go by.
+    pub async fn time_is_over(&self, kind: &str, whose: &[u8]) {
+        let secret = Aws::new(&self.stack).await.secret(&self.stack.deployment.secrets["master-key"]).await;
+        let master = MasterKey::from_base64(&secret).unwrap();
+        let key = master.tag(Purpose::Limits, &[kind.as_bytes(), whose]);
+        let change = "UPDATE broadcast.attempts SET ends_at = now() WHERE kind = $1 AND key = $2";
+        let changed =
+            sqlx::query(change).bind(kind).bind(&key[..]).execute(&mut database(&self.stack).await).await;
+        assert_eq!(changed.unwrap().rows_affected(), 1, "{kind}");
     }
 
-    /// `Accept-Language` of all that follows.
-    pub async fn language(&self, accepted: &str) {
-        self.protocol("Network.setExtraHTTPHeaders", json!({"headers": {"Accept-Language": accepted}})).await;
+    /// How many sessions there are.
+    pub async fn sessions(&self) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM broadcast.sessions WHERE user_id = $1")
+            .bind(self.id)
+            .fetch_one(&mut database(&self.stack).await)
+            .await
+            .unwrap()
     }
 
-    /// A picture of the whole page, however long, as `target/tmp/<name>.png`.
-    pub async fn screenshot(&self, name: &str) -> PathBuf {
-        let picture = json!({"format": "png", "captureBeyondViewport": true});
-        let answer = self.protocol("Page.captureScreenshot", picture).await;
-        let folder = localstack::clients_venv().with_file_name("tmp");
-        std::fs::create_dir_all(&folder).unwrap();
-        let path = folder.join(format!("{name}.png"));
-        std::fs::write(&path, BASE64_STANDARD.decode(answer["data"].as_str().unwrap()).unwrap()).unwrap();
-        path
-    }
-
-    /// axe-core finds nothing, whether broken or in need of a person's look, in either theme; and the page is not wider than the window.
-    pub async fn accessible(&self) {
-        let library = std::fs::read_to_string(axe_core()).unwrap();
-        self.client.execute(&library, vec![]).await.unwrap();
-        for theme in Theme::ALL {
-            self.theme(theme).await;
-            let found = self.client.execute_async(AXE, vec![]).await.unwrap();
-            assert!(found.get("failed").is_none(), "{found}");
-            let passes = found["passes"].as_array().unwrap().len();
-            assert!(passes >= PASSES_MIN, "axe-core looked at nothing: {passes}");
-            let problems: Vec<String> =
-                ["violations", "incomplete"].iter().flat_map(|kind| told(&found[kind])).collect();
-            assert!(
-                problems.is_empty(),
-                "{} ({}):\n{}",
-                self.address().await,
-                theme.name(),
-                problems.join("\n")
-            );
-        }
-        self.theme(Theme::Light).await;
-        let over =
-            self.client.execute("return document.documentElement.scrollWidth - innerWidth", vec![]).await;
-        let over = over.unwrap().as_i64().unwrap();
-        assert!(over <= 0, "{} is {over} pixels wider than the window", self.address().await);
-    }
-
-    /// Since the last call: no script failed, no policy was violated, nothing was missing, and every request went to the origin of its page.
-    pub async fn well_behaved(&self) {
-        let (mut documents, mut origins) = (BTreeSet::new(), BTreeSet::new());
-        for entry in self.log("performance").await {
-            let event: Value = serde_json::from_str(entry["message"].as_str().unwrap()).unwrap();
-            let event = &event["message"];
-            if event["method"] == "Network.requestWillBeSent" {
-                let url: url::Url = event["params"]["request"]["url"].as_str().unwrap().parse().unwrap();
-                // What holds its own content goes nowhere.
-                if url.scheme() == "data" {
-                    continue;
-                }
-                if event["params"]["type"] == "Document" {
-                    documents.insert(url.to_string());
-                }
-                origins.insert(url.origin().ascii_serialization());
-            }
-        }
-        let own = self.address().await.origin().ascii_serialization();
-        assert!(origins.iter().all(|origin| *origin == own), "requests went to {origins:?} from {own}");
-        let messages = self.log("browser").await;
-        let wrong = messages.iter().filter(|entry| entry["level"] == "SEVERE").filter(|entry| {
-            // A page may say 404; what it loads may not.
-            let of_page = documents.iter().any(|url| entry["message"].as_str().unwrap().starts_with(url));
-            !(entry["source"] == "network" && of_page)
-        });
-        let wrong: Vec<_> = wrong.collect();
-        assert!(wrong.is_empty(), "{own}: {wrong:?}");
-    }
-
-    async fn log(&self, kind: &'static str) -> Vec<Value> {
-        match self.client.issue_cmd(Log(kind)).await.unwrap() {
-            Value::Array(entries) => entries,
-            other => panic!("no log: {other}"),
-        }
-    }
-
-    /// Asks Chromium itself, beyond WebDriver.
-    pub async fn protocol(&self, method: &'static str, parameters: Value) -> Value {
-        let answer = self.client.issue_cmd(Protocol { method, parameters }).await;
-        answer.unwrap_or_else(|error| panic!("{method}: {error}"))
-    }
-
-    /// The process that ends with it.
-    pub fn process(&self) -> u32 {
-        self.driver.process()
+    /// What waits to be mailed, or was.
+    pub async fn notices(&self) -> Vec<String> {
+        sqlx::query_scalar("SELECT kind FROM broadcast.notices WHERE user_id = $1 ORDER BY id")
+            .bind(self.id)
+            .fetch_all(&mut database(&self.stack).await)
+            .await
+            .unwrap()
     }
 }
 
-/// What axe-core says of each element.
-fn told(rules: &Value) -> Vec<String> {
-    let rules = rules.as_array().unwrap().iter();
-    let nodes = rules.flat_map(|rule| rule["nodes"].as_array().unwrap().iter().map(move |node| (rule, node)));
-    nodes
-        .map(|(rule, node)| {
-            let summary =
-                node["any"].as_array().and_then(|any| any.first()).map(|any| any["message"].to_string());
-            format!("{}: {}: {} {}", rule["id"], rule["help"], node["html"], summary.unwrap_or_default())
-        })
-        .collect()
+async fn database(stack: &Stack) -> PgConnection {
+    PgConnection::connect(&stack.superuser_database_url).await.unwrap()
 }
 
-/// Of the clients' virtual environment.
-fn axe_core() -> PathBuf {
-    let folders = std::fs::read_dir(localstack::clients_venv().join("lib"));
-    let mut folders = folders.expect("`cargo local setup` installs it").map(|folder| folder.unwrap().path());
-    let library = |folder: PathBuf| folder.join("site-packages/axe_playwright_python/axe.min.js");
-    folders
-        .find_map(|folder| Some(library(folder)).filter(|path| path.exists()))
-        .expect("axe-core is installed")
-}
-
-/// A text in an `XPath`, which has no escapes.
-fn quoted(text: &str) -> String {
-    if !text.contains('\'') {
-        return format!("'{text}'");
+/// The texts that went to a phone, the oldest first.
+pub async fn texts(stack: &Stack, phone: &str) -> Vec<String> {
+    let phone_escaped = phone.replace('+', "%2B");
+    let url = format!(
+        "{}/_aws/sns/sms-messages?region={}&phoneNumber={phone_escaped}",
+        stack.endpoint, stack.region
+    );
+    let answer = Http::default().get(&url, "testkit").await;
+    // There is no such address before the first text of all.
+    if answer.status == 404 {
+        return Vec::new();
     }
-    let parts: Vec<String> = text.split('\'').map(|part| format!("'{part}'")).collect();
-    format!("concat({})", parts.join(", \"'\", "))
+    let answer = answer.ok();
+    let messages = answer["sms_messages"][phone].as_array().cloned().unwrap_or_default();
+    messages.iter().map(|message| message["Message"].as_str().unwrap().to_owned()).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The code of a phone's text number `number`, from 1.
+pub async fn code(stack: &Stack, phone: &str, number: usize) -> String {
+    let text =
+        wait::until(&format!("text {number}"), async || texts(stack, phone).await.get(number - 1).cloned())
+            .await;
+    text.split(|c: char| !c.is_ascii_digit()).find(|digits| digits.len() == 6).unwrap().to_owned()
+}
 
-    #[test]
-    fn texts_are_quoted_for_xpath() {
-        for (text, expected) in [
-            ("Log in", "'Log in'"),
-            ("say \"yes\"", "'say \"yes\"'"),
-            ("it's", "concat('it', \"'\", 's')"),
-            ("'", "concat('', \"'\", '')"),
-        ] {
-            assert_eq!(quoted(text), expected);
-        }
-    }
+/// A code that is not this one.
+pub fn another(code: &str) -> String {
+    format!("{:06}", (code.parse::<u32>().unwrap() + 1) % 1_000_000)
 }

@@ -15,6 +15,7 @@ pub mod audit;
 pub mod aws;
 pub mod browser;
 mod certificate;
+pub mod chromium;
 pub mod csv;
 pub mod customer;
 pub mod exports;

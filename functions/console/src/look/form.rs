@@ -1,6 +1,6 @@
 use maud::{Markup, html};
 
-use crate::person::Reader;
+use crate::{gate::FormToken, person::Reader};
 
 /// What is typed into a field, and so which keyboard a phone shows and what a browser fills in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub(crate) enum Kind {
     Phone,
     Url,
     Date,
+    /// A day and a time, in the reader's zone.
+    Moment,
     /// A whole number.
     Number {
         min: u64,
@@ -34,6 +36,7 @@ impl Kind {
             Self::Phone => "tel",
             Self::Url => "url",
             Self::Date => "date",
+            Self::Moment => "datetime-local",
             Self::Number { .. } => "number",
             Self::File => "file",
         }
@@ -42,7 +45,7 @@ impl Kind {
     const fn class(self) -> Option<&'static str> {
         match self {
             Self::Digits(_) => Some("digits"),
-            Self::Number { .. } | Self::Date => Some("short"),
+            Self::Number { .. } | Self::Date | Self::Moment => Some("short"),
             _ => None,
         }
     }
@@ -222,16 +225,11 @@ pub(crate) fn link_button(path: &str, text: &str, weight: Button) -> Markup {
     html! { a class=(weight.class()) href=(path) { (text) } }
 }
 
-/// Of a form: shows that it is ours.
-pub(crate) fn token(token: &str) -> Markup {
-    html! { input type="hidden" name="token" value=(token); }
-}
-
 /// A form. What is wrong is said by us, in the page's language, so the browser does not.
-pub(crate) fn form(action: &str, form_token: &str, content: &Markup) -> Markup {
+pub(crate) fn form(action: &str, form_token: &FormToken, content: &Markup) -> Markup {
     html! {
         form method="post" action=(action) novalidate {
-            (token(form_token))
+            (form_token)
             (content)
         }
     }
@@ -241,7 +239,7 @@ pub(crate) fn form(action: &str, form_token: &str, content: &Markup) -> Markup {
 pub(crate) fn ask(
     reader: &Reader,
     action: &str,
-    form_token: &str,
+    form_token: &FormToken,
     what: &Markup,
     yes: Submit<'_>,
     back: &str,

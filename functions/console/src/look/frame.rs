@@ -4,11 +4,8 @@ use axum::{
 };
 use maud::{DOCTYPE, Markup, html};
 
-use super::{
-    form,
-    way::{self, Crumb},
-};
-use crate::{assets, person::Reader};
+use super::way::{self, Crumb};
+use crate::{assets, gate::FormToken, person::Reader};
 
 /// What stands around every page.
 pub(crate) struct Frame<'a> {
@@ -29,7 +26,7 @@ pub(crate) struct Place<'a> {
     /// The pages above this one, the topmost first.
     pub(crate) above: &'a [Crumb<'a>],
     /// Of the form that logs out.
-    pub(crate) token: &'a str,
+    pub(crate) token: &'a FormToken,
 }
 
 /// A part of the console, with pages of its own.
@@ -170,7 +167,7 @@ impl Frame<'_> {
                     a href="/account" { (reader.t("account-settings")) }
                     a href="/account/sessions" { (reader.t("account-sessions")) }
                     form method="post" action="/logout" {
-                        (form::token(place.token))
+                        (place.token)
                         button type="submit" { (reader.t("account-logout")) }
                     }
                 }

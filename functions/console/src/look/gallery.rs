@@ -11,7 +11,7 @@ use axum::{
     routing::get,
 };
 use maud::{Markup, html};
-use testkit::browser::{Browser, DESK, PHONE, Theme};
+use testkit::chromium::{Browser, DESK, PHONE, Theme};
 use time::{Duration, OffsetDateTime, macros::datetime};
 
 use super::*;

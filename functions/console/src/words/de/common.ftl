@@ -104,3 +104,19 @@ not-found-title = Diese Seite gibt es nicht
 not-found-text = Die Adresse ist vielleicht falsch geschrieben, oder was sie zeigte, ist gelöscht.
 unavailable-title = Im Moment nicht möglich
 unavailable-text = Bei uns ist etwas fehlgeschlagen. Von dem, was Sie eingegeben haben, wurde nichts geändert. Bitte versuchen Sie es in einer Minute noch einmal.
+forbidden-title = Nicht mit Ihrer Rolle
+forbidden-text = Ihre Rolle umfasst das nicht. Ein Administrator Ihrer Organisation kann das ändern.
+form-refused-title = Dieses Formular ist zu alt
+form-refused-text = Es gehört zu einer anderen Sitzung oder zu keiner mehr. Es wurde nichts geändert. Bitte gehen Sie zurück, laden Sie die Seite neu und senden Sie das Formular noch einmal.
+too-large-title = Das ist zu viel
+too-large-text = Das Formular ist größer als ein Megabyte. Es wurde nichts geändert.
+
+## Wörter vieler Seiten.
+state = Stand
+created = Angelegt
+actions = Was getan werden kann
+search = Suchen
+version = Version
+campaign = Kampagne
+domain = Domain
+role-may-not = Ihre Rolle darf dies ansehen, aber nicht ausführen.

@@ -104,3 +104,19 @@ not-found-title = There is no such page
 not-found-text = The address may be mistyped, or what it showed is deleted.
 unavailable-title = Not possible at the moment
 unavailable-text = Something failed on our side. Nothing of what you entered was changed. Please try again in a minute.
+forbidden-title = Not with your role
+forbidden-text = Your role does not include this. An administrator of your organisation can change that.
+form-refused-title = This form is too old
+form-refused-text = It belongs to another session, or to none any more. Nothing was changed. Please go back, load the page again, and send the form once more.
+too-large-title = That is too much
+too-large-text = The form is larger than one megabyte. Nothing was changed.
+
+## Words of many pages.
+state = State
+created = Made
+actions = What may be done
+search = Search
+version = Version
+campaign = Campaign
+domain = Domain
+role-may-not = Your role may look at this, and not do it.

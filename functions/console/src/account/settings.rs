@@ -1,0 +1,97 @@
+//! Language, time zone, and sessions elsewhere.
+
+use std::sync::{Arc, LazyLock};
+
+use axum::{Form, extract::State, response::Response};
+use jiff::tz;
+use serde::Deserialize;
+
+use crate::{
+    Console, ConsoleError, gate::At, login::redirect, person::Person, record, visitor::Visitor,
+    words::Language,
+};
+
+/// Names of places, as people know them; `Etc/...` and names without a place are for machines.
+static ZONES: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let names = tz::db().available().map(|name| name.as_str().to_owned());
+    let mut zones: Vec<String> =
+        names.filter(|name| name == "UTC" || (name.contains('/') && !name.starts_with("Etc/"))).collect();
+    zones.sort_unstable();
+    zones
+});
+
+/// Those that may be chosen.
+pub(super) fn zones() -> &'static [String] {
+    &ZONES
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Settings {
+    language: String,
+    zone: String,
+}
+
+/// `POST /account/settings`. What is none of the choices is left as it is.
+pub(super) async fn change(
+    State(console): State<Arc<Console>>,
+    person: Person,
+    Form(form): Form<Settings>,
+) -> Result<Response, ConsoleError> {
+    let language = Language::of(&form.language).map(Language::tag);
+    let zone = zones().iter().find(|zone| **zone == form.zone);
+    sqlx::query("UPDATE broadcast.users SET language = coalesce($2, language), zone = coalesce($3, zone) WHERE id = $1")
+        .bind(person.id)
+        .bind(language)
+        .bind(zone)
+        .execute(console.store.pool())
+        .await?;
+    Ok(redirect("/account", None))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Ended {
+    session: i64,
+}
+
+/// `POST /account/sessions/end`: one of the person's own.
+pub(super) async fn end_session(
+    State(console): State<Arc<Console>>,
+    At(now): At,
+    person: Person,
+    visitor: Visitor,
+    Form(form): Form<Ended>,
+) -> Result<Response, ConsoleError> {
+    let mut tx = console.store.pool().begin().await?;
+    let ended = sqlx::query("DELETE FROM broadcast.sessions WHERE id = $1 AND user_id = $2")
+        .bind(form.session)
+        .bind(person.id)
+        .execute(&mut *tx)
+        .await?;
+    if ended.rows_affected() > 0 {
+        let subject = form.session.to_string();
+        record::of_person(&mut tx, &person, &visitor, "end_session", Some(&subject), now).await?;
+    }
+    tx.commit().await?;
+    Ok(redirect("/account", None))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zones_are_places() {
+        assert!(zones().len() > 300);
+        for (zone, expected) in [
+            ("Europe/Berlin", true),
+            ("UTC", true),
+            ("Etc/GMT+1", false),
+            ("EST5EDT", false),
+            ("Mars/Olympus", false),
+        ] {
+            assert_eq!(zones().iter().any(|name| name == zone), expected, "{zone}");
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Passwords are chosen by a link that comes by mail: the first one, and whenever one is forgotten.
+
+use std::sync::Arc;
+
+use access::Token;
+use axum::{
+    Form,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use contract::TenantId;
+use maud::html;
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use crate::{
+    Console, ConsoleError,
+    error::{page, too_many},
+    gate::{At, FormToken},
+    limits::{LINKS_OF_ADDRESS, LINKS_OF_USER, Spent},
+    look::Frame,
+    notice,
+    person::Reader,
+    record, session,
+    visitor::Visitor,
+};
+
+use super::{
+    password::{canonical, problem},
+    redirect_saying,
+};
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Forgotten {
+    email: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Chosen {
+    password: String,
+}
+
+/// `GET /password`.
+pub(crate) async fn ask(reader: Reader, form_token: FormToken) -> Response {
+    let title = reader.t("forgotten-title");
+    let content = html! {
+        p { (reader.t("forgotten-why")) }
+        form method="post" action="/password" {
+            (form_token)
+            p {
+                label for="email" { (reader.t("login-email")) }
+                input #email type="email" name="email" autocomplete="username" required maxlength="254" spellcheck="false" autofocus;
+            }
+            p { button type="submit" { (reader.t("forgotten-submit")) } }
+        }
+    };
+    Frame { reader: &reader, title: &title }.around(StatusCode::OK, &content)
+}
+
+/// `POST /password`. The answer and the work are the same whether somebody has the address or not; the mail is another function's.
+pub(crate) async fn mail(
+    State(console): State<Arc<Console>>,
+    At(now): At,
+    reader: Reader,
+    visitor: Visitor,
+    Form(form): Form<Forgotten>,
+) -> Result<Response, ConsoleError> {
+    let email = canonical(&form.email);
+    let by_address = LINKS_OF_ADDRESS.spend(&console, &visitor.address_key(), now).await?;
+    let by_user = LINKS_OF_USER.spend(&console, email.as_bytes(), now).await?;
+    for spent in [by_address, by_user] {
+        if let Spent::Refused { until } = spent {
+            return Ok(too_many(&reader, "link-limit", until, now));
+        }
+    }
+    sqlx::query(
+        "INSERT INTO broadcast.notices (user_id, kind, at, source, browser, due_at)
+         SELECT u.id, 'password_link', $2, $3, $4, $2 FROM broadcast.users u LEFT JOIN broadcast.tenants t ON t.id = u.tenant_id
+         WHERE u.email = $1 AND u.disabled_at IS NULL AND (t.id IS NULL OR t.status = 'active')",
+    )
+    .bind(&email)
+    .bind(now)
+    .bind(visitor.source.map(|source| source.to_string()))
+    .bind(&visitor.browser)
+    .execute(console.store.pool())
+    .await?;
+    Ok(page(&reader, StatusCode::OK, "link-mailed"))
+}
+
+/// Whose link this is, if it is one.
+async fn owner(
+    console: &Console,
+    text: &str,
+    now: OffsetDateTime,
+) -> Result<Option<(Token, i64)>, ConsoleError> {
+    let Some(token) = Token::parse(text) else { return Ok(None) };
+    let found: Option<(bool, i64)> = sqlx::query_as(
+        "SELECT broadcast.is_current(), l.user_id FROM broadcast.password_links l JOIN broadcast.users u ON u.id = l.user_id
+         WHERE l.token_hash = $1 AND l.ends_at > $2 AND u.disabled_at IS NULL",
+    )
+    .bind(&token.hash()[..])
+    .bind(now)
+    .fetch_optional(console.store.pool())
+    .await?;
+    let Some((current, user)) = found else { return Ok(None) };
+    session::must_be_current(current)?;
+    Ok(Some((token, user)))
+}
+
+/// `GET /password/{token}`. Looking uses nothing up: programs look at links of mails.
+pub(crate) async fn choose(
+    State(console): State<Arc<Console>>,
+    At(now): At,
+    reader: Reader,
+    form_token: FormToken,
+    Path(text): Path<String>,
+) -> Result<Response, ConsoleError> {
+    Ok(match owner(&console, &text, now).await? {
+        Some((token, _)) => show(&reader, &form_token, &token, None),
+        None => page(&reader, StatusCode::NOT_FOUND, "link-over"),
+    })
+}
+
+fn show(reader: &Reader, form_token: &FormToken, token: &Token, wrong: Option<&str>) -> Response {
+    let title = reader.t("choose-title");
+    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let content = html! {
+        (problem(wrong))
+        form method="post" action={ "/password/" (token.text()) } {
+            (form_token)
+            p {
+                label for="password" { (reader.t("choose-label")) }
+                input #password type="password" name="password" autocomplete="new-password" required minlength="12" maxlength="256"
+                    aria-describedby=(if wrong.is_some() { "password-hint problem" } else { "password-hint" }) autofocus;
+            }
+            p #password-hint.hint { (reader.t("choose-hint")) }
+            p { button type="submit" { (reader.t("choose-submit")) } }
+        }
+    };
+    Frame { reader, title: &title }.around(status, &content)
+}
+
+/// A password's hash; `None` where it is too short or too long.
+pub(crate) async fn hash(password: String) -> Result<Option<String>, ConsoleError> {
+    let hashed = tokio::task::spawn_blocking(move || access::password::hash(&password));
+    match hashed.await.map_err(|_| ConsoleError::Cut)? {
+        Ok(hash) => Ok(Some(hash)),
+        Err(access::Error::PasswordLength) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /password/{token}`.
+pub(crate) async fn set(
+    State(console): State<Arc<Console>>,
+    At(now): At,
+    reader: Reader,
+    form_token: FormToken,
+    visitor: Visitor,
+    Path(text): Path<String>,
+    Form(form): Form<Chosen>,
+) -> Result<Response, ConsoleError> {
+    let over = || page(&reader, StatusCode::NOT_FOUND, "link-over");
+    let Some((token, user)) = owner(&console, &text, now).await? else { return Ok(over()) };
+    let Some(hash) = hash(form.password).await? else {
+        return Ok(show(&reader, &form_token, &token, Some(&reader.t("choose-length"))));
+    };
+    let mut tx = console.store.pool().begin().await?;
+    // Of two requests with one link, one finds the row.
+    let deleted = sqlx::query("DELETE FROM broadcast.password_links WHERE token_hash = $1 AND ends_at > $2")
+        .bind(&token.hash()[..])
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+    if deleted.rows_affected() == 0 {
+        return Ok(over());
+    }
+    // Whoever has an older mail has no more than the newest one gave.
+    sqlx::query("DELETE FROM broadcast.password_links WHERE user_id = $1")
+        .bind(user)
+        .execute(&mut *tx)
+        .await?;
+    let (tenant, is_first): (Option<i64>, bool) = sqlx::query_as(
+        "UPDATE broadcast.users u SET password_hash = $2 FROM broadcast.users old WHERE u.id = $1 AND old.id = u.id
+         RETURNING u.tenant_id, old.password_hash IS NULL",
+    )
+    .bind(user)
+    .bind(&hash)
+    .fetch_one(&mut *tx)
+    .await?;
+    if !is_first {
+        notice::write(&mut tx, user, "password_changed", Some(&visitor), now).await?;
+    }
+    let who = (tenant.map(TenantId), Some(user));
+    record::line(&mut tx, who, &visitor, "choose_password", None, "done", now).await?;
+    tx.commit().await?;
+    Ok(redirect_saying("password"))
+}

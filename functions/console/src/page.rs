@@ -1,0 +1,81 @@
+//! A page of a person who is logged in: the frame around it says where it stands, and what the person may look at.
+
+use access::Scope;
+use axum::{http::StatusCode, response::Response};
+use maud::{Markup, html};
+
+use crate::{
+    look::{Crumb, Frame, Place, Section},
+    person::Person,
+};
+
+/// One page.
+pub(crate) struct Page<'a> {
+    person: &'a Person,
+    section: Option<Section>,
+    title: &'a str,
+    above: Vec<(String, String)>,
+    status: StatusCode,
+    actions: Markup,
+}
+
+impl<'a> Page<'a> {
+    /// With its title, in a section.
+    pub(crate) fn new(person: &'a Person, section: impl Into<Option<Section>>, title: &'a str) -> Self {
+        Self {
+            person,
+            section: section.into(),
+            title,
+            above: Vec::new(),
+            status: StatusCode::OK,
+            actions: html! {},
+        }
+    }
+
+    /// Below the section's first page.
+    pub(crate) fn under(mut self, section: Section) -> Self {
+        self.above.push((section.name(&self.person.reader), section.path().to_owned()));
+        self
+    }
+
+    /// Below a page that has this address.
+    pub(crate) fn below(mut self, name: &str, path: String) -> Self {
+        self.above.push((name.to_owned(), path));
+        self
+    }
+
+    /// With what may be done beside its title.
+    pub(crate) fn actions(self, actions: Markup) -> Self {
+        Self { actions, ..self }
+    }
+
+    /// With another status than that all is well.
+    pub(crate) fn status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The whole of it.
+    pub(crate) fn show(&self, content: &Markup) -> Response {
+        let person = self.person;
+        let above: Vec<Crumb<'_>> = self.above.iter().map(|(name, path)| Crumb { name, path }).collect();
+        let place = Place {
+            tenant: person.tenant_name.as_deref(),
+            person: &person.email,
+            sections: &sections(person),
+            section: self.section,
+            above: &above,
+            token: &person.form_token,
+        };
+        let frame = Frame { reader: &person.reader, title: self.title };
+        frame.within_with(&place, self.status, &self.actions, content)
+    }
+}
+
+/// What a person may look at.
+fn sections(person: &Person) -> Vec<Section> {
+    let all: [(Section, bool); 2] = [
+        (Section::Campaigns, person.may(Scope::CampaignsRead)),
+        (Section::Users, person.role.manages_users()),
+    ];
+    all.into_iter().filter(|(_, may)| *may).map(|(section, _)| section).collect()
+}
