@@ -2,14 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{FromRequestParts, State},
+    http::request::Parts,
+};
 use fault::Code;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::{OperationError, Services, answer::Listing, caller::Caller, request::Page};
+use crate::{
+    OperationError, Services,
+    answer::Listing,
+    caller::Caller,
+    request::{Page, query, query_malformed},
+};
 
 /// An OpenPGP key.
 #[derive(FromRow, Serialize, ToSchema)]
@@ -159,27 +168,63 @@ pub(crate) struct Receipt {
     digest: String,
 }
 
+/// Which part of the chain.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wanted {
+    /// What follows this one: `next` of an earlier answer.
+    after: Option<i64>,
+    /// From the end: what came before this one, the newest first. `next` is the next request's `before` then.
+    before: Option<i64>,
+    /// How many items at most; 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+}
+
+/// The same, checked.
+pub(crate) struct ReceiptsPage {
+    before: Option<i64>,
+    page: Page,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ReceiptsPage {
+    type Rejection = OperationError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, OperationError> {
+        let Wanted { after, before, limit } = query(parts)?;
+        if after.is_some() && before.is_some() {
+            return Err(query_malformed("after and before: one of them is possible"));
+        }
+        Ok(Self { before, page: Page { after, limit }.checked()? })
+    }
+}
+
 /// List deletion receipts
 ///
-/// From the first on, so that the chain of digests can be followed.
+/// From the first on, so that the chain of digests can be followed; with `before`, the newest first.
 #[utoipa::path(
     get, path = "/receipts", operation_id = "list_receipts", tag = "Account", security(("key" = ["account:read"])),
-    params(Page), responses((status = 200, description = "Some of them.", body = Listing<Receipt>))
+    params(Wanted), responses((status = 200, description = "Some of them.", body = Listing<Receipt>))
 )]
 pub(crate) async fn receipts(
     State(services): State<Arc<Services>>,
     caller: Caller,
-    page: Page,
+    ReceiptsPage { before, page }: ReceiptsPage,
 ) -> Result<Json<Listing<Receipt>>, OperationError> {
+    const SELECT: &str =
+        "SELECT number, at, what, ids, count, rule, backups_until, encode(previous, 'hex') AS previous,
+        encode(digest, 'hex') AS digest FROM broadcast.receipts";
     let mut tx = services.store.tenant(caller.tenant).await?;
-    let items: Vec<Receipt> = sqlx::query_as(
-        "SELECT number, at, what, ids, count, rule, backups_until, encode(previous, 'hex') AS previous, encode(digest, 'hex') AS digest
-         FROM broadcast.receipts WHERE $1 IS NULL OR number > $1 ORDER BY number LIMIT $2",
-    )
-    .bind(page.after)
-    .bind(page.limit())
-    .fetch_all(&mut *tx)
-    .await?;
+    let (part, from) = match before {
+        Some(before) => ("WHERE number < $1 ORDER BY number DESC", Some(before)),
+        None => ("WHERE $1 IS NULL OR number > $1 ORDER BY number", page.after),
+    };
+    let items: Vec<Receipt> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} {part} LIMIT $2")))
+        .bind(from)
+        .bind(page.limit())
+        .fetch_all(&mut *tx)
+        .await?;
     let next = page.next(&items, |receipt| receipt.number);
     Ok(Json(Listing { items, next }))
 }

@@ -23,7 +23,8 @@ use crate::{
     Console, ConsoleError,
     gate::At,
     look::{
-        Button, Choice, Column, Notice, Problems, Section, Submit, Table, choices, empty, form, live, notice, pairs, progress, select,
+        Button, Choice, Column, Notice, Problems, Section, Submit, Table, choices, empty, form, live, notice,
+        pairs, progress, select,
     },
     member::Member,
     operate::{Asked, Refusal},
@@ -116,18 +117,25 @@ async fn choose(
     problems: &Problems<'_>,
 ) -> Result<Markup, ConsoleError> {
     let reader = &member.person.reader;
-    let files: Listing<File> =
-        console.operations.look(&member.identity, format!("/v1/files?folder=Incoming&limit={FILES_SHOWN}")).await?;
+    let files: Listing<File> = console
+        .operations
+        .look(&member.identity, format!("/v1/files?folder=Incoming&limit={FILES_SHOWN}"))
+        .await?;
     let profiles: Listing<Profile> = console.operations.look(&member.identity, "/v1/profiles").await?;
-    let files: Vec<(&str, &str)> =
-        files.items.iter().filter(|file| !file.name.ends_with(".ctl")).map(|file| (file.name.as_str(), file.name.as_str())).collect();
+    let files: Vec<(&str, &str)> = files
+        .items
+        .iter()
+        .filter(|file| !file.name.ends_with(".ctl"))
+        .map(|file| (file.name.as_str(), file.name.as_str()))
+        .collect();
     if files.is_empty() {
         return Ok(notice(Notice::Info, &html! { p { (reader.t("import-no-files")) } }));
     }
     let usual = reader.t("import-profile-usual");
     let named = profiles.items.iter().filter(|profile| profile.name != "default");
-    let profiles: Vec<(&str, &str)> =
-        std::iter::once(("", usual.as_str())).chain(named.map(|profile| (profile.name.as_str(), profile.name.as_str()))).collect();
+    let profiles: Vec<(&str, &str)> = std::iter::once(("", usual.as_str()))
+        .chain(named.map(|profile| (profile.name.as_str(), profile.name.as_str())))
+        .collect();
     let launch = reader.t("import-launch");
     let launch = [Choice { value: "yes", label: &launch, hint: None, chosen: wanted.launch == "yes" }];
     Ok(html! {
@@ -146,8 +154,16 @@ async fn choose(
 
 /// Imports with their numbers.
 pub(crate) fn table(reader: &Reader, imports: &[Import], now: OffsetDateTime) -> Markup {
-    let heads = ["import-file", "state", "import-rows", "import-imported", "import-duplicates", "import-rejected", "created"]
-        .map(|key| reader.t(key));
+    let heads = [
+        "import-file",
+        "state",
+        "import-rows",
+        "import-imported",
+        "import-duplicates",
+        "import-rejected",
+        "created",
+    ]
+    .map(|key| reader.t(key));
     let columns = [
         Column::text(&heads[0]),
         Column::text(&heads[1]),
@@ -172,7 +188,14 @@ pub(crate) fn table(reader: &Reader, imports: &[Import], now: OffsetDateTime) ->
         ]
     };
     let caption = reader.t("section-imports");
-    Table { caption: &caption, caption_hidden: true, columns: &columns, rows: imports.iter().map(row).collect(), total: None }.render()
+    Table {
+        caption: &caption,
+        caption_hidden: true,
+        columns: &columns,
+        rows: imports.iter().map(row).collect(),
+        total: None,
+    }
+    .render()
 }
 
 /// `POST /campaigns/{id}/imports`.
@@ -208,13 +231,18 @@ pub(super) async fn show(
     let reader = &member.person.reader;
     let import: Import = console.operations.look(&member.identity, format!("/v1/imports/{id}")).await?;
     let rejected = rejected(&console, &member, &import).await?;
-    let content = live("live", &format!("/imports/{id}"), import.is_over(), &html! {
-        p { (standing::import(reader, &import.state)) }
-        @if let Some(reason) = &import.reason { (notice(Notice::Error, &html! { p { (reason) } })) }
-        @if !import.is_over() { (progress(reader, &reader.t("import-read"), import.bytes_done, import.bytes_total)) }
-        (facts(reader, &import, now))
-        (rejected)
-    });
+    let content = live(
+        "live",
+        &format!("/imports/{id}"),
+        import.is_over(),
+        &html! {
+            p { (standing::import(reader, &import.state)) }
+            @if let Some(reason) = &import.reason { (notice(Notice::Error, &html! { p { (reason) } })) }
+            @if !import.is_over() { (progress(reader, &reader.t("import-read"), import.bytes_done, import.bytes_total)) }
+            (facts(reader, &import, now))
+            (rejected)
+        },
+    );
     let page = Page::new(&member.person, Section::Campaigns, &import.file).under(Section::Campaigns);
     let page = match import.campaign {
         Some(campaign) => {
@@ -240,21 +268,28 @@ fn facts(reader: &Reader, import: &Import, now: OffsetDateTime) -> Markup {
     facts.push((reader.t("import-size"), html! { (reader.bytes(import.bytes_total)) }));
     for (key, value) in [("import-charset", &import.charset), ("import-delimiter", &import.delimiter)] {
         if let Some(value) = value {
-            facts.push((reader.t(key), html! { code { (if value == "\t" { "\\t" } else { value.as_str() }) } }));
+            facts.push((
+                reader.t(key),
+                html! { code { (if value == "\t" { "\\t" } else { value.as_str() }) } },
+            ));
         }
     }
     facts.push((reader.t("created"), reader.relative(import.created_at, now)));
     if let Some(ended) = import.ended_at {
         facts.push((reader.t("import-ended"), reader.relative(ended, now)));
     }
-    let facts: Vec<(&str, Markup)> = facts.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    let facts: Vec<(&str, Markup)> =
+        facts.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     pairs(&facts)
 }
 
 /// The first rows that were refused, each with its line and the reason; nothing of what stood there.
 async fn rejected(console: &Console, member: &Member, import: &Import) -> Result<Markup, ConsoleError> {
     let reader = &member.person.reader;
-    if !import.is_over() || !member.may(Scope::RecipientsRead) || (import.rejected == 0 && import.state == "finished") {
+    if !import.is_over()
+        || !member.may(Scope::RecipientsRead)
+        || (import.rejected == 0 && import.state == "finished")
+    {
         return Ok(html! {});
     }
     let path = format!("/v1/imports/{}/errors?limit={REJECTED_SHOWN}", import.id);
@@ -266,7 +301,8 @@ async fn rejected(console: &Console, member: &Member, import: &Import) -> Result
     let heads = ["rejected-line", "rejected-column", "rejected-reason"].map(|key| reader.t(key));
     let columns = [Column::number(&heads[0]), Column::text(&heads[1]), Column::text(&heads[2])];
     let row = |row: &Rejected| {
-        let line = if row.line == 0 { reader.t("rejected-file") } else { reader.number(row.line.unsigned_abs()) };
+        let line =
+            if row.line == 0 { reader.t("rejected-file") } else { reader.number(row.line.unsigned_abs()) };
         vec![html! { (line) }, html! { (row.column) }, html! { (row.reason) }]
     };
     let caption = reader.t("rejected-title");

@@ -18,7 +18,10 @@ use super::{
 };
 use crate::{
     Console, ConsoleError,
-    look::{Button, Choice, Field, Kind, Notice, Problems, Section, Submit, ask, choices, form, link_button, notice},
+    look::{
+        Button, Choice, Field, Kind, Notice, Problems, Section, Submit, ask, choices, form, link_button,
+        notice,
+    },
     member::Member,
     operate::Asked,
     page::Page,
@@ -56,7 +59,8 @@ async fn page(
 ) -> Result<Response, ConsoleError> {
     let reader = &member.person.reader;
     let campaign = one::load(console, member, id).await?;
-    let report: Report = console.operations.look(&member.identity, format!("/v1/campaigns/{id}/report")).await?;
+    let report: Report =
+        console.operations.look(&member.identity, format!("/v1/campaigns/{id}/report")).await?;
     let (now, later, at, pace, pace_hint, at_hint) = (
         reader.t("launch-now"),
         reader.t("launch-later"),
@@ -187,7 +191,10 @@ pub(super) async fn do_deed(
     Path((id, launch, name)): Path<(i64, i64, String)>,
 ) -> Result<Response, ConsoleError> {
     let (_, operation, _) = deed(&name)?;
-    console.operations.ask(Asked::to(Method::POST, &member.identity, format!("/v1/launches/{launch}/{operation}"))).await?;
+    console
+        .operations
+        .ask(Asked::to(Method::POST, &member.identity, format!("/v1/launches/{launch}/{operation}")))
+        .await?;
     Ok(back(id))
 }
 
@@ -204,7 +211,10 @@ pub(super) async fn ask_delete(
     let path = format!("/campaigns/{id}");
     let content = ask(reader, &format!("{path}/delete"), &member.person.form_token, &what, yes, &path);
     let title = reader.t("campaign-delete-title");
-    Ok(Page::new(&member.person, Section::Campaigns, &title).under(Section::Campaigns).below(&campaign.name, path).show(&content))
+    Ok(Page::new(&member.person, Section::Campaigns, &title)
+        .under(Section::Campaigns)
+        .below(&campaign.name, path)
+        .show(&content))
 }
 
 /// `POST /campaigns/{id}/delete`.
@@ -213,6 +223,9 @@ pub(super) async fn delete(
     member: Member,
     Path(id): Path<i64>,
 ) -> Result<Response, ConsoleError> {
-    console.operations.ask(Asked::to(Method::POST, &member.identity, format!("/v1/campaigns/{id}/deletion"))).await?;
+    console
+        .operations
+        .ask(Asked::to(Method::POST, &member.identity, format!("/v1/campaigns/{id}/deletion")))
+        .await?;
     Ok(back(id))
 }

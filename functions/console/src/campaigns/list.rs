@@ -87,7 +87,14 @@ fn search(reader: &Reader, wanted: &Wanted) -> Markup {
 
 fn table(reader: &Reader, listing: &Listing<Overview>, now: time::OffsetDateTime) -> Markup {
     let heads = [
-        "campaign", "state", "figure-addresses", "figure-sent", "figure-delivered", "figure-opened", "figure-clicked", "figure-bounced",
+        "campaign",
+        "state",
+        "figure-addresses",
+        "figure-sent",
+        "figure-delivered",
+        "figure-opened",
+        "figure-clicked",
+        "figure-bounced",
         "created",
     ]
     .map(|key| reader.t(key));
@@ -117,11 +124,19 @@ fn table(reader: &Reader, listing: &Listing<Overview>, now: time::OffsetDateTime
     if rows.is_empty() {
         return html! { p role="status" { (reader.t("campaigns-no-such")) } };
     }
-    Table { caption: &reader.t("section-campaigns"), caption_hidden: true, columns: &columns, rows, total: None }.render()
+    Table {
+        caption: &reader.t("section-campaigns"),
+        caption_hidden: true,
+        columns: &columns,
+        rows,
+        total: None,
+    }
+    .render()
 }
 
 fn pages(reader: &Reader, wanted: &Wanted, next: Option<i64>) -> Markup {
-    let name = if wanted.name.is_empty() { String::new() } else { format!("&name={}", encoded(&wanted.name)) };
+    let name =
+        if wanted.name.is_empty() { String::new() } else { format!("&name={}", encoded(&wanted.name)) };
     let newer = wanted.after.map(|_| format!("/campaigns?{}", name.trim_start_matches('&')));
     let older = next.map(|after| format!("/campaigns?after={after}{name}"));
     Pages { newer: newer.as_deref(), older: older.as_deref() }.render(reader)
@@ -148,7 +163,10 @@ fn new(member: &Member, name: &str, problems: &Problems<'_>) -> Response {
     };
     let status = if problems.0.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let title = reader.t("campaigns-new");
-    Page::new(&member.person, Section::Campaigns, &title).under(Section::Campaigns).status(status).show(&content)
+    Page::new(&member.person, Section::Campaigns, &title)
+        .under(Section::Campaigns)
+        .status(status)
+        .show(&content)
 }
 
 /// A campaign to be made.

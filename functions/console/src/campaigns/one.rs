@@ -47,21 +47,31 @@ impl View {
 }
 
 /// A campaign's page: its name, the ways to its other pages, and what this one shows.
-pub(super) fn page(member: &Member, campaign: &Campaign, view: View, actions: Markup, content: &Markup) -> Response {
+pub(super) fn page(
+    member: &Member,
+    campaign: &Campaign,
+    view: View,
+    actions: Markup,
+    content: &Markup,
+) -> Response {
     let reader = &member.person.reader;
     let names: Vec<String> = View::ALL.iter().map(|(_, key, _)| reader.t(key)).collect();
     let paths: Vec<String> =
         View::ALL.iter().map(|(.., rest)| format!("/campaigns/{}{rest}", campaign.id)).collect();
     let all = View::ALL.iter().zip(names.iter().zip(&paths));
     // Of what is deleted there is no template, and nobody to mail.
-    let shown = all.filter(|((view, ..), _)| campaign.is_open() || matches!(view, View::Overview | View::Imports));
+    let shown =
+        all.filter(|((view, ..), _)| campaign.is_open() || matches!(view, View::Overview | View::Imports));
     let all: Vec<Tab<'_>> =
         shown.map(|((here, ..), (name, path))| Tab { name, path, here: *here == view }).collect();
     let content = html! {
         (tabs(&reader.t("campaign-views"), &all))
         (content)
     };
-    Page::new(&member.person, Section::Campaigns, &campaign.name).under(Section::Campaigns).actions(actions).show(&content)
+    Page::new(&member.person, Section::Campaigns, &campaign.name)
+        .under(Section::Campaigns)
+        .actions(actions)
+        .show(&content)
 }
 
 /// Loads one.
@@ -78,13 +88,19 @@ pub(super) async fn show(
 ) -> Result<Response, ConsoleError> {
     let reader = &member.person.reader;
     let campaign = load(&console, &member, id).await?;
-    let launches: Listing<Launch> =
-        console.operations.look(&member.identity, format!("/v1/campaigns/{id}/launches?limit={LAUNCHES_MAX}")).await?;
+    let launches: Listing<Launch> = console
+        .operations
+        .look(&member.identity, format!("/v1/campaigns/{id}/launches?limit={LAUNCHES_MAX}"))
+        .await?;
     let imports: Listing<Import> =
         console.operations.look(&member.identity, format!("/v1/campaigns/{id}/imports?limit=5")).await?;
-    let report: Report = console.operations.look(&member.identity, format!("/v1/campaigns/{id}/report")).await?;
+    let report: Report =
+        console.operations.look(&member.identity, format!("/v1/campaigns/{id}/report")).await?;
     let busy = report.counting
-        || launches.items.iter().any(|launch| matches!(launch.state.as_str(), "scheduled" | "preparing" | "running"))
+        || launches
+            .items
+            .iter()
+            .any(|launch| matches!(launch.state.as_str(), "scheduled" | "preparing" | "running"))
         || imports.items.iter().any(|import| !import.is_over());
     let content = html! {
         (life(reader, &campaign, now))
@@ -172,7 +188,8 @@ fn launches(member: &Member, launches: &[Launch], now: OffsetDateTime) -> Markup
         return html! {};
     }
     let reader = &member.person.reader;
-    let heads = ["launch", "state", "launch-template", "launch-begun", "launch-ended", "actions"].map(|key| reader.t(key));
+    let heads = ["launch", "state", "launch-template", "launch-begun", "launch-ended", "actions"]
+        .map(|key| reader.t(key));
     let columns = [
         Column::short(&heads[0]),
         Column::short(&heads[1]),
@@ -227,7 +244,8 @@ pub(super) async fn responses(
 ) -> Result<Response, ConsoleError> {
     let reader = &member.person.reader;
     let campaign = load(&console, &member, id).await?;
-    let report: Report = console.operations.look(&member.identity, format!("/v1/campaigns/{id}/report")).await?;
+    let report: Report =
+        console.operations.look(&member.identity, format!("/v1/campaigns/{id}/report")).await?;
     let content = html! {
         (live("live", &format!("/campaigns/{id}/responses"), !campaign.is_open(), &html! {
             (counted(reader, &report, now))

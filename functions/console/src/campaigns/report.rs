@@ -129,7 +129,8 @@ pub(crate) fn links(reader: &Reader, links: &[Link]) -> Markup {
             html! { (reader.number(link.human)) },
         ]
     };
-    let heads = ["links-url", "version", "links-mails", "links-total", "links-human"].map(|key| reader.t(key));
+    let heads =
+        ["links-url", "version", "links-mails", "links-total", "links-human"].map(|key| reader.t(key));
     Table {
         caption: &reader.t("links-title"),
         caption_hidden: true,
@@ -179,11 +180,26 @@ fn figures_table<'a>(
     let columns: Vec<Column<'_>> =
         std::iter::once(Column::text(&name)).chain(heads.iter().map(|head| Column::number(head))).collect();
     let row = |(name, f): (Markup, &Figures)| {
-        let counts = [f.sent, f.delivered, f.bounced, f.opened_by_people, f.clicked_by_people, f.unsubscribed, f.complained];
+        let counts = [
+            f.sent,
+            f.delivered,
+            f.bounced,
+            f.opened_by_people,
+            f.clicked_by_people,
+            f.unsubscribed,
+            f.complained,
+        ];
         std::iter::once(name).chain(counts.map(|count| html! { (reader.number(count)) })).collect()
     };
     let caption = reader.t(caption);
-    Table { caption: &caption, caption_hidden: true, columns: &columns, rows: rows.map(row).collect(), total: None }.render()
+    Table {
+        caption: &caption,
+        caption_hidden: true,
+        columns: &columns,
+        rows: rows.map(row).collect(),
+        total: None,
+    }
+    .render()
 }
 
 /// Why mails came back.
@@ -213,7 +229,9 @@ fn reason(reader: &Reader, bounce: &Bounces) -> Markup {
         Some("3.4") => Some("bounce-large"),
         Some("4.1" | "4.4" | "4.7") => Some("bounce-unreachable"),
         Some("7.1" | "7.0") => Some("bounce-policy"),
-        Some("7.20" | "7.21" | "7.22" | "7.23" | "7.24" | "7.25" | "7.26" | "7.27") => Some("bounce-authentication"),
+        Some("7.20" | "7.21" | "7.22" | "7.23" | "7.24" | "7.25" | "7.26" | "7.27") => {
+            Some("bounce-authentication")
+        }
         _ => None,
     };
     html! { (class) ": " @if let Some(words) = words { (reader.t(words)) " " } code { (status) } }
@@ -245,7 +263,8 @@ mod tests {
     #[test]
     fn the_stages_add_up() {
         let stages = stages(&accounting());
-        let text: Vec<String> = stages.iter().map(|(name, count, fell)| format!("{name} {count} {fell:?}")).collect();
+        let text: Vec<String> =
+            stages.iter().map(|(name, count, fell)| format!("{name} {count} {fell:?}")).collect();
         assert_eq!(
             text,
             [

@@ -70,10 +70,15 @@ impl Entered {
 }
 
 /// The newest template with its version, where there is one.
-async fn newest(console: &Console, member: &Member, id: i64) -> Result<Option<(Template, String)>, ConsoleError> {
+async fn newest(
+    console: &Console,
+    member: &Member,
+    id: i64,
+) -> Result<Option<(Template, String)>, ConsoleError> {
     match console.operations.ask(Asked::get(&member.identity, format!("/v1/campaigns/{id}/template"))).await {
         Ok(answer) => {
-            let version = answer.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
+            let version =
+                answer.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
             Ok(Some((answer.read()?, version.to_owned())))
         }
         Err(ConsoleError::Refused(Refusal { status: 404, .. })) => Ok(None),
@@ -92,7 +97,10 @@ pub(super) async fn show(
             let files = std::mem::take(&mut template.files).into_iter().map(|file| file.name).collect();
             (Entered::of(template, version), files)
         }
-        None => (Entered { locale: member.person.reader.language.tag().to_owned(), ..Entered::default() }, Vec::new()),
+        None => (
+            Entered { locale: member.person.reader.language.tag().to_owned(), ..Entered::default() },
+            Vec::new(),
+        ),
     };
     edit(&console, &member, id, &entered, &files, &Problems::default()).await
 }
@@ -158,11 +166,14 @@ pub(super) async fn save(
     Path(id): Path<i64>,
     Form(entered): Form<Entered>,
 ) -> Result<Response, ConsoleError> {
-    let asked = Asked::to(Method::PUT, &member.identity, format!("/v1/campaigns/{id}/template")).with(entered.document());
+    let asked = Asked::to(Method::PUT, &member.identity, format!("/v1/campaigns/{id}/template"))
+        .with(entered.document());
     let asked = if entered.version.is_empty() { asked } else { asked.of_version(&entered.version) };
     match console.operations.ask(asked).await {
         Ok(_) => Ok(Redirect::to(&format!("/campaigns/{id}/template")).into_response()),
-        Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() || refusal.code == "version_changed" => {
+        Err(ConsoleError::Refused(refusal))
+            if refusal.is_of_the_form() || refusal.code == "version_changed" =>
+        {
             let problems = Problems(vec![(field_of(&refusal), refusal.words.clone())]);
             edit(&console, &member, id, &entered, &[], &problems).await
         }

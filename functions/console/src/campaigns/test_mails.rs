@@ -59,8 +59,10 @@ async fn page(
     let mails: Listing<TestMail> =
         console.operations.look(&member.identity, format!("/v1/campaigns/{id}/test-mails?limit=20")).await?;
     let [to, to_hint, line, line_hint] =
-        ["test-mails-to", "test-mails-to-hint", "test-mails-line", "test-mails-line-hint"].map(|key| reader.t(key));
-    let to = Field { value: &wanted.addresses, hint: Some(&to_hint), ..Field::new("addresses", &to, Kind::Area) };
+        ["test-mails-to", "test-mails-to-hint", "test-mails-line", "test-mails-line-hint"]
+            .map(|key| reader.t(key));
+    let to =
+        Field { value: &wanted.addresses, hint: Some(&to_hint), ..Field::new("addresses", &to, Kind::Area) };
     let line = Field {
         value: &wanted.line,
         hint: Some(&line_hint),
@@ -102,9 +104,21 @@ fn sent(reader: &Reader, mails: &[TestMail], now: OffsetDateTime) -> Markup {
             html! { (mail.reply.as_deref().unwrap_or("–")) },
         ]
     };
-    let columns = [Column::short(&heads[0]), Column::number(&heads[1]), Column::short(&heads[2]), Column::text(&heads[3])];
+    let columns = [
+        Column::short(&heads[0]),
+        Column::number(&heads[1]),
+        Column::short(&heads[2]),
+        Column::text(&heads[3]),
+    ];
     let caption = reader.t("test-mails-sent");
-    Table { caption: &caption, caption_hidden: false, columns: &columns, rows: mails.iter().map(row).collect(), total: None }.render()
+    Table {
+        caption: &caption,
+        caption_hidden: false,
+        columns: &columns,
+        rows: mails.iter().map(row).collect(),
+        total: None,
+    }
+    .render()
 }
 
 /// `POST /campaigns/{id}/test-mails`.
@@ -116,8 +130,12 @@ pub(super) async fn send(
     Form(wanted): Form<Wanted>,
 ) -> Result<Response, ConsoleError> {
     let reader = &member.person.reader;
-    let addresses: Vec<&str> =
-        wanted.addresses.split([',', ';', '\n', '\r', ' ']).map(str::trim).filter(|text| !text.is_empty()).collect();
+    let addresses: Vec<&str> = wanted
+        .addresses
+        .split([',', ';', '\n', '\r', ' '])
+        .map(str::trim)
+        .filter(|text| !text.is_empty())
+        .collect();
     let mut document = json!({"addresses": addresses});
     if !wanted.line.trim().is_empty() {
         let Ok(line) = wanted.line.trim().parse::<i64>() else {

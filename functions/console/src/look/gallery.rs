@@ -15,7 +15,7 @@ use testkit::chromium::{Browser, DESK, PHONE, Theme};
 use time::{Duration, OffsetDateTime, macros::datetime};
 
 use super::*;
-use crate::{assets, headers, person::Reader};
+use crate::{assets, gate::FormToken, headers, person::Reader};
 
 const NOW: OffsetDateTime = datetime!(2026-12-01 07:35 UTC);
 /// How often the part that lives was asked for.
@@ -62,7 +62,7 @@ async fn part(reader: Reader, Path(part): Path<String>) -> Response {
         ],
         section: Some(Section::Campaigns),
         above: &above,
-        token: "token",
+        token: &FormToken("token".to_owned()),
     };
     let actions = html! {
         (badge(Tone::Busy, "Running"))
@@ -86,7 +86,7 @@ fn login() -> Markup {
     };
     html! {
         (problems.render(&Reader::stranger("en")))
-        (form("/gallery/outside", "token", &fields))
+        (form("/gallery/outside", &FormToken("token".to_owned()), &fields))
         p { a href="/gallery/outside" { "I forgot my password" } }
     }
 }
@@ -128,7 +128,7 @@ fn notices(reader: &Reader) -> Markup {
         (ask(
             reader,
             "/gallery/notices",
-            "token",
+            &FormToken("token".to_owned()),
             &html! { p { "The launch ends now. 12,000 people are not mailed." } },
             Submit { text: "Cancel the launch", weight: Button::DangerMain },
             "/gallery/notices",
@@ -169,7 +169,7 @@ fn forms(reader: &Reader) -> Markup {
     };
     html! {
         (problems.render(reader))
-        section.card { (form("/gallery/forms", "token", &fields)) }
+        section.card { (form("/gallery/forms", &FormToken("token".to_owned()), &fields)) }
     }
 }
 

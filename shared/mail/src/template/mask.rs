@@ -2,13 +2,31 @@
 
 use minijinja::{Error, Output, State, escape_formatter, value::Value};
 
+use super::prepare::{PIXEL, PREHEADER, UNSUBSCRIBE};
+
 /// Writes a value so that it is seen that and where something stands, and not what. Conditions and filters before it have seen the value itself.
-pub(super) fn formatter(output: &mut Output<'_>, state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
-    // What is marked as safe is ours; what is missing is told as ever.
-    if value.is_safe() || value.is_undefined() {
+pub(super) fn formatter(
+    output: &mut Output<'_>,
+    state: &mut State<'_, '_>,
+    value: &Value,
+) -> Result<(), Error> {
+    // What is missing is told as ever.
+    if value.is_undefined() || is_ours(state, value) {
         return escape_formatter(output, state, value);
     }
     escape_formatter(output, state, &Value::from(mask(&value.to_string())))
+}
+
+/// Links, the pixel, and the preheader, whose own values were masked when it was rendered. That a value is marked as safe says nothing: every
+/// template may do that.
+fn is_ours(state: &State<'_, '_>, value: &Value) -> bool {
+    let Some(text) = value.as_str() else { return false };
+    let is = |name| state.lookup(name).is_some_and(|ours: Value| ours.as_str() == Some(text));
+    let unsubscribe = state.lookup(UNSUBSCRIBE);
+    let base = unsubscribe.as_ref().and_then(|url| Some(url.as_str()?.split_once("/u/")?.0));
+    let is_click =
+        base.is_some_and(|base| text.strip_prefix(base).is_some_and(|rest| rest.starts_with("/c/")));
+    is_click || [UNSUBSCRIBE, PIXEL, PREHEADER].into_iter().any(is)
 }
 
 /// The first letter of each word stays, and what is neither letter nor digit.
