@@ -8,7 +8,12 @@ use runtime::AwsError;
 use store::StoreError;
 use time::OffsetDateTime;
 
-use crate::{look::Frame, operate::Refusal, person::Reader};
+use crate::{
+    look::Frame,
+    operate::Refusal,
+    page::Page,
+    person::{Person, Reader},
+};
 
 /// What a browser is told to wait after a failure of ours.
 const RETRY_AFTER_SECONDS: &str = "5";
@@ -98,11 +103,70 @@ pub(crate) fn page(reader: &Reader, status: StatusCode, words: &str) -> Response
     Frame { reader, title: &title }.around(status, &content)
 }
 
+/// What a page says in place of what was asked for: made where the person's language is known.
+#[derive(Clone)]
+struct Failure {
+    status: StatusCode,
+    /// Of the page, in the catalogues.
+    key: &'static str,
+    /// What an operation said, of what it refused.
+    words: Option<String>,
+}
+
 impl IntoResponse for ConsoleError {
     fn into_response(self) -> Response {
-        tracing::error!(error = %self, "page failed");
-        let mut response = page(&Reader::stranger(""), StatusCode::SERVICE_UNAVAILABLE, "unavailable");
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        let failure = |status, key| Failure { status, key, words: None };
+        let failure = match self {
+            Self::NotFound => failure(StatusCode::NOT_FOUND, "not-found"),
+            Self::Refused(refusal) if refusal.status == 404 => failure(StatusCode::NOT_FOUND, "not-found"),
+            Self::Refused(Refusal { status, words, .. }) => {
+                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CONFLICT);
+                Failure { status, key: "refused", words: Some(words) }
+            }
+            Self::Unavailable => failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            error => {
+                tracing::error!(%error, "page failed");
+                failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable")
+            }
+        };
+        let mut response = failure.status.into_response();
+        response.extensions_mut().insert(failure);
         response
     }
+}
+
+/// The page of a failure, for who looks. What the framework refuses by itself (an address or a form that cannot be read) has one, too.
+pub(crate) fn in_words(
+    mut response: Response,
+    reader: &Reader,
+    person: Option<&Person>,
+    is_look: bool,
+) -> Response {
+    let is_page = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let failure = match response.extensions_mut().remove::<Failure>() {
+        Some(failure) => failure,
+        None if response.status().is_client_error() && !is_page => {
+            let (status, key) = if is_look {
+                (StatusCode::NOT_FOUND, "not-found")
+            } else {
+                (StatusCode::BAD_REQUEST, "form-unreadable")
+            };
+            Failure { status, key, words: None }
+        }
+        None => return response,
+    };
+    let title = reader.t(&format!("{}-title", failure.key));
+    let text = failure.words.unwrap_or_else(|| reader.t(&format!("{}-text", failure.key)));
+    let content = html! { p { (text) } };
+    let mut page = match person {
+        Some(person) => Page::new(person, None, &title).status(failure.status).show(&content),
+        None => Frame { reader, title: &title }.around(failure.status, &content),
+    };
+    if failure.status == StatusCode::SERVICE_UNAVAILABLE {
+        page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+    }
+    page
 }

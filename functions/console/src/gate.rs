@@ -132,7 +132,7 @@ pub const ROUTES: &[Route] = &[
 ];
 
 /// The largest form. A template of a mail is the largest thing that anybody types.
-const FORM_BYTES_MAX: usize = 1024 * 1024;
+pub(crate) const FORM_BYTES_MAX: usize = operations::BODY_BYTES_MAX;
 /// The field of every form that binds it to its browser.
 pub const TOKEN_FIELD: &str = "form";
 const FORM_TYPE: &str = "application/x-www-form-urlencoded";
@@ -195,12 +195,19 @@ pub(crate) async fn guard(
     };
     let now = OffsetDateTime::now_utc();
     request.extensions_mut().insert(At(now));
+    let is_look = request.method() != Method::POST;
     match access {
         Access::Anyone => next.run(request).await,
-        Access::Visitor => visit(&console, &reader, request, next).await,
+        Access::Visitor => {
+            let response = visit(&console, &reader, request, next).await;
+            error::in_words(response, &reader, None, is_look)
+        }
         access => match enter(&console, access, &mut request, now).await {
-            Ok(form_token) => checked(&reader, &form_token, request, next).await,
-            Err(refused) => refused,
+            Ok(person) => {
+                let response = checked(&person.reader, &person.form_token, request, next).await;
+                error::in_words(response, &person.reader, Some(&person), is_look)
+            }
+            Err(refused) => error::in_words(refused, &reader, None, is_look),
         },
     }
 }
@@ -240,7 +247,7 @@ async fn enter(
     access: Access,
     request: &mut Request,
     now: OffsetDateTime,
-) -> Result<FormToken, Response> {
+) -> Result<Arc<Person>, Response> {
     let is_look = request.method() != Method::POST;
     let Some(token) = cookie::SESSION.read(request.headers()) else { return Err(to_login(request, is_look)) };
     let is_act = is_act(request.headers());
@@ -249,10 +256,10 @@ async fn enter(
     if !person.reaches(access) {
         return Err(error::forbidden(&person.reader));
     }
-    let form_token = person.form_token.clone();
-    request.extensions_mut().insert(form_token.clone());
-    request.extensions_mut().insert(Arc::new(person));
-    Ok(form_token)
+    let person = Arc::new(person);
+    request.extensions_mut().insert(person.form_token.clone());
+    request.extensions_mut().insert(Arc::clone(&person));
+    Ok(person)
 }
 
 impl Person {

@@ -41,6 +41,7 @@ use std::sync::Arc;
 use access::MasterKey;
 use axum::{
     Router,
+    extract::DefaultBodyLimit,
     middleware::{from_fn, from_fn_with_state},
     response::Response,
     routing::get,
@@ -93,6 +94,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/audit", get(audit::show))
         .route_layer(from_fn_with_state(Arc::clone(&console), gate::guard))
         .fallback(error::not_found)
+        .layer(DefaultBodyLimit::max(gate::FORM_BYTES_MAX))
         .layer(from_fn(headers::secure))
         .with_state(console)
 }

@@ -23,7 +23,7 @@ pub(crate) struct Operations(Router);
 
 /// What was asked for was not done, and why: a problem document's code and words.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub(crate) struct Refusal {
+pub struct Refusal {
     pub(crate) status: u16,
     pub(crate) code: String,
     #[serde(rename = "detail")]

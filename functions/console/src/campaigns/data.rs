@@ -47,9 +47,7 @@ pub(crate) struct Figures {
     pub(crate) delivered: u64,
     pub(crate) bounced: u64,
     pub(crate) complained: u64,
-    pub(crate) opened: u64,
     pub(crate) opened_by_people: u64,
-    pub(crate) clicked: u64,
     pub(crate) clicked_by_people: u64,
     pub(crate) unsubscribed: u64,
 }

@@ -62,7 +62,7 @@ async fn part(reader: Reader, Path(part): Path<String>) -> Response {
         ],
         section: Some(Section::Campaigns),
         above: &above,
-        token: &FormToken("token".to_owned()),
+        token: &token(),
     };
     let actions = html! {
         (badge(Tone::Busy, "Running"))
@@ -77,6 +77,10 @@ async fn part(reader: Reader, Path(part): Path<String>) -> Response {
     )
 }
 
+fn token() -> FormToken {
+    FormToken("token".to_owned())
+}
+
 fn login() -> Markup {
     let problems = Problems(vec![("password", "The e-mail address or the password is wrong.".to_owned())]);
     let fields = html! {
@@ -86,7 +90,7 @@ fn login() -> Markup {
     };
     html! {
         (problems.render(&Reader::stranger("en")))
-        (form("/gallery/outside", &FormToken("token".to_owned()), &fields))
+        (form("/gallery/outside", &token(), &fields))
         p { a href="/gallery/outside" { "I forgot my password" } }
     }
 }
@@ -128,7 +132,7 @@ fn notices(reader: &Reader) -> Markup {
         (ask(
             reader,
             "/gallery/notices",
-            &FormToken("token".to_owned()),
+            &token(),
             &html! { p { "The launch ends now. 12,000 people are not mailed." } },
             Submit { text: "Cancel the launch", weight: Button::DangerMain },
             "/gallery/notices",
@@ -169,7 +173,7 @@ fn forms(reader: &Reader) -> Markup {
     };
     html! {
         (problems.render(reader))
-        section.card { (form("/gallery/forms", &FormToken("token".to_owned()), &fields)) }
+        section.card { (form("/gallery/forms", &token(), &fields)) }
     }
 }
 

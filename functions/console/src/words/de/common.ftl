@@ -102,6 +102,9 @@ for-days =
 ## Fehler.
 not-found-title = Diese Seite gibt es nicht
 not-found-text = Die Adresse ist vielleicht falsch geschrieben, oder was sie zeigte, ist gelöscht.
+refused-title = Das ist nicht möglich
+form-unreadable-title = Das Formular war nicht lesbar
+form-unreadable-text = Es wurde nichts geändert. Gehen Sie zurück, laden Sie die Seite neu und versuchen Sie es noch einmal.
 unavailable-title = Im Moment nicht möglich
 unavailable-text = Bei uns ist etwas fehlgeschlagen. Von dem, was Sie eingegeben haben, wurde nichts geändert. Bitte versuchen Sie es in einer Minute noch einmal.
 forbidden-title = Nicht mit Ihrer Rolle

@@ -102,6 +102,9 @@ for-days =
 ## Errors.
 not-found-title = There is no such page
 not-found-text = The address may be mistyped, or what it showed is deleted.
+refused-title = That is not possible
+form-unreadable-title = The form could not be read
+form-unreadable-text = Nothing was changed. Go back, reload the page and try again.
 unavailable-title = Not possible at the moment
 unavailable-text = Something failed on our side. Nothing of what you entered was changed. Please try again in a minute.
 forbidden-title = Not with your role
