@@ -59,7 +59,7 @@ const TAGS: [(&str, &str); 10] = [
     ("Reports", "What became of every row, every address and every mail."),
     ("Files", "The File Exchange, and the exports in it."),
     ("Recipients", "Single people: whether they are suppressed, what is held of them."),
-    ("Account", "Sender domains, keys, the sending rate, retention and its receipts."),
+    ("Account", "Sender domains, keys, the sending rate, retention and its receipts, the audit."),
     ("Webhooks", "Small signed messages to you when something is at its end."),
     (
         "Version 2",

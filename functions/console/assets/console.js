@@ -172,6 +172,8 @@ function table(found, header, name) {
 /** A form goes once, however often its button is pressed. */
 function sent(event) {
   const form = event.target;
+  // It leads to a download, as often as one likes.
+  if ("download" in form.dataset) return;
   if (form.dataset.sent) return event.preventDefault();
   form.dataset.sent = "1";
   // Only now: a disabled button's value would not go with the form.

@@ -161,6 +161,12 @@ impl Reader {
         html! { time datetime=(machine(time)) { (self.minute(time)) } }
     }
 
+    /// A time to the second, where many come close together.
+    pub(crate) fn second(&self, time: OffsetDateTime) -> Markup {
+        let seconds = self.zoned(time).strftime(":%S").to_string();
+        html! { time datetime=(machine(time)) { (self.minute(time)) (seconds) } }
+    }
+
     /// How far a time is from now, and which it is.
     pub(crate) fn relative(&self, time: OffsetDateTime, now: OffsetDateTime) -> Markup {
         html! {
@@ -212,6 +218,13 @@ impl Reader {
     pub(crate) fn moment(&self, text: &str) -> Option<String> {
         let civil: jiff::civil::DateTime = text.trim().parse().ok()?;
         Some(self.zone.to_timestamp(civil).ok()?.to_string())
+    }
+
+    /// When a day begins (`2026-12-01`), or one so many days later, in the reader's zone.
+    pub(crate) fn begin_of(&self, day: &str, later: i64) -> Option<String> {
+        let day: jiff::civil::Date = day.trim().parse().ok()?;
+        let day = day.checked_add(jiff::Span::new().days(later)).ok()?;
+        Some(self.zone.to_timestamp(day.at(0, 0, 0, 0)).ok()?.to_string())
     }
 
     fn zoned(&self, time: OffsetDateTime) -> ZonedDateTime {
@@ -338,6 +351,21 @@ mod tests {
         assert_eq!((english.tick(late, false), german.tick(late, false)), ("00:30".into(), "00:30".into()));
         let html = english.time(late).into_string();
         assert_eq!(html, "<time datetime=\"2026-11-30T23:30:00Z\">1 Dec 2026, 00:30</time>");
+    }
+
+    #[test]
+    fn a_day_begins_in_the_readers_zone() {
+        let [_, german] = readers("Europe/Berlin");
+        for (day, later, expected) in [
+            ("2026-12-01", 0, Some("2026-11-30T23:00:00Z")),
+            // A day of 23 hours, and one of 25.
+            ("2026-03-29", 1, Some("2026-03-29T22:00:00Z")),
+            ("2026-10-25", 1, Some("2026-10-25T23:00:00Z")),
+            ("2026-02-29", 0, None),
+            ("", 0, None),
+        ] {
+            assert_eq!(german.begin_of(day, later).as_deref(), expected, "{day}");
+        }
     }
 
     #[test]

@@ -4,10 +4,13 @@
 #![forbid(unsafe_code)]
 
 mod account;
+mod api_keys;
 mod assets;
+mod audit;
 mod campaigns;
 mod cookie;
 mod error;
+mod files;
 #[allow(dead_code, reason = "pages take from it as they come")]
 mod format;
 mod gate;
@@ -22,7 +25,9 @@ mod operate;
 mod page;
 mod person;
 mod phone;
+mod recipients;
 mod record;
+mod retention;
 mod session;
 mod totp;
 mod visitor;
@@ -83,6 +88,11 @@ pub fn router(console: Arc<Console>) -> Router {
         .merge(login::routes())
         .merge(account::routes())
         .merge(campaigns::routes())
+        .merge(files::routes())
+        .merge(recipients::routes())
+        .merge(retention::routes())
+        .merge(api_keys::routes())
+        .route("/audit", get(audit::show))
         .route_layer(from_fn_with_state(Arc::clone(&console), gate::guard))
         .fallback(error::not_found)
         .layer(DefaultBodyLimit::max(gate::FORM_BYTES_MAX))

@@ -78,9 +78,14 @@ pub(crate) fn first(person: &Person) -> &'static str {
 
 /// What a person may look at.
 fn sections(person: &Person) -> Vec<Section> {
-    let all: [(Section, bool); 2] = [
+    let all: [(Section, bool); 7] = [
         (Section::Campaigns, person.may(Scope::CampaignsRead)),
+        (Section::Files, person.may(Scope::CampaignsRead)),
+        (Section::Recipients, person.may(Scope::RecipientsRead)),
+        (Section::Retention, person.may(Scope::AccountRead)),
         (Section::Users, person.role.manages_users()),
+        (Section::ApiKeys, person.may(Scope::KeysWrite)),
+        (Section::Audit, person.may(Scope::AuditRead)),
     ];
     all.into_iter().filter(|(_, may)| *may).map(|(section, _)| section).collect()
 }

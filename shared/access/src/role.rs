@@ -114,7 +114,7 @@ mod tests {
             | Scope::SuppressionsRead
             | Scope::SuppressionsWrite
             | Scope::AccountRead => "admin manager",
-            Scope::KeysWrite | Scope::WebhooksWrite => "admin",
+            Scope::KeysWrite | Scope::WebhooksWrite | Scope::LoginsWrite | Scope::AuditRead => "admin",
         };
         for scope in Scope::ALL {
             let may = Role::ALL.iter().filter(|role| role.may(*scope)).map(|role| role.name());

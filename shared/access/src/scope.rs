@@ -39,7 +39,7 @@ scopes! {
     LaunchesWrite = "launches:write";
     /// Trigger exports.
     ExportsWrite = "exports:write";
-    /// See single recipients: previews and test mails with a row, seeds, rejected rows, what is held of a person.
+    /// See recipients: previews and test mails with a row, seeds, rejected rows, what is held of a person, files of the File Exchange.
     RecipientsRead = "recipients:read";
     /// Have everything of a person deleted.
     RecipientsErase = "recipients:erase";
@@ -47,12 +47,16 @@ scopes! {
     SuppressionsRead = "suppressions:read";
     /// Suppress an address, or end that.
     SuppressionsWrite = "suppressions:write";
-    /// See sender domains, the PGP key, retention settings, the sending rate, receipts and the account's keys and webhooks.
+    /// See sender domains, SSH and PGP keys, retention settings, the sending rate, receipts and the account's keys and webhooks.
     AccountRead = "account:read";
     /// Make, rotate and delete API keys, with scopes that the key itself has.
     KeysWrite = "keys:write";
     /// Make, rotate and delete webhooks.
     WebhooksWrite = "webhooks:write";
+    /// Add and remove SSH and OpenPGP keys; make the password of the File Exchange.
+    LoginsWrite = "logins:write";
+    /// See who did what.
+    AuditRead = "audit:read";
 }
 
 /// No scope has this name.
@@ -76,7 +80,7 @@ mod tests {
         assert_eq!(
             names.join(" "),
             "campaigns:read campaigns:write imports:write launches:write exports:write recipients:read recipients:erase \
-             suppressions:read suppressions:write account:read keys:write webhooks:write"
+             suppressions:read suppressions:write account:read keys:write webhooks:write logins:write audit:read"
         );
         for scope in Scope::ALL {
             assert_eq!(scope.name().parse(), Ok(*scope));

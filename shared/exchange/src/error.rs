@@ -29,6 +29,9 @@ pub enum Error {
     /// A bucket name that cannot stand in a policy.
     #[error("the bucket's name is not one that S3 allows")]
     BucketName,
+    /// A link that would be valid for longer than S3 allows.
+    #[error("a link is valid for a week at most")]
+    Lifetime,
     /// Every name that a moved file may get is taken.
     #[error("all numbered names of the file are taken")]
     NamesTaken,
@@ -64,6 +67,7 @@ impl Fault for Error {
             | Self::Exists
             | Self::TooLarge { .. }
             | Self::BucketName
+            | Self::Lifetime
             | Self::NamesTaken
             | Self::Refused { .. } => Disposition::Permanent,
         }

@@ -12,6 +12,7 @@ mod download;
 mod error;
 mod files;
 mod lifecycle;
+mod link;
 mod listing;
 mod mark;
 mod name;

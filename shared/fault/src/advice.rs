@@ -108,6 +108,7 @@ advice! {
     RowMissing, "Lines are counted in the file from 1, and the header is one of them; a row with line breaks has the number of its first line. Rejected rows are no recipients.";
     ReportMissing, "Reports are deleted with the retention of `Invalids/`, and there is one only when rows were rejected. While the import runs, wait until it has ended.";
     ReportEncrypted, "Your account has its exports encrypted, and reports of rows as well. We cannot open it: the private key is yours.";
+    LoginKeysMax, "`GET /v1/ssh-keys` and `GET /v1/pgp-keys` show them with their ends. Keys that have expired count until they are removed.";
     KeysMax, "`GET /v1/keys` shows when each key was used last. Keys that have expired count until they are deleted.";
     KeyReplaced, "Use the key that replaced it: `replaced_by` in `GET /v1/keys` is its id. If it is lost, make a new key with the same scopes.";
     WebhookUrl, "The URL must be `https` and lead to a public address, with a certificate that is valid for its name. Redirects are not followed, so name the place itself.";

@@ -130,6 +130,7 @@ catalogue! {
     ReportMissing, "report_missing", 404, "The import has no report of rejected rows, or no longer.";
     ReportEncrypted, "report_encrypted", 409, "The report of rejected rows is encrypted to your keys. Fetch \"{file}\" from Invalids and decrypt it.";
     KeysMax, "keys_max", 409, "The account has {max} API keys already. Delete one that is not used.";
+    LoginKeysMax, "login_keys_max", 409, "The account has {max} of these keys already. Remove one that is not used.";
     KeyReplaced, "key_replaced", 409, "The API key was replaced already, or expires.";
     WebhookUrl, "webhook_url", 422, "The URL of the webhook is not possible: {problem}.";
     WebhooksMax, "webhooks_max", 409, "The account has {max} webhooks already. Delete one that is not used.";

@@ -2,14 +2,23 @@
 
 use std::sync::Arc;
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{FromRequestParts, State},
+    http::request::Parts,
+};
 use fault::Code;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use crate::{OperationError, Services, answer::Listing, caller::Caller, request::Page};
+use crate::{
+    OperationError, Services,
+    answer::Listing,
+    caller::Caller,
+    request::{Page, query, query_malformed},
+};
 
 /// An OpenPGP key.
 #[derive(FromRow, Serialize, ToSchema)]
@@ -83,6 +92,64 @@ pub(crate) async fn retention(
     Ok(Json(settings))
 }
 
+/// Something whose time is coming.
+#[derive(FromRow, Serialize, ToSchema)]
+pub(crate) struct Deletion {
+    /// `file` or `campaign`.
+    #[schema(pattern = "^(file|campaign)$")]
+    what: String,
+    id: i64,
+    /// Of a file.
+    folder: Option<String>,
+    /// A file's below its folder; a campaign's.
+    name: String,
+    #[serde(with = "time::serde::rfc3339")]
+    due_at: OffsetDateTime,
+}
+
+/// How much is listed: more is nobody's to read.
+const DELETIONS_MAX: i64 = 100;
+
+/// List what is deleted next
+///
+/// Files and campaigns, the next ones first; at most 100, and `next` is always null. A campaign's time counts anew from the end of each launch, up to
+/// its hard limit; one under a legal hold is not listed.
+#[utoipa::path(
+    get, path = "/retention/deletions", operation_id = "list_next_deletions", tag = "Account", security(("key" = ["account:read"])),
+    responses((status = 200, description = "The next ones.", body = Listing<Deletion>))
+)]
+pub(crate) async fn deletions(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+) -> Result<Json<Listing<Deletion>>, OperationError> {
+    let mut tx = services.store.tenant(caller.tenant).await?;
+    // Campaigns as sweep takes them: work under way holds up the regular end, and nothing the hard one.
+    let items = sqlx::query_as(
+        "WITH files AS (
+            SELECT 'file' AS what, f.id, f.folder, f.name,
+                   f.arrived_at + make_interval(hours => CASE f.folder WHEN 'Incoming' THEN t.incoming_hours
+                       WHEN 'Finished' THEN t.finished_hours WHEN 'Invalids' THEN t.invalids_hours ELSE t.exports_hours END) AS due_at
+            FROM broadcast.files f JOIN broadcast.tenants t ON t.id = f.tenant_id
+         ), campaigns AS (
+            SELECT 'campaign' AS what, c.id, NULL AS folder, c.name, coalesce(c.delete_asked_at, least(
+                c.created_at + make_interval(hours => t.campaign_hours_max),
+                CASE WHEN c.state = 'open' AND (
+                        EXISTS (SELECT FROM broadcast.imports i WHERE i.campaign_id = c.id AND i.lease_until > $1)
+                     OR EXISTS (SELECT FROM broadcast.launches l WHERE l.campaign_id = c.id AND l.ended_at IS NULL AND NOT l.test)) THEN NULL
+                     ELSE coalesce(c.ended_at, c.created_at) + make_interval(hours => t.campaign_hours) END)) AS due_at
+            FROM broadcast.campaigns c JOIN broadcast.tenants t ON t.id = c.tenant_id
+            WHERE c.state <> 'deleted'
+              AND NOT EXISTS (SELECT FROM broadcast.holds h WHERE h.campaign_id = c.id AND h.released_at IS NULL)
+         )
+         SELECT * FROM files UNION ALL SELECT * FROM campaigns ORDER BY due_at, what, id LIMIT $2",
+    )
+    .bind(caller.now)
+    .bind(DELETIONS_MAX)
+    .fetch_all(&mut *tx)
+    .await?;
+    Ok(Json(Listing { items, next: None }))
+}
+
 /// That something was deleted.
 #[derive(FromRow, Serialize, ToSchema)]
 pub(crate) struct Receipt {
@@ -101,27 +168,63 @@ pub(crate) struct Receipt {
     digest: String,
 }
 
+/// Which part of the chain.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Wanted {
+    /// What follows this one: `next` of an earlier answer.
+    after: Option<i64>,
+    /// From the end: what came before this one, the newest first. `next` is the next request's `before` then.
+    before: Option<i64>,
+    /// How many items at most; 100 when absent.
+    #[param(minimum = 1, maximum = 1000)]
+    limit: Option<i64>,
+}
+
+/// The same, checked.
+pub(crate) struct ReceiptsPage {
+    before: Option<i64>,
+    page: Page,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ReceiptsPage {
+    type Rejection = OperationError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, OperationError> {
+        let Wanted { after, before, limit } = query(parts)?;
+        if after.is_some() && before.is_some() {
+            return Err(query_malformed("after and before: one of them is possible"));
+        }
+        Ok(Self { before, page: Page { after, limit }.checked()? })
+    }
+}
+
 /// List deletion receipts
 ///
-/// From the first on, so that the chain of digests can be followed.
+/// From the first on, so that the chain of digests can be followed; with `before`, the newest first.
 #[utoipa::path(
     get, path = "/receipts", operation_id = "list_receipts", tag = "Account", security(("key" = ["account:read"])),
-    params(Page), responses((status = 200, description = "Some of them.", body = Listing<Receipt>))
+    params(Wanted), responses((status = 200, description = "Some of them.", body = Listing<Receipt>))
 )]
 pub(crate) async fn receipts(
     State(services): State<Arc<Services>>,
     caller: Caller,
-    page: Page,
+    ReceiptsPage { before, page }: ReceiptsPage,
 ) -> Result<Json<Listing<Receipt>>, OperationError> {
+    const SELECT: &str =
+        "SELECT number, at, what, ids, count, rule, backups_until, encode(previous, 'hex') AS previous,
+        encode(digest, 'hex') AS digest FROM broadcast.receipts";
     let mut tx = services.store.tenant(caller.tenant).await?;
-    let items: Vec<Receipt> = sqlx::query_as(
-        "SELECT number, at, what, ids, count, rule, backups_until, encode(previous, 'hex') AS previous, encode(digest, 'hex') AS digest
-         FROM broadcast.receipts WHERE $1 IS NULL OR number > $1 ORDER BY number LIMIT $2",
-    )
-    .bind(page.after)
-    .bind(page.limit())
-    .fetch_all(&mut *tx)
-    .await?;
+    let (part, from) = match before {
+        Some(before) => ("WHERE number < $1 ORDER BY number DESC", Some(before)),
+        None => ("WHERE $1 IS NULL OR number > $1 ORDER BY number", page.after),
+    };
+    let items: Vec<Receipt> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} {part} LIMIT $2")))
+        .bind(from)
+        .bind(page.limit())
+        .fetch_all(&mut *tx)
+        .await?;
     let next = page.next(&items, |receipt| receipt.number);
     Ok(Json(Listing { items, next }))
 }

@@ -29,6 +29,9 @@ pub enum OperationError {
     /// A new secret could not be made.
     #[error(transparent)]
     Access(#[from] access::Error),
+    /// A key that was handed in.
+    #[error(transparent)]
+    OpenPgp(#[from] openpgp::Error),
     /// A document of ours cannot be written, or a stored one not be read.
     #[error("a document of ours is not as it must be")]
     Document,
@@ -65,6 +68,7 @@ impl Fault for OperationError {
             Self::Template(error) => error.disposition(),
             Self::Sealing(_) | Self::Fields(_) | Self::Document => Disposition::Permanent,
             Self::Access(error) => error.disposition(),
+            Self::OpenPgp(error) => error.disposition(),
             Self::Cut => Disposition::RETRY,
         }
     }

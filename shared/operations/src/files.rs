@@ -1,6 +1,6 @@
 //! The File Exchange's index.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -8,6 +8,7 @@ use axum::{
     http::request::Parts,
 };
 use contract::Folder;
+use fault::Code;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use time::OffsetDateTime;
@@ -17,8 +18,11 @@ use crate::{
     OperationError, Services,
     answer::Listing,
     caller::Caller,
-    request::{Page, query, query_malformed},
+    request::{Id, Page, query, query_malformed},
 };
+
+/// A link opens for whoever has it: long enough to follow it at once.
+const LINK: Duration = Duration::from_mins(1);
 
 /// Which files.
 #[derive(Deserialize, IntoParams)]
@@ -70,7 +74,7 @@ pub(crate) struct File {
 
 /// List files
 ///
-/// The File Exchange, with the time at which each file is deleted; the newest first. Files are fetched over SFTP.
+/// The File Exchange, with the time at which each file is deleted; the newest first. Files are fetched over SFTP, or by a link each.
 #[utoipa::path(
     get, path = "/files", operation_id = "list_files", tag = "Files", security(("key" = ["campaigns:read"])),
     params(Wanted), responses((status = 200, description = "Some of them.", body = Listing<File>))
@@ -95,4 +99,43 @@ pub(crate) async fn list(
     .await?;
     let next = page.next(&items, |file| file.id);
     Ok(Json(Listing { items, next }))
+}
+
+/// Where a file is fetched.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Link {
+    /// Of the storage. It is signed, needs no key, and opens this one file.
+    #[schema(format = "uri")]
+    url: String,
+    /// Whoever has it may begin to fetch the file until then.
+    #[serde(with = "time::serde::rfc3339")]
+    expires_at: OffsetDateTime,
+}
+
+/// Make a link to a file
+///
+/// By it the file is downloaded from the storage itself, whatever its size, within a minute.
+#[utoipa::path(
+    post, path = "/files/{id}/link", operation_id = "link_file", tag = "Files", security(("key" = ["recipients:read"])),
+    responses((status = 200, description = "The link.", body = Link))
+)]
+pub(crate) async fn link(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Id(id): Id,
+) -> Result<Json<Link>, OperationError> {
+    let mut tx = caller.begin_reading(&services).await?;
+    let file: Option<(String, String)> =
+        sqlx::query_as("SELECT folder, name FROM broadcast.files WHERE id = $1")
+            .bind(id)
+            .fetch_optional(&mut *tx)
+            .await?;
+    drop(tx);
+    let (folder, name) = file.ok_or(Code::NotFound)?;
+    let folder = folder.parse().map_err(|()| OperationError::Document)?;
+    // Its credentials open this tenant's files alone, whatever the row says.
+    let files = services.exchange.tenant(caller.tenant, &caller.identity.bucket).await?;
+    // Sweep, or the customer, may have been there since the index was written.
+    files.head(folder, &name).await?.ok_or(Code::NotFound)?;
+    Ok(Json(Link { url: files.link(folder, &name, LINK).await?, expires_at: caller.now + LINK }))
 }

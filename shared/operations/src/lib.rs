@@ -11,6 +11,7 @@
 mod account;
 mod answer;
 mod api_keys;
+mod audit;
 mod batches;
 mod caller;
 mod campaigns;
@@ -27,6 +28,7 @@ mod kept;
 mod launches;
 mod once;
 mod overview;
+mod pgp_keys;
 mod preview;
 mod profiles;
 mod proofs;
@@ -36,6 +38,8 @@ mod request;
 mod rotation;
 mod seeds;
 mod sending_rate;
+mod sftp_password;
+mod ssh_keys;
 mod statement;
 mod suppressions;
 mod template_files;
@@ -148,6 +152,7 @@ pub fn operations() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(exports::trigger, exports::list))
         .routes(routes!(exports::show))
         .routes(routes!(files::list))
+        .routes(routes!(files::link))
         .routes(routes!(suppressions::check))
         .routes(routes!(suppressions::add))
         .routes(routes!(suppressions::remove))
@@ -159,6 +164,13 @@ pub fn operations() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(domains::show))
         .routes(routes!(account::pgp_key))
         .routes(routes!(account::retention))
+        .routes(routes!(account::deletions))
+        .routes(routes!(ssh_keys::add, ssh_keys::list))
+        .routes(routes!(ssh_keys::remove))
+        .routes(routes!(pgp_keys::add, pgp_keys::list))
+        .routes(routes!(pgp_keys::remove))
+        .routes(routes!(sftp_password::make, sftp_password::show))
+        .routes(routes!(audit::list))
         .routes(routes!(sending_rate::show))
         .routes(routes!(account::receipts))
         .routes(routes!(statement::download))

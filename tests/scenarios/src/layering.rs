@@ -19,7 +19,7 @@ const SHARED: [(&str, &[&str]); 9] = [
     ("mail", &["access", "contract", "fault"]),
     ("openpgp", &["contract", "fault"]),
     ("runtime", &["access", "contract", "exchange", "fault", "store"]),
-    ("operations", &["access", "contract", "exchange", "fault", "mail", "runtime", "store"]),
+    ("operations", &["access", "contract", "exchange", "fault", "mail", "openpgp", "runtime", "store"]),
 ];
 
 /// What `contract` must never see, directly: it is formats alone.

@@ -149,7 +149,11 @@ impl From<Error> for Refusal {
             Error::Exists => Self::TAKEN,
             Error::TooLarge { .. } => Self::TOO_LARGE,
             Error::Interrupted => Self::BROKEN,
-            Error::BucketName | Error::NamesTaken | Error::Refused { .. } | Error::Unavailable { .. } => {
+            Error::BucketName
+            | Error::Lifetime
+            | Error::NamesTaken
+            | Error::Refused { .. }
+            | Error::Unavailable { .. } => {
                 // The client sees no reason, so the operator must.
                 tracing::warn!(%error, "S3 failed a client's request");
                 Self::UNAVAILABLE

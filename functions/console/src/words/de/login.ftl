@@ -84,7 +84,6 @@ choose-length = Das Passwort muss 12 bis 256 Zeichen haben.
 account-title = Ihr Konto
 account-role = Rolle
 account-tenant = Organisation
-account-logout = Abmelden
 role-operator = Betreiber
 role-admin = Administrator
 role-manager = Kampagnenmanager

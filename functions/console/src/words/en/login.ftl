@@ -84,7 +84,6 @@ choose-length = The password must have 12 to 256 characters.
 account-title = Your account
 account-role = Role
 account-tenant = Organisation
-account-logout = Log out
 role-operator = Operator
 role-admin = Administrator
 role-manager = Campaign manager
