@@ -24,6 +24,10 @@ enum Whom {
 
 use Whom::{All, People, Roles};
 
+/// Whoever sees a tenant's campaigns; who works on them; who decides what people and programs may.
+const READERS: Whom = Roles(&["viewer", "manager", "admin"]);
+const MANAGERS: Whom = Roles(&["manager", "admin"]);
+const ADMINS: Whom = Roles(&["admin"]);
 
 /// Method, path as it is registered, path as it is asked for, whom it answers.
 const ROWS: &[(&str, &str, &str, Whom)] = &[
@@ -46,6 +50,63 @@ const ROWS: &[(&str, &str, &str, Whom)] = &[
     ("POST", "/account/settings", "/account/settings", People),
     ("POST", "/account/password", "/account/password", People),
     ("POST", "/account/sessions/end", "/account/sessions/end", People),
+    ("GET", "/campaigns", "/campaigns", READERS),
+    ("GET", "/campaigns/new", "/campaigns/new", MANAGERS),
+    ("POST", "/campaigns/new", "/campaigns/new", MANAGERS),
+    ("GET", "/campaigns/{id}", "/campaigns/987654321", READERS),
+    ("GET", "/campaigns/{id}/responses", "/campaigns/987654321/responses", READERS),
+    ("GET", "/campaigns/{id}/launch", "/campaigns/987654321/launch", MANAGERS),
+    ("POST", "/campaigns/{id}/launch", "/campaigns/987654321/launch", MANAGERS),
+    (
+        "GET",
+        "/campaigns/{id}/launches/{launch}/{deed}",
+        "/campaigns/987654321/launches/987654321/pause",
+        MANAGERS,
+    ),
+    (
+        "POST",
+        "/campaigns/{id}/launches/{launch}/{deed}",
+        "/campaigns/987654321/launches/987654321/pause",
+        MANAGERS,
+    ),
+    ("GET", "/campaigns/{id}/delete", "/campaigns/987654321/delete", MANAGERS),
+    ("POST", "/campaigns/{id}/delete", "/campaigns/987654321/delete", MANAGERS),
+    ("GET", "/campaigns/{id}/template", "/campaigns/987654321/template", READERS),
+    ("POST", "/campaigns/{id}/template", "/campaigns/987654321/template", MANAGERS),
+    ("GET", "/campaigns/{id}/preview", "/campaigns/987654321/preview", MANAGERS),
+    ("GET", "/campaigns/{id}/preview/mail", "/campaigns/987654321/preview/mail", MANAGERS),
+    ("GET", "/campaigns/{id}/test-mails", "/campaigns/987654321/test-mails", READERS),
+    ("POST", "/campaigns/{id}/test-mails", "/campaigns/987654321/test-mails", MANAGERS),
+    ("GET", "/campaigns/{id}/imports", "/campaigns/987654321/imports", READERS),
+    ("POST", "/campaigns/{id}/imports", "/campaigns/987654321/imports", MANAGERS),
+    ("GET", "/imports/{id}", "/imports/987654321", READERS),
+    ("GET", "/files", "/files", READERS),
+    ("GET", "/files/{id}/download", "/files/987654321/download", MANAGERS),
+    ("GET", "/files/logins", "/files/logins", MANAGERS),
+    ("GET", "/files/logins/password", "/files/logins/password", ADMINS),
+    ("POST", "/files/logins/password", "/files/logins/password", ADMINS),
+    ("GET", "/files/logins/ssh-keys", "/files/logins/ssh-keys", ADMINS),
+    ("POST", "/files/logins/ssh-keys", "/files/logins/ssh-keys", ADMINS),
+    ("GET", "/files/logins/ssh-keys/{id}/remove", "/files/logins/ssh-keys/987654321/remove", ADMINS),
+    ("POST", "/files/logins/ssh-keys/{id}/remove", "/files/logins/ssh-keys/987654321/remove", ADMINS),
+    ("GET", "/files/logins/pgp-keys", "/files/logins/pgp-keys", ADMINS),
+    ("POST", "/files/logins/pgp-keys", "/files/logins/pgp-keys", ADMINS),
+    ("GET", "/files/logins/pgp-keys/{id}/remove", "/files/logins/pgp-keys/987654321/remove", ADMINS),
+    ("POST", "/files/logins/pgp-keys/{id}/remove", "/files/logins/pgp-keys/987654321/remove", ADMINS),
+    ("GET", "/recipients", "/recipients", MANAGERS),
+    ("POST", "/recipients/access", "/recipients/access", MANAGERS),
+    ("POST", "/recipients/erasure", "/recipients/erasure", MANAGERS),
+    ("GET", "/retention", "/retention", MANAGERS),
+    ("GET", "/retention/receipts", "/retention/receipts", MANAGERS),
+    ("GET", "/retention/statement", "/retention/statement", MANAGERS),
+    ("GET", "/api-keys", "/api-keys", ADMINS),
+    ("GET", "/api-keys/new", "/api-keys/new", ADMINS),
+    ("POST", "/api-keys/new", "/api-keys/new", ADMINS),
+    ("GET", "/api-keys/{id}/rotate", "/api-keys/987654321/rotate", ADMINS),
+    ("POST", "/api-keys/{id}/rotate", "/api-keys/987654321/rotate", ADMINS),
+    ("GET", "/api-keys/{id}/delete", "/api-keys/987654321/delete", ADMINS),
+    ("POST", "/api-keys/{id}/delete", "/api-keys/987654321/delete", ADMINS),
+    ("GET", "/audit", "/audit", ADMINS),
     // The last one: it ends the session of whoever asks.
     ("POST", "/logout", "/logout", People),
 ];

@@ -63,6 +63,12 @@ impl Page {
         found.unwrap_or_else(|| panic!("no form for {action} on {}: {}", self.path, self.text))
     }
 
+    /// Panics unless it is a page that only who is logged in has.
+    pub fn must_be_inside(&self) {
+        let outside = self.path.starts_with("/login") || self.path.starts_with("/password");
+        assert!(self.status == 200 && !outside, "{} {}: {}", self.status, self.path, self.text);
+    }
+
     /// Panics unless it is there, with this status.
     pub fn must_be(&self, path: &str, status: u16) {
         assert_eq!((self.path.as_str(), self.status), (path, status), "{}", self.text);
@@ -206,7 +212,7 @@ impl Browser {
         page.must_be("/login/code", 200);
         let code = code(&user.stack, &user.phone, sent + 1).await;
         let page = self.submit(&page, "/login/code", &[("code", &code)]).await;
-        page.must_be("/account", 200);
+        page.must_be_inside();
         page
     }
 }
