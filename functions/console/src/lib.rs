@@ -51,6 +51,7 @@ use runtime::{Clients, Config};
 use store::Store;
 
 use operate::Operations;
+use person::Person;
 
 /// What the function works with.
 pub struct Console {
@@ -100,6 +101,6 @@ pub fn router(console: Arc<Console>) -> Router {
 }
 
 /// Where a login leads that wanted nothing else.
-async fn home() -> Response {
-    login::redirect("/account", None)
+async fn home(person: Person) -> Response {
+    login::redirect(page::first(&person), None)
 }

@@ -71,6 +71,11 @@ impl<'a> Page<'a> {
     }
 }
 
+/// Where a person begins.
+pub(crate) fn first(person: &Person) -> &'static str {
+    sections(person).first().map_or("/account", |section| section.path())
+}
+
 /// What a person may look at.
 fn sections(person: &Person) -> Vec<Section> {
     let all: [(Section, bool); 7] = [

@@ -7,8 +7,9 @@ use testkit::{
     browser::{Browser, User},
     wait,
 };
+use time::OffsetDateTime;
 
-use crate::every_way_of_unsubscribing_lasts::mailed;
+use crate::{every_way_of_unsubscribing_lasts::mailed, everything_is_deleted_on_time::sweep};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_question_to_the_receipt() {
@@ -34,6 +35,7 @@ async fn from_the_question_to_the_receipt() {
     let page = browser.submit(&page, "/recipients/erasure", &[("person", &ann), ("sure", "yes")]).await;
     page.must_be("/recipients", 200);
     assert!(!page.text.contains(&ann), "the list tells of nobody");
+    sweep(&tenant, OffsetDateTime::now_utc()).await;
     wait::until("the erasure", async || {
         browser.get("/recipients").await.text.contains("badge good").then_some(())
     })

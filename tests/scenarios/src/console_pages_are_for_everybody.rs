@@ -31,6 +31,10 @@ async fn logged_in(name: &str) -> (Tenant, User, browser::Browser) {
     let user = User::new(&stack, Some(tenant.id), "admin").await;
     let mut session = browser::Browser::new(&stack);
     session.log_in(&user).await;
+    wait::until("the file in the index", async || {
+        session.get("/files").await.text.contains("spring.csv").then_some(())
+    })
+    .await;
     (tenant, user, session)
 }
 

@@ -19,6 +19,7 @@ mod clients_of_the_world_work;
 mod codes_open_once_and_not_for_long;
 mod complete_upload_is_not_hidden_by_its_row;
 mod console_answers_for_single_people;
+mod console_follows_a_mailing;
 mod console_hands_out_files;
 mod console_manages_logins_and_keys;
 mod console_pages_are_for_everybody;

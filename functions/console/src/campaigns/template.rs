@@ -81,7 +81,7 @@ async fn newest(
                 answer.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok()).unwrap_or_default();
             Ok(Some((answer.read()?, version.to_owned())))
         }
-        Err(ConsoleError::Refused(Refusal { status: 404, .. })) => Ok(None),
+        Err(ConsoleError::Refused(refusal)) if refusal.code == "template_missing" => Ok(None),
         Err(error) => Err(error),
     }
 }
