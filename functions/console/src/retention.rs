@@ -149,10 +149,11 @@ fn span(reader: &Reader) -> Markup {
         ["statement-from", "statement-to", "statement-hint", "statement-download"].map(|key| reader.t(key));
     let [from, to, hint, download] = &texts;
     let fine = Problems::default();
-    let from = Field { required: false, hint: Some(hint), ..Field::new("from", from, Kind::Date) };
+    let from = Field { required: false, ..Field::new("from", from, Kind::Date) };
     let to = Field { required: false, ..Field::new("to", to, Kind::Date) };
     html! {
-        form method="get" action="/retention/statement" data-download {
+        p.quiet { (hint) }
+        form.filter method="get" action="/retention/statement" data-download {
             (from.render(&fine))
             (to.render(&fine))
             (Submit { text: download, weight: Button::Plain }.render())

@@ -85,6 +85,15 @@ impl Browser {
         browser
     }
 
+    /// Goes on with the session of another browser: a login of its own is other tests'.
+    pub async fn adopt(&self, other: &crate::browser::Browser, url: &str) {
+        for (name, value) in &other.cookies {
+            let cookie = json!({"name": name, "value": value, "url": url, "path": "/", "secure": true, "httpOnly": true});
+            let answer = self.protocol("Network.setCookie", cookie).await;
+            assert_eq!(answer["success"], true, "{name}: {answer}");
+        }
+    }
+
     /// Opens a page.
     pub async fn go(&self, url: &str) {
         self.client.goto(url).await.unwrap_or_else(|error| panic!("{url}: {error}"));

@@ -22,6 +22,8 @@ use crate::{
     person::Reader,
 };
 
+/// As a file goes through them, and then what comes back.
+const FOLDERS: [Folder; 4] = [Folder::Incoming, Folder::Finished, Folder::Invalids, Folder::Exports];
 /// Files of one page.
 const PAGE_ITEMS: usize = 50;
 
@@ -96,7 +98,7 @@ fn key(folder: Folder) -> &'static str {
 }
 
 fn folders(reader: &Reader, here: Folder) -> Markup {
-    let paths = Folder::ALL.map(|folder| (folder, format!("/files?folder={folder}")));
+    let paths = FOLDERS.map(|folder| (folder, format!("/files?folder={folder}")));
     // Their names are those that SFTP shows, in every language.
     let folders: Vec<_> =
         paths.iter().map(|(folder, path)| Tab { name: folder.name(), path, here: *folder == here }).collect();

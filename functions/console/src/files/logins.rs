@@ -76,7 +76,10 @@ pub(super) async fn show(
             section.card {
                 h2 { (reader.t("pgp-own-title")) }
                 p { (reader.t("pgp-own-text")) }
-                (secret(reader, "own-key", &own.public_key))
+                details.more {
+                    summary { (reader.t("pgp-own-show")) }
+                    (secret(reader, "own-key", &own.public_key))
+                }
             }
         }
     };

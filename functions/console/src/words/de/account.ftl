@@ -69,6 +69,7 @@ pgp-key-hint = In ASCII-Form: gpg --armor --export SCHLÜSSEL. Niemals der priva
 pgp-own = Uploads werden an ihn verschlüsselt
 pgp-recipient = Exporte werden an ihn verschlüsselt
 pgp-signer = Uploads werden mit ihm signiert
+pgp-own-show = Schlüssel anzeigen
 pgp-own-title = Der Schlüssel für Ihre Uploads
 pgp-own-text = Verschlüsseln Sie Dateien an diesen Schlüssel, bevor Sie sie hochladen. Er steht auch als broadcast-key.asc im Wurzelordner des Dateiaustauschs.
 pgp-remove-title = Diesen OpenPGP-Schlüssel entfernen?

@@ -69,6 +69,7 @@ pgp-key-hint = In ASCII armor: gpg --armor --export KEY. Never the private key.
 pgp-own = Uploads are encrypted to it
 pgp-recipient = Exports are encrypted to it
 pgp-signer = Uploads are signed with it
+pgp-own-show = Show the key
 pgp-own-title = The key for your uploads
 pgp-own-text = Encrypt files to this key before you upload them. It also stands as broadcast-key.asc in the root of the File Exchange.
 pgp-remove-title = Remove this OpenPGP key?

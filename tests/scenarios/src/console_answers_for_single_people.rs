@@ -1,0 +1,72 @@
+//! Who answers for a person's rights finds everything that is held of them, has it deleted, sees what is deleted next and the receipts, and the
+//! audit says who did so; no address stands in any address of a page.
+
+use localstack::Stack;
+use testkit::{
+    Tenant,
+    browser::{Browser, User},
+    wait,
+};
+use time::OffsetDateTime;
+
+use crate::{every_way_of_unsubscribing_lasts::mailed, everything_is_deleted_on_time::sweep};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_question_to_the_receipt() {
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::new(&stack, "rights").await;
+    let (campaign, plan, _) = mailed(&tenant, "rights", "en", 3).await;
+    let (ann, ben) = (plan.address(0), plan.address(1));
+    let user = User::new(&stack, Some(tenant.id), "admin").await;
+    let mut browser = Browser::new(&stack);
+    browser.log_in(&user).await;
+
+    let page = browser.get("/recipients").await;
+    let wrong = browser.submit(&page, "/recipients/access", &[("address", "nobody")]).await;
+    assert!(wrong.status == 422 && wrong.text.contains("field-address-wrong"), "{}", wrong.text);
+    let held = browser.submit(&page, "/recipients/access", &[("address", &ann)]).await;
+    held.must_be("/recipients/access", 200);
+    assert!(held.text.contains(&ann) && held.text.contains("Line 2 of import"), "{}", held.text);
+    assert!(!held.text.contains(&ben), "of one person alone");
+
+    // Not without the box.
+    let refused = browser.submit(&page, "/recipients/erasure", &[("person", &ann), ("sure", "")]).await;
+    assert!(refused.status == 422 && refused.text.contains("field-sure-wrong"), "{}", refused.text);
+    let page = browser.submit(&page, "/recipients/erasure", &[("person", &ann), ("sure", "yes")]).await;
+    page.must_be("/recipients", 200);
+    assert!(!page.text.contains(&ann), "the list tells of nobody");
+    sweep(&tenant, OffsetDateTime::now_utc()).await;
+    wait::until("the erasure", async || {
+        browser.get("/recipients").await.text.contains("badge good").then_some(())
+    })
+    .await;
+    let held = browser.submit(&page, "/recipients/access", &[("address", &ann)]).await;
+    assert!(
+        held.text.contains("No campaign holds this address") && held.text.contains("suppressed by hand"),
+        "{}",
+        held.text
+    );
+
+    let page = browser.get("/retention").await;
+    let link = format!("href=\"/campaigns/{campaign}\"");
+    assert!(page.text.contains(&link) && page.text.contains("28 days"), "{}", page.text);
+    let receipts = browser.get("/retention/receipts").await;
+    assert!(receipts.text.contains("<table>"), "{}", receipts.text);
+    let statement = browser.send("GET", "/retention/statement?from=2020-01-01&to=", &[], "").await;
+    assert_eq!(statement.headers["content-type"], "text/csv; charset=utf-8");
+    assert!(statement.text().lines().count() > 1, "{}", statement.text());
+    let none = browser.send("GET", "/retention/statement?from=&to=2020-01-01", &[], "").await;
+    assert_eq!(none.text().lines().count(), 1, "{}", none.text());
+
+    let audit = browser.get(&format!("/audit?actor=user+{}&action=erase_recipient", user.id)).await;
+    audit.must_be("/audit", 200);
+    assert!(audit.text.contains("<code>erase_recipient</code>"), "{}", audit.text);
+    assert!(!audit.text.contains("<code>access_recipient</code>"), "only what was asked for");
+    let audit = browser.get("/audit").await;
+    assert!(audit.text.contains("access_recipient") && !audit.text.contains(&ann), "{}", audit.text);
+    let other = Tenant::new(&stack, "other").await;
+    let mut stranger = Browser::new(&stack);
+    stranger.log_in(&User::new(&stack, Some(other.id), "admin").await).await;
+    let foreign = stranger.get("/audit").await;
+    assert!(!foreign.text.contains(&format!("user {}<", user.id)), "{}", foreign.text);
+}

@@ -1,0 +1,94 @@
+//! Pages of the account in Chromium: axe-core finds nothing on them, at a desk and on a phone, dark and light, in English and in German; nothing comes
+//! from elsewhere; and they work without scripts.
+
+use localstack::Stack;
+use testkit::{
+    Tenant,
+    browser::{self, User},
+    chromium::{Browser, DESK, PHONE, Theme},
+    wait,
+};
+
+const PAGES: [&str; 12] = [
+    "/files",
+    "/files?folder=Exports",
+    "/files/logins",
+    "/files/logins/password",
+    "/files/logins/ssh-keys",
+    "/files/logins/pgp-keys",
+    "/recipients",
+    "/retention",
+    "/retention/receipts",
+    "/api-keys",
+    "/api-keys/new",
+    "/audit",
+];
+
+async fn logged_in(name: &str) -> (Tenant, User, browser::Browser) {
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::new(&stack, name).await;
+    tenant.put("spring.csv", "email\nann@people.example\n").await;
+    let user = User::new(&stack, Some(tenant.id), "admin").await;
+    let mut session = browser::Browser::new(&stack);
+    session.log_in(&user).await;
+    wait::until("the file in the index", async || {
+        session.get("/files").await.text.contains("spring.csv").then_some(())
+    })
+    .await;
+    (tenant, user, session)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_they_see_and_wherever_they_are() {
+    let (tenant, user, session) = logged_in("everybody").await;
+    let chromium = Browser::start().await;
+    let url = &tenant.stack.console_url;
+    chromium.adopt(&session, url).await;
+    for language in ["en", "de"] {
+        let change = match language {
+            "en" => "UPDATE broadcast.users SET language = 'en', zone = 'Europe/Berlin' WHERE id = $1",
+            _ => "UPDATE broadcast.users SET language = 'de', zone = 'Europe/Berlin' WHERE id = $1",
+        };
+        user.change(change).await;
+        for page in PAGES {
+            chromium.go(&format!("{url}{page}")).await;
+            let name = page.trim_start_matches('/').replace(['/', '?', '='], "-");
+            for width in [DESK, PHONE] {
+                chromium.width(width).await;
+                chromium.accessible().await;
+                for theme in Theme::ALL {
+                    chromium.theme(theme).await;
+                    chromium.screenshot(&format!("{name}-{language}-{width}-{theme:?}").to_lowercase()).await;
+                }
+            }
+        }
+    }
+    chromium.well_behaved().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_scripts_too() {
+    let (tenant, _, session) = logged_in("quiet").await;
+    let chromium = Browser::without_scripts().await;
+    let url = &tenant.stack.console_url;
+    chromium.adopt(&session, url).await;
+    chromium.go(&format!("{url}/files/logins")).await;
+    chromium.press("Make a new password").await;
+    chromium.shown("The password of now is good no more").await;
+    chromium.press("Make a new password").await;
+    chromium.shown("This is shown now and never again.").await;
+    let text = chromium.text().await;
+    assert!(!text.contains("Copy"), "nothing copies without a script: {text}");
+    chromium.press("I have kept it").await;
+    chromium.press("API keys").await;
+    chromium.press("New API key").await;
+    chromium.fill("Name", "crm").await;
+    chromium.choose("campaigns:read").await;
+    chromium.press("Make the key").await;
+    chromium.shown("The whole key is shown now and never again.").await;
+    chromium.press("I have kept it").await;
+    chromium.press_in_row("crm", "Delete").await;
+    chromium.press("Delete").await;
+    wait::until("the key to be gone", async || (!chromium.text().await.contains("crm")).then_some(())).await;
+    chromium.well_behaved().await;
+}
