@@ -18,6 +18,7 @@ mod phone;
 mod record;
 mod session;
 mod totp;
+mod users;
 mod visitor;
 mod words;
 
@@ -68,6 +69,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/", get(home))
         .merge(login::routes())
         .merge(account::routes())
+        .merge(users::routes())
         .route_layer(from_fn_with_state(Arc::clone(&console), gate::guard))
         .fallback(error::not_found)
         .layer(from_fn(headers::secure))
