@@ -52,6 +52,7 @@ struct Line {
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
     actor: String,
+    person: Option<String>,
     action: String,
     subject: Option<String>,
     source: Option<String>,
@@ -110,7 +111,7 @@ fn table(reader: &Reader, lines: &[Line]) -> Markup {
     let rows = lines.iter().map(|line| {
         vec![
             reader.second(line.at),
-            html! { (line.actor) },
+            actor_of(line),
             html! { code { (line.action) } },
             html! { span.code { (line.subject.as_deref().unwrap_or("–")) } },
             html! { (line.source.as_deref().unwrap_or("–")) },
@@ -126,6 +127,15 @@ fn table(reader: &Reader, lines: &[Line]) -> Markup {
     let caption = reader.t("section-audit");
     Table { caption: &caption, caption_hidden: true, columns: &columns, rows: rows.collect(), total: None }
         .render()
+}
+
+/// With all that the same one did.
+fn actor_of(line: &Line) -> Markup {
+    let all = Wanted { actor: line.actor.clone(), ..Wanted::default() };
+    html! {
+        a href={ "/audit?" (all.query(None)) } { (line.actor) }
+        @if let Some(person) = &line.person { br; span.quiet { (person) } }
+    }
 }
 
 #[cfg(test)]
