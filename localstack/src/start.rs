@@ -14,6 +14,8 @@ use crate::{aws, certificates, paths, ports, postfix, postgres};
 const PREFIX: &str = "broadcast";
 /// The domain of return paths: mail to it goes to the reports bucket.
 const BOUNCE_DOMAIN: &str = "bounces.localhost.example";
+/// From where mails to users of the console come.
+const CONSOLE_FROM: &str = "console@localhost.example";
 /// Slices of one launch that are under way: two cores are busy with so many.
 const SLICES_IN_FLIGHT: &str = "4";
 /// Where webhooks may go beside public addresses: receivers on this machine.
@@ -122,6 +124,7 @@ impl Starting<'_> {
             // Browsers trust `localhost` as they trust TLS; a passkey needs a name.
             ("CONSOLE_URL", format!("http://localhost:{}", ports.console)),
             ("BOUNCE_DOMAIN", BOUNCE_DOMAIN.to_owned()),
+            ("CONSOLE_FROM", CONSOLE_FROM.to_owned()),
             ("SLICES_IN_FLIGHT", SLICES_IN_FLIGHT.to_owned()),
             ("WEBHOOK_NETWORKS", WEBHOOK_NETWORKS.to_owned()),
             ("WEBHOOK_CA", root.display().to_string()),

@@ -171,6 +171,46 @@ pub enum Command {
         /// Who orders it.
         by: String,
     },
+    /// Make a user of the console: of a tenant, or an operator. A mail brings a link by which the person chooses a password.
+    CreateUser {
+        /// Of which tenant; without it an operator.
+        #[serde(default)]
+        slug: Option<String>,
+        /// Nobody else's.
+        email: String,
+        /// `admin`, `manager` or `viewer`; without it an operator.
+        #[serde(default)]
+        role: Option<String>,
+        /// `en` or `de`; English when absent.
+        #[serde(default)]
+        language: Option<String>,
+    },
+    /// Show users of a tenant, or operators: their numbers, roles and states, and no address.
+    Users {
+        /// Of which tenant; operators when absent.
+        #[serde(default)]
+        slug: Option<String>,
+    },
+    /// Have a user register a phone again at the next login; sessions end.
+    ResetPhone {
+        /// Whose.
+        email: String,
+    },
+    /// Open an account that too many wrong passwords or codes have locked.
+    UnlockUser {
+        /// Whose.
+        email: String,
+    },
+    /// Keep a user out; sessions end.
+    DisableUser {
+        /// Whose.
+        email: String,
+    },
+    /// Let a disabled user in again.
+    EnableUser {
+        /// Whose.
+        email: String,
+    },
     /// An operator attests that the tenant owns the domain: from then on it may send.
     ConfirmSenderDomain {
         /// The domain.
@@ -224,6 +264,16 @@ mod tests {
                 json!({"command": "retire_pgp_key", "slug": "acme", "fingerprint": "F"}),
                 Command::RetirePgpKey { slug: "acme".to_owned(), fingerprint: "F".to_owned() },
             ),
+            (
+                json!({"command": "create_user", "slug": "acme", "email": "ada@acme.example", "role": "admin"}),
+                Command::CreateUser {
+                    slug: Some("acme".to_owned()),
+                    email: "ada@acme.example".to_owned(),
+                    role: Some("admin".to_owned()),
+                    language: None,
+                },
+            ),
+            (json!({"command": "users"}), Command::Users { slug: None }),
             (json!({"command": "set_backup_days", "days": 7}), Command::SetBackupDays { days: 7 }),
             (json!({"command": "verify_receipts"}), Command::VerifyReceipts { slug: None }),
             (

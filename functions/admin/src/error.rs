@@ -51,6 +51,20 @@ pub enum AdminError {
     /// What a hold would keep is being deleted, or gone.
     #[error("the campaign is being deleted or is gone: nothing is left that a hold could keep")]
     CampaignEnded,
+    /// It is no e-mail address, or one that only few relays take.
+    #[error("this is not an e-mail address, or one with letters beyond ASCII")]
+    Email,
+    /// Addresses are unique over all tenants: one logs in by them alone.
+    #[error("there is a user with this e-mail address already")]
+    EmailTaken,
+    /// Nobody has this address.
+    #[error("there is no user with this e-mail address")]
+    UnknownUser,
+    /// An operator has no tenant, and nobody else is without one.
+    #[error(
+        "a user of a tenant has the role admin, manager or viewer; an operator has neither slug nor role"
+    )]
+    Role,
     /// An API key can have no such scope.
     #[error("there is no such scope; functions/api/README.md lists them")]
     Scope,
@@ -125,6 +139,10 @@ impl Fault for AdminError {
             | Self::TenantEnds
             | Self::UnknownCampaign
             | Self::CampaignEnded
+            | Self::Email
+            | Self::EmailTaken
+            | Self::UnknownUser
+            | Self::Role
             | Self::Scope
             | Self::ApiKey
             | Self::WarmUp

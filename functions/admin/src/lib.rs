@@ -26,6 +26,7 @@ mod show;
 mod spec;
 mod stopping;
 mod tenant;
+mod user;
 
 pub use command::Command;
 pub use error::AdminError;
@@ -53,6 +54,8 @@ pub struct Admin {
     pub anchors_bucket: String,
     /// Where tenants' buckets send their notifications.
     pub import_queue_arn: String,
+    /// The secret of the master key, by which attempts of users are found.
+    pub master_key_secret: String,
 }
 
 /// Runs one command.
@@ -97,6 +100,15 @@ pub async fn handle(admin: Arc<Admin>, command: Command, now: OffsetDateTime) ->
         Command::SetBackupDays { days } => backups::set_days(&admin, days).await,
         Command::Database {} => backups::show(&admin).await,
         Command::ReleaseMails { by } => backups::release_mails(&admin, &by).await,
+        Command::CreateUser { slug, email, role, language } => {
+            let who = user::NewUser { slug, email, role, language };
+            user::create(&admin, &who, now).await
+        }
+        Command::Users { slug } => user::list(&admin, slug.as_deref()).await,
+        Command::ResetPhone { email } => user::reset_phone(&admin, &email, now).await,
+        Command::UnlockUser { email } => user::unlock(&admin, &email).await,
+        Command::DisableUser { email } => user::disable(&admin, &email, now).await,
+        Command::EnableUser { email } => user::enable(&admin, &email).await,
         Command::ConfirmSenderDomain { domain, by } => domain::confirm(&admin, &domain, &by, now).await,
     }
 }

@@ -118,6 +118,18 @@ pub struct TenantSpec {
     /// Whether every file to be imported must be signed by one of the tenant's signer keys.
     #[serde(default)]
     pub signature_required: Option<bool>,
+    /// Whether logins to the console take a second factor.
+    #[serde(default)]
+    pub second_factor: Option<bool>,
+    /// Whether authenticator apps may take the place of texts.
+    #[serde(default)]
+    pub totp_allowed: Option<bool>,
+    /// Countries to which codes are sent (ISO 3166-1, two letters). The first is meant by numbers without a country's number.
+    #[serde(default)]
+    pub text_countries: Option<Vec<String>>,
+    /// Codes that are sent in a day (UTC) at most.
+    #[serde(default)]
+    pub texts_per_day: Option<i32>,
     /// How many mails it hands over in an hour; `null`: as many as there are.
     #[serde(default)]
     pub mails_per_hour: Limit,
@@ -144,6 +156,10 @@ impl TenantSpec {
                 self.cancelled_hours,
             ],
             audit_days: self.audit_days,
+            second_factor: self.second_factor,
+            totp_allowed: self.totp_allowed,
+            text_countries: self.text_countries.clone(),
+            texts_per_day: self.texts_per_day,
             export_minutes: self.export_minutes,
             encrypt_exports: self.encrypt_exports,
             export_columns: self.export_columns.clone(),
@@ -165,6 +181,14 @@ pub struct Settings {
     pub hours: [Option<i32>; 7],
     /// How long lines of the audit are kept.
     pub audit_days: Option<i32>,
+    /// Of logins to the console.
+    pub second_factor: Option<bool>,
+    /// Of logins to the console.
+    pub totp_allowed: Option<bool>,
+    /// ISO 3166-1.
+    pub text_countries: Option<Vec<String>>,
+    /// A day.
+    pub texts_per_day: Option<i32>,
     /// How often responses are exported.
     pub export_minutes: Option<i32>,
     /// Whether exports are encrypted.

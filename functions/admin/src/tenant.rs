@@ -153,7 +153,9 @@ async fn update(
              sftp_both = coalesce($12, sftp_both), signature_required = coalesce($13, signature_required),
              export_columns = coalesce($14, export_columns), export_empty = coalesce($15, export_empty),
              soft_bounces_max = coalesce($16, soft_bounces_max), soft_bounce_days = coalesce($17, soft_bounce_days),
-             audit_days = coalesce($18, audit_days), cancelled_hours = coalesce($19, cancelled_hours)
+             audit_days = coalesce($18, audit_days), cancelled_hours = coalesce($19, cancelled_hours),
+             second_factor = coalesce($20, second_factor), totp_allowed = coalesce($21, totp_allowed),
+             text_countries = coalesce($22, text_countries), texts_per_day = coalesce($23, texts_per_day)
          WHERE id = $1",
     )
     .bind(tenant.0)
@@ -175,6 +177,10 @@ async fn update(
     .bind(settings.soft_bounce_days)
     .bind(settings.audit_days)
     .bind(cancelled)
+    .bind(settings.second_factor)
+    .bind(settings.totp_allowed)
+    .bind(settings.text_countries)
+    .bind(settings.texts_per_day)
     .execute(db)
     .await?;
     Ok(())

@@ -14,6 +14,18 @@ pub enum Error {
     /// A notification of a bucket, which nobody sends here.
     #[error("the message is none of this queue")]
     Foreign,
+    /// No token could be made.
+    #[error(transparent)]
+    Access(#[from] access::Error),
+    /// A mail could not be written.
+    #[error("a mail could not be written")]
+    Unwritten,
+}
+
+impl From<sqlx::Error> for Error {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Store(error.into())
+    }
 }
 
 impl Fault for Error {
@@ -21,7 +33,8 @@ impl Fault for Error {
         match self {
             Self::Store(error) => error.disposition(),
             Self::Aws(error) => error.disposition(),
-            Self::Foreign => Disposition::Permanent,
+            Self::Access(error) => error.disposition(),
+            Self::Foreign | Self::Unwritten => Disposition::Permanent,
         }
     }
 }

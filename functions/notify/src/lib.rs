@@ -11,11 +11,14 @@
 //!
 //! Where a request goes is a tenant's word, so it goes by TLS alone, to an address that is public (see `access::may_be_told`), and follows nothing that
 //! a receiver answers. Of an answer only the status counts. Addresses of receivers may hold secrets of theirs: they are never logged.
+//!
+//! Users of the console are told by mail, see `notices`.
 #![forbid(unsafe_code)]
 
 mod deliveries;
 mod error;
 mod names;
+mod notices;
 mod outcome;
 mod post;
 
@@ -26,7 +29,7 @@ use std::{sync::Arc, time::Duration};
 use access::{MasterKey, SealingError, WebhookSecret};
 use contract::{NotifyMessage, TenantId};
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use runtime::{Body, Clients, Config, Delivery, Tick};
+use runtime::{Body, Clients, Config, Delivery, Relay, RelayError, Tick};
 use store::Store;
 use time::OffsetDateTime;
 use tokio::time::Instant;
@@ -48,6 +51,8 @@ pub struct Notify {
     master: MasterKey,
     client: Client,
     queue: String,
+    /// To users of the console.
+    post: notices::Post,
 }
 
 impl Notify {
@@ -56,12 +61,18 @@ impl Notify {
         let clients = Clients::new(config).await;
         let more_roots =
             config.webhook_ca().map(std::fs::read).transpose().map_err(|_| post::ClientError::Roots)?;
+        let relay_roots = config.relay_ca().map(std::fs::read).transpose().map_err(|_| RelayError::Tls)?;
         let names = Names::new(config.dns_server()?);
         Ok(Self {
             store: Store::connect(config.database_url()?)?,
             master: clients.master_key(config.master_key_secret()?).await?,
             client: Client::new(names, config.webhook_networks()?, more_roots.as_deref())?,
             queue: config.notify_queue_url()?.to_owned(),
+            post: notices::Post {
+                relay: Relay::parse(config.relay_url()?, config.bounce_domain()?, relay_roots.as_deref())?,
+                from: config.console_from()?.parse()?,
+                console_url: config.console_url()?.to_owned(),
+            },
             clients,
         })
     }
@@ -87,8 +98,14 @@ impl Turn {
     }
 }
 
-/// Every minute: one message for each tenant with something due.
+/// Every minute: one message for each tenant with something due, and what is to be mailed to users.
 pub async fn tick(notify: Arc<Notify>, tick: Tick) -> Result<(), Error> {
+    let woken = wake(&notify, tick).await;
+    // Neither waits for the other to be well.
+    woken.and(notices::send_due(&notify.post, &notify.store, tick).await)
+}
+
+async fn wake(notify: &Notify, tick: Tick) -> Result<(), Error> {
     let tenants = deliveries::tenants(&notify.store, tick.now).await?;
     let messages: Vec<_> =
         tenants.into_iter().map(|tenant| (tenant, NotifyMessage::Tenant { tenant })).collect();

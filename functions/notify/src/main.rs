@@ -1,8 +1,9 @@
 //! The notify function.
 //!
 //! Trigger: the notify queue, and a schedule of one minute.
-//! Reads: `webhooks`, due `webhook_deliveries`; the master key from Secrets Manager; name servers.
-//! Writes: HTTPS requests to tenants' receivers; the outcome of each attempt into `webhook_deliveries`; `webhooks.disabled_at` after a 410.
+//! Reads: `webhooks`, due `webhook_deliveries`; due `notices` and their users; the master key from Secrets Manager; name servers.
+//! Writes: HTTPS requests to tenants' receivers; the outcome of each attempt into `webhook_deliveries`; `webhooks.disabled_at` after a 410;
+//! mails to users over the SMTP relay; `password_links`.
 //! Emits: one message per tenant with something due; one for what an invocation had no time for.
 //! Idempotency key: the row of `webhook_deliveries`. An attempt takes its lease first. Receivers know a repeated event by `webhook-id`.
 

@@ -5,12 +5,10 @@ use std::{
     time::Duration,
 };
 
+use runtime::Relay;
 use tokio::time::Instant;
 
-use crate::{
-    dialogue::{Connection, Unreachable},
-    relay::Relay,
-};
+use crate::dialogue::{Connection, Unreachable};
 
 /// How long a connection waits for the next slice. A relay has a process for each, and needs them for others; while a launch runs, the next slice
 /// comes within a second.

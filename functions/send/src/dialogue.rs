@@ -6,21 +6,15 @@ use std::{error::Error as _, fmt, time::Duration};
 use contract::MailId;
 use lettre::transport::smtp::{
     Error as SmtpError,
-    authentication::Mechanism,
     client::AsyncSmtpConnection,
     commands::{Ehlo, Quit},
 };
 use mail::Spooled;
 use memchr::memmem;
-use tokio::{
-    net::TcpStream,
-    time::{Instant, timeout, timeout_at},
-};
+use runtime::{ConnectError, Relay};
+use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::{
-    outcome::{Answer, Phase},
-    relay::Relay,
-};
+use crate::outcome::{Answer, Phase};
 
 /// From the first packet to the end of EHLO (and TLS, and login). A relay that takes longer is down or overloaded.
 const CONNECT_SECONDS_MAX: u64 = 10;
@@ -77,22 +71,12 @@ impl Connection {
 
     async fn greet(relay: &Relay) -> Result<Self, Unreachable> {
         let smtp = |error: SmtpError| Unreachable(words(&error));
-        let stream = TcpStream::connect((relay.host.as_str(), relay.port))
-            .await
-            .map_err(|error| Unreachable(format!("not connected: {}", error.kind())))?;
-        // Without it the last piece of a mail waits for the delayed acknowledgement of the one before: 45 ms a mail.
-        stream.set_nodelay(true).map_err(|error| Unreachable(format!("no socket: {}", error.kind())))?;
-        let mut connection = AsyncSmtpConnection::connect_with_transport(Box::new(stream), &relay.hello)
-            .await
-            .map_err(smtp)?;
-        if let Some(tls) = &relay.tls {
-            connection.starttls(tls.clone(), &relay.hello).await.map_err(smtp)?;
-        }
-        if let Some(credentials) = &relay.credentials {
-            connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await.map_err(smtp)?;
-        }
+        let mut connection = relay.connect().await.map_err(|error| match error {
+            ConnectError::Socket(error) => Unreachable(format!("not connected: {}", error.kind())),
+            ConnectError::Smtp(error) => smtp(error),
+        })?;
         // The library keeps the extensions that it uses; these are not among them.
-        let extensions = connection.command(Ehlo::new(relay.hello.clone())).await.map_err(smtp)?;
+        let extensions = connection.command(Ehlo::new(relay.hello().clone())).await.map_err(smtp)?;
         let has = |name| extensions.message().any(|line| line.trim().eq_ignore_ascii_case(name));
         let (pipelining, smtputf8) = (has("PIPELINING"), has("SMTPUTF8"));
         Ok(Self { smtp: connection, pipelining, smtputf8, offered: None, used: false })

@@ -31,7 +31,6 @@ mod ledger;
 mod outcome;
 mod pace;
 mod refusals;
-mod relay;
 mod slice;
 mod watch;
 mod writer;
@@ -40,14 +39,13 @@ pub use connections::Connections;
 pub use due::tick;
 pub use error::Error;
 pub use handover::{CONNECTIONS, Handed, Limits, hand_over};
-pub use relay::{Relay, RelayError};
 
 use std::sync::Arc;
 
 use access::MasterKey;
 use contract::{CampaignId, LaunchId, SendMessage, TenantId};
 use exchange::Exchange;
-use runtime::{Body, Clients, Config, Delivery, Journal};
+use runtime::{Body, Clients, Config, Delivery, Journal, Relay, RelayError};
 use store::{Store, StoreError};
 
 /// What the function works with, made once per process.

@@ -17,6 +17,8 @@
 //! 11. `lifecycle`: the bucket's own rules are what the settings say; those of the common buckets with each tick.
 //! 12. `anchors`: the newest receipt is anchored outside of the database.
 //!
+//! With each tick also `console`: sessions, codes, links and counts of attempts, of whoever they are.
+//!
 //! An object is deleted before its row and its receipt are written, so a receipt never claims what did not happen. A crash between
 //! leaves the row, and the next run finds the object gone and says so.
 #![forbid(unsafe_code)]
@@ -26,6 +28,7 @@ mod answers;
 mod audit;
 mod campaigns;
 mod cancelled;
+mod console;
 mod doubts;
 mod erasures;
 mod error;
@@ -147,6 +150,7 @@ pub async fn tick(sweep: Arc<Sweep>, tick: Tick) -> Result<(), Error> {
             .fetch_all(sweep.store.pool())
             .await?;
     audit::forget_lines(&mut *sweep.store.pool().acquire().await?).await?;
+    console::forget(sweep.store.pool(), OffsetDateTime::now_utc()).await?;
     let message =
         |tenant| (TenantId(tenant), SweepMessage::Tenant { tenant: TenantId(tenant), now: tick.now });
     let messages: Vec<_> = tenants.into_iter().map(message).collect();

@@ -75,6 +75,8 @@ variables! {
     api_url = "API_URL";
     /// `CONSOLE_URL`: where people reach the console, without a slash at its end.
     console_url = "CONSOLE_URL";
+    /// `CONSOLE_FROM`: the address that mails to users of the console come from.
+    console_from = "CONSOLE_FROM";
     /// `IMPORT_QUEUE_ARN`: where tenants' buckets send their notifications.
     import_queue_arn = "IMPORT_QUEUE_ARN";
     /// `IMPORT_QUEUE_URL`

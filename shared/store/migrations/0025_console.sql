@@ -60,6 +60,7 @@ CREATE TABLE broadcast.sessions (
 );
 CREATE INDEX ON broadcast.sessions (user_id);
 CREATE INDEX ON broadcast.sessions (ends_at);
+CREATE INDEX ON broadcast.sessions (seen_at);
 
 -- Somebody who has proved the password and not yet the second factor.
 CREATE TABLE broadcast.challenges (

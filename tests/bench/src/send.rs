@@ -12,7 +12,8 @@ use std::{
 use contract::{LaunchId, MailId, spool_key};
 use localstack::Stack;
 use mail::{SpoolWriter, open_spool};
-use send::{CONNECTIONS, Connections, Handed, Limits, Place, Relay, hand_over};
+use runtime::Relay;
+use send::{CONNECTIONS, Connections, Handed, Limits, Place, hand_over};
 use time::OffsetDateTime;
 use tokio::process::Command;
 

@@ -339,6 +339,45 @@ async fn an_audit_line_goes_after_its_days_and_not_before() {
     assert!(refused.unwrap_err().to_string().contains("permission denied"));
 }
 
+/// What the console keeps of logins is no tenant's alone: each tick of the schedule takes what is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_over_of_logins_goes_with_the_next_tick() {
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::new(&stack, "logins").await;
+    let mut database = tenant.superuser().await;
+    let statement = "WITH u AS (INSERT INTO broadcast.users (tenant_id, email, role) VALUES ($1, $2, 'viewer') RETURNING id),
+        age AS (SELECT * FROM (VALUES (1, interval '1 minute'), (2, interval '-1 minute')) AS v (n, left_over)),
+        a AS (INSERT INTO broadcast.sessions (user_id, token_hash, created_at, seen_at, ends_at, browser)
+              SELECT id, sha256(($2 || n)::bytea), now(), now(), now() + left_over, '?' FROM u, age),
+        b AS (INSERT INTO broadcast.sessions (user_id, token_hash, created_at, seen_at, ends_at, browser)
+              SELECT id, sha256(($2 || 'idle' || n)::bytea), now(), now() - interval '30 minutes' + left_over, now() + interval '1 hour', '?' FROM u, age),
+        c AS (INSERT INTO broadcast.challenges (user_id, purpose, token_hash, created_at, ends_at)
+              SELECT id, 'login', sha256(($2 || n)::bytea), now(), now() + left_over FROM u, age),
+        d AS (INSERT INTO broadcast.attempts (kind, key, ends_at, count) SELECT $2, sha256(n::text::bytea), now() + left_over, 1 FROM age),
+        e AS (INSERT INTO broadcast.password_links (notice_id, user_id, token_hash, ends_at)
+              SELECT -id * 10 - n, id, sha256(($2 || n)::bytea), now() + left_over FROM u, age),
+        f AS (INSERT INTO broadcast.texts (tenant_id, day, count) SELECT $1, (now() AT TIME ZONE 'UTC')::date - 2 * n + 2, 1 FROM age),
+        g AS (INSERT INTO broadcast.places (user_id, place, seen_at)
+              SELECT id, sha256(n::text::bytea), now() - interval '90 days' + left_over FROM u, age),
+        h AS (INSERT INTO broadcast.notices (user_id, kind, at, due_at)
+              SELECT id, 'locked', now() - interval '3 days' + left_over, now() + interval '1 day' FROM u, age)
+        SELECT id FROM u";
+    let mark = testkit::unique("logins");
+    let user: i64 =
+        sqlx::query_scalar(statement).bind(tenant.id).bind(&mark).fetch_one(&mut database).await.unwrap();
+    let counts = "SELECT ARRAY[(SELECT count(*) FROM broadcast.sessions WHERE user_id = $1), (SELECT count(*) FROM broadcast.challenges WHERE user_id = $1),
+        (SELECT count(*) FROM broadcast.attempts WHERE kind = $2), (SELECT count(*) FROM broadcast.password_links WHERE user_id = $1),
+        (SELECT count(*) FROM broadcast.texts WHERE tenant_id = $3), (SELECT count(*) FROM broadcast.places WHERE user_id = $1),
+        (SELECT count(*) FROM broadcast.notices WHERE user_id = $1)]";
+    let mut left = async || -> Vec<i64> {
+        let counts = sqlx::query_scalar(counts).bind(user).bind(&mark).bind(tenant.id);
+        counts.fetch_one(&mut database).await.unwrap()
+    };
+    let event = json!({"time": OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap()});
+    testkit::tenant::invoke(&stack, "sweep", &event).await;
+    assert_eq!(left().await, [2, 1, 1, 1, 1, 1, 1]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn old_versions_go_with_their_folders_hours() {
     let stack = Stack::from_env().unwrap();

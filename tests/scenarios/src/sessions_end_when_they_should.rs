@@ -108,7 +108,7 @@ async fn another_password_ends_all_other_sessions() {
     let page = browser
         .submit(&page, "/account/password", &[("current", PASSWORD), ("new", "another long password")])
         .await;
-    page.must_be("/account", 200);
+    page.must_be_inside();
     assert_ne!(browser.cookies[SESSION], before, "rotated");
     elsewhere.get("/account").await.must_be("/login", 200);
     assert_eq!(user.sessions().await, 1);

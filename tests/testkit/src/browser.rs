@@ -12,11 +12,15 @@ use std::{
 use access::{MasterKey, Purpose};
 use hyper::HeaderMap;
 use localstack::Stack;
+use serde_json::json;
 use sqlx::{Connection, PgConnection};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     aws::Aws,
     http::{Answer, Http},
+    mailbox::{self, Mail},
+    tenant::{admin, invoke},
     unique, wait,
 };
 
@@ -57,6 +61,12 @@ impl Page {
     pub fn form(&self, action: &str) -> Form {
         let found = self.forms().into_iter().find(|form| form.action == action);
         found.unwrap_or_else(|| panic!("no form for {action} on {}: {}", self.path, self.text))
+    }
+
+    /// Panics unless it is a page that only who is logged in has.
+    pub fn must_be_inside(&self) {
+        let outside = self.path.starts_with("/login") || self.path.starts_with("/password");
+        assert!(self.status == 200 && !outside, "{} {}: {}", self.status, self.path, self.text);
     }
 
     /// Panics unless it is there, with this status.
@@ -202,7 +212,7 @@ impl Browser {
         page.must_be("/login/code", 200);
         let code = code(&user.stack, &user.phone, sent + 1).await;
         let page = self.submit(&page, "/login/code", &[("code", &code)]).await;
-        page.must_be("/account", 200);
+        page.must_be_inside();
         page
     }
 }
@@ -232,10 +242,7 @@ pub struct User {
 impl User {
     /// A user of a tenant, or an operator (`None`), with [`PASSWORD`] and without a phone. As `admin` makes one, and a mail then lets choose a password.
     pub async fn new(stack: &Stack, tenant: Option<i64>, role: &str) -> Self {
-        let name = unique("user");
-        let email = format!("{name}@people.example");
-        let digits: String = name.chars().filter(char::is_ascii_digit).collect();
-        let phone = format!("+49151{}", &digits[digits.len() - 8..]);
+        let (email, phone) = identity();
         let mut database = database(stack).await;
         let id = sqlx::query_scalar(
             "INSERT INTO broadcast.users (tenant_id, email, role, password_hash) VALUES ($1, $2, $3, $4) RETURNING id",
@@ -248,6 +255,34 @@ impl User {
         .await
         .unwrap();
         Self { stack: stack.clone(), id, email, phone }
+    }
+
+    /// Somebody whom `admin` has invited: without a password.
+    pub async fn invited(stack: &Stack, slug: Option<&str>, role: Option<&str>) -> Self {
+        let (email, phone) = identity();
+        let command = json!({"command": "create_user", "slug": slug, "role": role, "email": email});
+        let made = admin(stack, command).await;
+        assert!(!made.to_string().contains(&email), "an answer with an address");
+        Self { stack: stack.clone(), id: made["id"].as_i64().unwrap(), email, phone }
+    }
+
+    /// The mails that came, the oldest first.
+    pub fn mails(&self) -> Vec<Mail> {
+        mailbox::read(&self.stack, self.email.rsplit_once('@').unwrap().1)
+    }
+
+    /// Waits for the newest mail with this in its subject, as the schedule brings it.
+    pub async fn mail(&self, subject: &str, count: usize) -> Mail {
+        wait::until(&format!("mail {count}: {subject}"), async || {
+            let event = json!({"time": OffsetDateTime::now_utc().format(&Rfc3339).unwrap()});
+            invoke(&self.stack, "notify", &event).await;
+            let found = self
+                .mails()
+                .into_iter()
+                .filter(|mail| mail.header("subject").is_some_and(|line| line.contains(subject)));
+            found.collect::<Vec<_>>().get(count - 1).cloned()
+        })
+        .await
     }
 
     /// Changes rows of the console by hand: to move a clock, say. `$1` is the user's number.
@@ -283,6 +318,21 @@ impl User {
             .await
             .unwrap()
     }
+}
+
+/// An e-mail address at a domain that no other has, and a mobile number.
+fn identity() -> (String, String) {
+    let name = unique("user");
+    let digits: String = name.chars().filter(char::is_ascii_digit).collect();
+    (format!("ada@{name}.example"), format!("+49151{}", &digits[digits.len() - 8..]))
+}
+
+/// The path of the link in a mail.
+pub fn link(stack: &Stack, mail: &Mail) -> String {
+    let text = mail.text();
+    let (_, rest) =
+        text.split_once(&format!("{}/password/", stack.console_url)).unwrap_or_else(|| panic!("{text}"));
+    format!("/password/{}", rest.split_whitespace().next().unwrap())
 }
 
 async fn database(stack: &Stack) -> PgConnection {

@@ -10,6 +10,7 @@ use axum::{
     response::Response,
 };
 use contract::TenantId;
+use mail::Address;
 use maud::{Markup, html};
 use serde::Deserialize;
 use sqlx::Row;
@@ -46,8 +47,11 @@ pub(crate) struct Login {
 
 /// An address in the one form that logins are compared in.
 pub(super) fn canonical(email: &str) -> String {
+    if let Ok(address) = Address::parse(email) {
+        return address.envelope().to_lowercase();
+    }
+    // It is nobody's, and is looked for all the same.
     let mut email = email.trim().to_lowercase();
-    // What is longer is nobody's, and is looked for all the same.
     email.truncate(email.floor_char_boundary(EMAIL_BYTES_MAX));
     email
 }
@@ -262,6 +266,7 @@ mod tests {
     #[test]
     fn addresses_have_one_form() {
         assert_eq!(canonical(" Ada@Example.ORG "), "ada@example.org");
+        assert_eq!(canonical("ada@bücher.example"), "ada@xn--bcher-kva.example");
         assert_eq!(canonical(&"ä".repeat(200)).len(), 254);
     }
 }
