@@ -105,7 +105,6 @@ fn table(reader: &Reader, lines: &[Line]) -> Markup {
         Column::text(action),
         Column::text(subject),
         Column::short(source),
-        Column::number(size),
         Column::short(result),
     ];
     let rows = lines.iter().map(|line| {
@@ -113,9 +112,11 @@ fn table(reader: &Reader, lines: &[Line]) -> Markup {
             reader.second(line.at),
             actor_of(line),
             html! { code { (line.action) } },
-            html! { span.code { (line.subject.as_deref().unwrap_or("–")) } },
+            html! {
+                span.code { (line.subject.as_deref().unwrap_or("–")) }
+                @if let Some(bytes) = line.bytes { " " span.quiet { (reader.bytes(bytes)) } }
+            },
             html! { (line.source.as_deref().unwrap_or("–")) },
-            html! { @if let Some(bytes) = line.bytes { (reader.bytes(bytes)) } @else { "–" } },
             // Codes are the same in every language: whoever is asked about one finds it.
             if line.result == "done" {
                 badge(Tone::Good, &reader.t("audit-done"))
@@ -133,8 +134,7 @@ fn table(reader: &Reader, lines: &[Line]) -> Markup {
 fn actor_of(line: &Line) -> Markup {
     let all = Wanted { actor: line.actor.clone(), ..Wanted::default() };
     html! {
-        a href={ "/audit?" (all.query(None)) } { (line.actor) }
-        @if let Some(person) = &line.person { br; span.quiet { (person) } }
+        a href={ "/audit?" (all.query(None)) } { (line.person.as_deref().unwrap_or(&line.actor)) }
     }
 }
 
