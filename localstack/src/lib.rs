@@ -10,6 +10,7 @@
 pub mod commands;
 pub mod imports;
 pub mod instance;
+pub mod people;
 pub mod proxy;
 pub mod run;
 pub mod setup;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use localstack::instance::{Instance, Without};
 use localstack::setup::{self, Purpose};
-use localstack::{Result, commands, imports, proxy, run, sink};
+use localstack::{Result, commands, imports, people, proxy, run, sink};
 
 #[derive(Parser)]
 #[command(name = "cargo local", bin_name = "cargo local", about, version)]
@@ -75,6 +75,14 @@ enum Command {
     Secret {
         /// As answers of `admin` name it
         name: String,
+        #[command(flatten)]
+        instance: Name,
+    },
+    /// Print the codes that went to phones, the newest of each
+    Code {
+        /// Of this phone alone: `+4915123456789`
+        #[arg(long)]
+        phone: Option<String>,
         #[command(flatten)]
         instance: Name,
     },
@@ -188,6 +196,9 @@ async fn execute(command: Command) -> Result<i32> {
         Command::Logs { name, follow, instance } => {
             commands::logs(&instance.instance()?, &name, follow).map(|()| 0)
         }
+        Command::Code { phone, instance } => {
+            people::code(&instance.instance()?, phone.as_deref()).await.map(|()| 0)
+        }
         Command::Secret { name, instance } => {
             commands::secret(&instance.instance()?, &name).await.map(|()| 0)
         }
@@ -219,6 +230,9 @@ async fn prepared(command: Command) -> Result<i32> {
             let (stack, ran_already) = instance.instance()?.up(&without).await?;
             commands::say(if ran_already { "The stack is up already.\n" } else { "The stack is up.\n" });
             commands::say(&commands::where_to_look(&stack));
+            if !ran_already && !without_migrations {
+                commands::say(&people::operator(&stack).await?);
+            }
             commands::say(&format!("\nFor tests in an editor: export {}", run::export(&stack)));
             Ok(0)
         }

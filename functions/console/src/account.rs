@@ -1,6 +1,8 @@
 //! One's own page: how one reads, where one is logged in, and the password.
 
+mod app;
 mod password;
+mod phone;
 mod settings;
 
 use std::sync::Arc;
@@ -34,6 +36,11 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/account/settings", post(settings::change))
         .route("/account/password", post(password::change))
         .route("/account/sessions/end", post(settings::end_session))
+        .route("/account/phone", get(phone::ask).post(phone::change))
+        .route("/account/phone/code", post(phone::check))
+        .route("/account/app", get(app::offer).post(app::set_up))
+        .route("/account/app/end", post(app::end))
+        .route("/account/recovery", post(app::recovery))
 }
 
 /// `GET /account`.
@@ -54,7 +61,7 @@ async fn page(
     wrong: Option<&str>,
 ) -> Result<Response, ConsoleError> {
     let (reader, title) = (&person.reader, person.reader.t("account-title"));
-    let sessions = sessions(console, person, now).await?;
+    let (factors, sessions) = (Factors::of(console, person).await?, sessions(console, person, now).await?);
     let content = html! {
         (problem(wrong))
         dl {
@@ -65,6 +72,7 @@ async fn page(
         form method="post" action="/logout" { (person.form_token) p { button type="submit" { (reader.t("account-logout")) } } }
         (settings_form(person))
         (password_form(person))
+        (factors.forms(person))
         (sessions)
     };
     Ok(Frame { reader, title: &title }.around(status, &content))
@@ -118,6 +126,88 @@ fn password_form(person: &Person) -> Markup {
     }
 }
 
+/// What the person proves to be who they are by, beside the password.
+struct Factors {
+    phone_ends: Option<String>,
+    has_app: bool,
+    is_app_allowed: bool,
+    recovery_codes: i64,
+}
+
+impl Factors {
+    async fn of(console: &Console, person: &Person) -> Result<Self, ConsoleError> {
+        let row = sqlx::query(
+            "SELECT u.phone_ends, u.totp_sealed IS NOT NULL AS has_app, u.tenant_id IS NULL OR t.totp_allowed AS is_app_allowed,
+                    (SELECT count(*) FROM broadcast.recovery_codes r WHERE r.user_id = u.id) AS recovery_codes
+             FROM broadcast.users u LEFT JOIN broadcast.tenants t ON t.id = u.tenant_id WHERE u.id = $1",
+        )
+        .bind(person.id)
+        .fetch_one(console.store.pool())
+        .await?;
+        Ok(Self {
+            phone_ends: row.get("phone_ends"),
+            has_app: row.get("has_app"),
+            is_app_allowed: row.get("is_app_allowed"),
+            recovery_codes: row.get("recovery_codes"),
+        })
+    }
+
+    const fn has_phone(&self) -> bool {
+        self.phone_ends.is_some()
+    }
+
+    /// An app comes behind a phone, which still gets a text when the app is lost.
+    const fn may_set_up_app(&self) -> bool {
+        self.is_app_allowed && self.has_phone() && !self.has_app
+    }
+
+    fn forms(&self, person: &Person) -> Markup {
+        let reader = &person.reader;
+        let current = |id: &str| {
+            html! {
+                p {
+                    label for=(id) { (reader.t("change-current")) }
+                    input id=(id) type="password" name="current" autocomplete="current-password" required maxlength="256";
+                }
+            }
+        };
+        html! {
+            h2 { (reader.t("factors-title")) }
+            @match &self.phone_ends {
+                Some(ends) => { p { (reader.t_with("factors-phone", &[("ends", ends.as_str().into())])) } }
+                None => { p { (reader.t("factors-no-phone")) } }
+            }
+            form method="post" action="/account/phone" {
+                (person.form_token)
+                (current("phone-current"))
+                p {
+                    label for="phone" { (reader.t("factors-new-phone")) }
+                    input #phone type="tel" name="phone" autocomplete="tel" inputmode="tel" required maxlength="40" aria-describedby="phone-hint";
+                }
+                p #phone-hint.hint { (reader.t("phone-hint")) }
+                p { button type="submit" { (reader.t("phone-submit")) } }
+            }
+            @if self.has_app {
+                h3 { (reader.t("app-title")) }
+                p { (reader.t("app-is-there")) }
+                form method="post" action="/account/app/end" {
+                    (person.form_token) (current("app-current"))
+                    p { button type="submit" { (reader.t("app-end")) } }
+                }
+            }
+            @if self.may_set_up_app() { p { a href="/account/app" { (reader.t("app-title")) } } }
+            @if self.has_phone() {
+                h3 { (reader.t("recovery-make-title")) }
+                p { (reader.t_with("recovery-left", &[("count", self.recovery_codes.into())])) }
+                form method="post" action="/account/recovery" {
+                    (person.form_token) (current("recovery-current"))
+                    p { button type="submit" { (reader.t("recovery-make")) } }
+                }
+            }
+        }
+    }
+}
+
 /// Where the person is logged in, each with a button that ends it.
 async fn sessions(console: &Console, person: &Person, now: OffsetDateTime) -> Result<Markup, ConsoleError> {
     let rows = sqlx::query(
@@ -161,7 +251,7 @@ async fn sessions(console: &Console, person: &Person, now: OffsetDateTime) -> Re
 }
 
 /// A moment in the reader's zone, to the minute.
-fn moment(reader: &Reader, at: OffsetDateTime) -> Markup {
+pub(crate) fn moment(reader: &Reader, at: OffsetDateTime) -> Markup {
     let Ok(at) = Timestamp::from_second(at.unix_timestamp()) else { return html! {} };
     html! { time datetime=(at) { (at.to_zoned_datetime(reader.zone.clone()).strftime("%Y-%m-%d %H:%M")) } }
 }

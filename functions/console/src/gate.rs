@@ -131,6 +131,20 @@ pub const ROUTES: &[Route] = &[
     get("/api-keys/{id}/delete", Access::Scope(Scope::KeysWrite)),
     post("/api-keys/{id}/delete", Access::Scope(Scope::KeysWrite)),
     get("/audit", Access::Scope(Scope::AuditRead)),
+    get("/account/phone", Access::Person),
+    post("/account/phone", Access::Person),
+    post("/account/phone/code", Access::Person),
+    get("/account/app", Access::Person),
+    post("/account/app", Access::Person),
+    post("/account/app/end", Access::Person),
+    post("/account/recovery", Access::Person),
+    get("/users", Access::Users),
+    post("/users/invite", Access::Users),
+    post("/users/role", Access::Users),
+    post("/users/disable", Access::Users),
+    post("/users/enable", Access::Users),
+    post("/users/unlock", Access::Users),
+    post("/users/phone", Access::Users),
 ];
 
 /// The largest form. A template of a mail is the largest thing that anybody types.

@@ -30,6 +30,7 @@ mod record;
 mod retention;
 mod session;
 mod totp;
+mod users;
 mod visitor;
 mod words;
 
@@ -93,6 +94,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .merge(retention::routes())
         .merge(api_keys::routes())
         .route("/audit", get(audit::show))
+        .merge(users::routes())
         .route_layer(from_fn_with_state(Arc::clone(&console), gate::guard))
         .fallback(error::not_found)
         .layer(DefaultBodyLimit::max(gate::FORM_BYTES_MAX))

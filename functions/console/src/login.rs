@@ -3,11 +3,11 @@
 //! Between the two a challenge stands for the browser (a row, and a cookie with its token). Its end is a session with a token of its own, so nothing
 //! that anybody knew before the login counts after it. What strangers are answered does not depend on whether somebody has the address.
 
-mod challenge;
-mod code;
+pub(crate) mod challenge;
+pub(crate) mod code;
 mod link;
 mod password;
-mod phone;
+pub(crate) mod phone;
 mod recovery;
 mod way;
 

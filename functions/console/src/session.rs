@@ -46,6 +46,20 @@ pub(crate) async fn begin(
     Ok(token)
 }
 
+/// Another one in the place of somebody's, whose sessions end with a right that they came from. Its person has just proved the password.
+pub(crate) async fn renew(
+    db: &mut PgConnection,
+    person: &Person,
+    visitor: &Visitor,
+    now: OffsetDateTime,
+) -> Result<Token, ConsoleError> {
+    sqlx::query("DELETE FROM broadcast.sessions WHERE id = $1")
+        .bind(person.session)
+        .execute(&mut *db)
+        .await?;
+    begin(db, person.id, visitor, now).await
+}
+
 /// Who is logged in by this token. `is_act`: a person did something, which keeps the session from being idle.
 pub(crate) async fn find(
     console: &Console,

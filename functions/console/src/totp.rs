@@ -12,6 +12,12 @@ fn name(user: i64) -> String {
     format!("user/{user}/totp")
 }
 
+/// Seals one for its user.
+pub(crate) fn seal(console: &Console, user: i64, totp: &Totp) -> Result<Vec<u8>, ConsoleError> {
+    let key = console.master.derive(access::NO_TENANT, Purpose::Users, 0);
+    Ok(access::seal(TOTP_HEADER, &key, 0, &name(user), totp.bytes().to_vec())?)
+}
+
 /// Opens a user's.
 pub(crate) fn open(console: &Console, user: i64, mut sealed: Vec<u8>) -> Result<Totp, ConsoleError> {
     let key = |id| console.master.derive(access::NO_TENANT, Purpose::Users, id);

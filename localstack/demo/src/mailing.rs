@@ -11,6 +11,7 @@ use localstack::Stack;
 use serde_json::json;
 use testkit::{
     Tenant,
+    browser::{Browser, PASSWORD, User, link},
     csv::Plan,
     gpg::Gpg,
     tenant::{Accounting, admin},
@@ -60,6 +61,8 @@ pub struct Story {
     pub main: i64,
     pub main_plan: Plan,
     pub second_plan: Plan,
+    /// The tenant's administrator at the console.
+    pub admin: User,
 }
 
 /// Tells what happens, and when, in seconds from the beginning.
@@ -87,11 +90,24 @@ pub async fn run(stack: &Stack, size: Size) -> Story {
     // The second file's first half repeats the end of the main one.
     let overlap = size.second / 2;
     let second_plan = plan(size.recipients - overlap, size.second);
-    let mut story = Story { size, tenant, gpg, welcome: 0, main: 0, main_plan, second_plan };
+    let admin = administrator(stack, &tenant).await;
+    let mut story = Story { size, tenant, gpg, welcome: 0, main: 0, main_plan, second_plan, admin };
     story.welcome = welcome(&story).await;
     story.main = upload_encrypted(&story).await;
     second_import(&story).await;
     story
+}
+
+/// An administrator: invited by mail, who chooses a password and registers a phone.
+async fn administrator(stack: &Stack, tenant: &Tenant) -> User {
+    step("an administrator is invited to the console by mail, chooses a password, and logs in with a code");
+    let user = User::invited(stack, Some(&tenant.slug), Some("admin")).await;
+    let path = link(stack, &user.mail("Your account", 1).await);
+    let mut browser = Browser::new(stack);
+    let page = browser.get(&path).await;
+    browser.submit(&page, &path, &[("password", PASSWORD)]).await.must_be("/login", 200);
+    browser.log_in(&user).await;
+    user
 }
 
 /// An earlier campaign, to those who then unsubscribe by one click.

@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
     };
     let begun = Instant::now();
     let size = mailing::Size::of(usize::try_from(arguments.recipients).unwrap());
-    let story = mailing::run(&stack, size).await;
+    let story = Box::pin(mailing::run(&stack, size)).await;
     let answers = answers::give(&story).await;
     let accounting = after::responses(&story, &answers).await;
     let exported = after::exports(&story, &accounting).await;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use localstack::Stack;
 use serde::Serialize;
-use testkit::tenant::Accounting;
+use testkit::{browser::PASSWORD, tenant::Accounting};
 
 use crate::{after::Remains, answers::Answers, mailing::Story};
 
@@ -107,6 +107,11 @@ pub fn table(stack: &Stack, story: &Story, totals: &Totals, answers: &Answers, t
         story.tenant.recipients_domain,
         answers.mails
     );
-    println!("  console  comes with a later version");
+    println!("  console  {}", stack.console_url);
+    println!("           {} with the password: {PASSWORD}", story.admin.email);
+    println!(
+        "           the code: cargo local code --instance {} --phone {}",
+        stack.instance, story.admin.phone
+    );
     println!("  took     {:.1} s\n", took.as_secs_f64());
 }

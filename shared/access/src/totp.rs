@@ -56,8 +56,8 @@ impl Totp {
         found.into_iter().find(|step| last_used.is_none_or(|last| *step > last))
     }
 
-    /// RFC 4226, 5.3.
-    fn code(&self, step: i64) -> String {
+    /// What an app shows in a step (RFC 4226, 5.3).
+    pub fn code(&self, step: i64) -> String {
         let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &self.0);
         let tag = hmac::sign(&key, &step.to_be_bytes());
         let tag = tag.as_ref();

@@ -175,7 +175,7 @@ GRANT SELECT (id, tenant_id, email, role, language, zone, phone_ends, phone_veri
     DELETE ON broadcast.users TO broadcast_tenant;
 CREATE POLICY own ON broadcast.notices FOR INSERT TO broadcast_tenant
     WITH CHECK (user_id IN (SELECT id FROM broadcast.users WHERE tenant_id = broadcast.current_tenant()));
-GRANT INSERT (user_id, kind, at, due_at) ON broadcast.notices TO broadcast_tenant;
+GRANT INSERT (user_id, kind, at, source, browser, due_at) ON broadcast.notices TO broadcast_tenant;
 
 -- What ends a right of a user also ends every session and every half login, whoever did it; and the journal keeps it, so that no restored database
 -- gives it back. Operators stand there under the number 0.

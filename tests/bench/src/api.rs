@@ -155,6 +155,7 @@ impl Server {
             ("GENERATE_QUEUE_URL", "none"),
             ("EXPORT_QUEUE_URL", "none"),
             ("NOTIFY_QUEUE_URL", "none"),
+            ("COUNT_QUEUE_URL", "none"),
         ]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true).spawn()?;
         let stdout = child.stdout.take().ok_or("the server has no output")?;

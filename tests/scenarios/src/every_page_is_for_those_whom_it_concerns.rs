@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use console::{ROUTES, TOKEN_FIELD};
 use localstack::Stack;
+use serde_json::json;
 use testkit::{
     Tenant,
     browser::{Browser, Form, User},
@@ -28,6 +29,7 @@ use Whom::{All, People, Roles};
 const READERS: Whom = Roles(&["viewer", "manager", "admin"]);
 const MANAGERS: Whom = Roles(&["manager", "admin"]);
 const ADMINS: Whom = Roles(&["admin"]);
+const USERS: Whom = Roles(&["operator", "admin"]);
 
 /// Method, path as it is registered, path as it is asked for, whom it answers.
 const ROWS: &[(&str, &str, &str, Whom)] = &[
@@ -109,6 +111,21 @@ const ROWS: &[(&str, &str, &str, Whom)] = &[
     ("GET", "/api-keys/{id}/delete", "/api-keys/987654321/delete", ADMINS),
     ("POST", "/api-keys/{id}/delete", "/api-keys/987654321/delete", ADMINS),
     ("GET", "/audit", "/audit", ADMINS),
+    ("GET", "/account/phone", "/account/phone", People),
+    ("POST", "/account/phone", "/account/phone", People),
+    ("POST", "/account/phone/code", "/account/phone/code", People),
+    // Whether a tenant allows it is another matter: here it does.
+    ("GET", "/account/app", "/account/app", People),
+    ("POST", "/account/app", "/account/app", People),
+    ("POST", "/account/app/end", "/account/app/end", People),
+    ("POST", "/account/recovery", "/account/recovery", People),
+    ("GET", "/users", "/users", USERS),
+    ("POST", "/users/invite", "/users/invite", USERS),
+    ("POST", "/users/role", "/users/role", USERS),
+    ("POST", "/users/disable", "/users/disable", USERS),
+    ("POST", "/users/enable", "/users/enable", USERS),
+    ("POST", "/users/unlock", "/users/unlock", USERS),
+    ("POST", "/users/phone", "/users/phone", USERS),
     // The last one: it ends the session of whoever asks.
     ("POST", "/logout", "/logout", People),
 ];
@@ -200,7 +217,7 @@ fn token(form: &Form) -> String {
 
 async fn askers(name: &str) -> Vec<Asker> {
     let stack = Stack::from_env().unwrap();
-    let tenant = Tenant::new(&stack, name).await;
+    let tenant = Tenant::with(&stack, name, json!({"totp_allowed": true})).await;
     let mut askers = Vec::new();
     for role in ["stranger", "viewer", "manager", "admin", "operator"] {
         let tenant = (role != "operator").then_some(tenant.id);

@@ -70,6 +70,7 @@ mod nothing_of_a_person_is_left;
 mod overwritten_file_is_a_new_file;
 mod page_that_unsubscribes_is_for_everybody;
 mod people_are_told_by_mail;
+mod people_manage_their_accounts;
 mod pgp_in_and_out;
 mod pgp_keys_rotate;
 mod poison_message_reaches_the_dead_letter_queue_alone;

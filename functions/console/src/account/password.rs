@@ -75,7 +75,7 @@ pub(super) async fn change(
         .bind(person.id)
         .execute(&mut *tx)
         .await?;
-    let token = session::begin(&mut tx, person.id, &visitor, now).await?;
+    let token = session::renew(&mut tx, &person, &visitor, now).await?;
     notice::write(&mut tx, person.id, "password_changed", Some(&visitor), now).await?;
     record::of_person(&mut tx, &person, &visitor, "change_password", None, now).await?;
     tx.commit().await?;

@@ -21,23 +21,23 @@ use super::{redirect, way::Way};
 const LIFETIME: Duration = Duration::from_mins(15);
 
 /// One that is open.
-pub(super) struct Challenge {
-    pub(super) id: i64,
-    pub(super) user: i64,
-    pub(super) tenant: Option<TenantId>,
+pub(crate) struct Challenge {
+    pub(crate) id: i64,
+    pub(crate) user: i64,
+    pub(crate) tenant: Option<TenantId>,
     pub(super) email: String,
     /// Wrong codes, over all of the challenge.
-    pub(super) wrong: i32,
+    pub(crate) wrong: i32,
     /// Of a text that was sent.
-    pub(super) expected: Option<Expected>,
+    pub(crate) expected: Option<Expected>,
     /// A number that the code registers.
-    pub(super) new_phone: Option<(Vec<u8>, String)>,
+    pub(crate) new_phone: Option<(Vec<u8>, String)>,
     /// The registered number.
     pub(super) phone: Option<(Vec<u8>, String)>,
     pub(super) totp: Option<(Vec<u8>, Option<i64>)>,
     pub(super) has_recovery_codes: bool,
     /// Where its texts may go; `None`: everywhere.
-    pub(super) countries: Option<Vec<String>>,
+    pub(crate) countries: Option<Vec<String>>,
 }
 
 impl Challenge {
@@ -47,20 +47,40 @@ impl Challenge {
     }
 }
 
+/// What a challenge is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Purpose {
+    /// A session.
+    Login,
+    /// Another number, of somebody logged in.
+    Phone,
+}
+
+impl Purpose {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::Phone => "phone",
+        }
+    }
+}
+
 /// Begins one for a user whose password was right.
-pub(super) async fn begin(
+pub(crate) async fn begin(
     console: &Console,
+    purpose: Purpose,
     user: i64,
     now: OffsetDateTime,
 ) -> Result<(i64, Token), ConsoleError> {
     let token = Token::generate()?;
     let id = sqlx::query_scalar(
-        "INSERT INTO broadcast.challenges (user_id, purpose, token_hash, created_at, ends_at) VALUES ($1, 'login', $2, $3, $4) RETURNING id",
+        "INSERT INTO broadcast.challenges (user_id, purpose, token_hash, created_at, ends_at) VALUES ($1, $5, $2, $3, $4) RETURNING id",
     )
     .bind(user)
     .bind(&token.hash()[..])
     .bind(now)
     .bind(now + LIFETIME)
+    .bind(purpose.name())
     .fetch_one(console.store.pool())
     .await?;
     Ok((id, token))
@@ -68,8 +88,9 @@ pub(super) async fn begin(
 
 /// The browser's open one, if there is one. Its row is locked to the end of the transaction: of two requests with one code, the second looks when
 /// the first is through.
-pub(super) async fn find(
+pub(crate) async fn find(
     db: &mut PgConnection,
+    purpose: Purpose,
     headers: &HeaderMap,
     now: OffsetDateTime,
 ) -> Result<Option<Challenge>, ConsoleError> {
@@ -81,12 +102,13 @@ pub(super) async fn find(
                 EXISTS (SELECT FROM broadcast.recovery_codes r WHERE r.user_id = u.id) AS has_recovery_codes,
                 broadcast.is_current() AS current
          FROM broadcast.challenges c JOIN broadcast.users u ON u.id = c.user_id LEFT JOIN broadcast.tenants t ON t.id = u.tenant_id
-         WHERE c.token_hash = $1 AND c.purpose = 'login' AND c.used_at IS NULL AND c.ends_at > $2
+         WHERE c.token_hash = $1 AND c.purpose = $3 AND c.used_at IS NULL AND c.ends_at > $2
            AND u.disabled_at IS NULL AND (t.id IS NULL OR t.status = 'active')
          FOR UPDATE OF c",
     )
     .bind(&token.hash()[..])
     .bind(now)
+    .bind(purpose.name())
     .fetch_optional(db)
     .await?;
     let Some(row) = row else { return Ok(None) };
@@ -113,7 +135,7 @@ pub(super) async fn find(
 }
 
 /// Writes down a wrong code. True when it was the last that the challenge takes: then it is over.
-pub(super) async fn note_wrong(
+pub(crate) async fn note_wrong(
     db: &mut PgConnection,
     challenge: &Challenge,
     now: OffsetDateTime,

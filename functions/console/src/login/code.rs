@@ -26,7 +26,7 @@ use crate::{
 };
 
 use super::{
-    challenge::{self, Challenge},
+    challenge::{self, Challenge, Purpose},
     password::problem,
     redirect,
     way::Way,
@@ -49,7 +49,7 @@ pub(crate) async fn ask(
     Query(way): Query<Way>,
 ) -> Result<Response, ConsoleError> {
     let mut tx = console.store.pool().begin().await?;
-    let Some(challenge) = challenge::find(&mut tx, &headers, now).await? else {
+    let Some(challenge) = challenge::find(&mut tx, Purpose::Login, &headers, now).await? else {
         return Ok(challenge::begin_again("ended"));
     };
     if challenge.target().is_none() {
@@ -105,7 +105,7 @@ pub(crate) async fn check(
 ) -> Result<Response, ConsoleError> {
     let way = Way { next: form.next, ..Way::default() };
     let mut tx = console.store.pool().begin().await?;
-    let Some(challenge) = challenge::find(&mut tx, &headers, now).await? else {
+    let Some(challenge) = challenge::find(&mut tx, Purpose::Login, &headers, now).await? else {
         return Ok(challenge::begin_again("ended"));
     };
     let Some(code) = Code::parse(&form.code) else {
@@ -135,7 +135,7 @@ pub(crate) async fn check(
     Ok(show(&reader, &form_token, &challenge, &way, Some(&words)))
 }
 
-fn wrong_text(reader: &Reader, ends_at: OffsetDateTime, now: OffsetDateTime) -> String {
+pub(crate) fn wrong_text(reader: &Reader, ends_at: OffsetDateTime, now: OffsetDateTime) -> String {
     let seconds = (ends_at - now).whole_seconds();
     if seconds <= 0 {
         return reader.t("code-wrong-over");
@@ -166,7 +166,7 @@ async fn judge(
 }
 
 /// Counts a code of the user, over all logins. The last one locks the account for the rest of the time.
-pub(super) async fn spend(
+pub(crate) async fn spend(
     console: &Console,
     challenge: &Challenge,
     reader: &Reader,
@@ -200,7 +200,7 @@ pub(crate) async fn text(
 ) -> Result<Response, ConsoleError> {
     let way = Way { next: form.next, ..Way::default() };
     let mut tx = console.store.pool().begin().await?;
-    let Some(challenge) = challenge::find(&mut tx, &headers, now).await? else {
+    let Some(challenge) = challenge::find(&mut tx, Purpose::Login, &headers, now).await? else {
         return Ok(challenge::begin_again("ended"));
     };
     tx.rollback().await?;

@@ -70,11 +70,12 @@ pub(crate) async fn mail(
 ) -> Result<Response, ConsoleError> {
     let email = canonical(&form.email);
     let by_address = LINKS_OF_ADDRESS.spend(&console, &visitor.address_key(), now).await?;
+    if let Spent::Refused { until } = by_address {
+        return Ok(too_many(&reader, "link-limit", until, now));
+    }
     let by_user = LINKS_OF_USER.spend(&console, email.as_bytes(), now).await?;
-    for spent in [by_address, by_user] {
-        if let Spent::Refused { until } = spent {
-            return Ok(too_many(&reader, "link-limit", until, now));
-        }
+    if let Spent::Refused { until } = by_user {
+        return Ok(too_many(&reader, "link-limit", until, now));
     }
     sqlx::query(
         "INSERT INTO broadcast.notices (user_id, kind, at, source, browser, due_at)

@@ -28,7 +28,11 @@ use crate::{
     visitor::Visitor,
 };
 
-use super::{challenge, redirect, way::Way};
+use super::{
+    challenge::{self, Purpose},
+    redirect,
+    way::Way,
+};
 
 /// RFC 5321, 4.5.3.1.3, without the brackets.
 const EMAIL_BYTES_MAX: usize = 254;
@@ -158,12 +162,14 @@ pub(crate) async fn check(
     Form(form): Form<Login>,
 ) -> Result<Response, ConsoleError> {
     let (way, email) = (Way { next: form.next, ..Way::default() }, canonical(&form.email));
+    // Whoever is refused by the address locks no account any more.
     let by_address = LOGINS_OF_ADDRESS.spend(&console, &visitor.address_key(), now).await?;
+    if let Spent::Refused { until } = by_address {
+        return Ok(too_many(&reader, "login-limit", until, now));
+    }
     let by_user = LOGINS_OF_USER.spend(&console, email.as_bytes(), now).await?;
-    for spent in [by_address, by_user] {
-        if let Spent::Refused { until } = spent {
-            return Ok(too_many(&reader, "login-limit", until, now));
-        }
+    if let Spent::Refused { until } = by_user {
+        return Ok(too_many(&reader, "login-limit", until, now));
     }
     let user = find(&console, &email).await?;
     let is_right = verify(form.password, user.as_ref().and_then(|user| user.hash.clone())).await?;
@@ -211,7 +217,7 @@ async fn go_on(
         LOGINS_OF_USER.forget(console, email.as_bytes()).await?;
         return Ok(challenge::logged_in(&token, way));
     }
-    let (challenge, token) = challenge::begin(console, user.id, now).await?;
+    let (challenge, token) = challenge::begin(console, Purpose::Login, user.id, now).await?;
     let mut response = match &user.phone_sealed {
         None => redirect("/login/phone", way.next()),
         // An app shows its code by itself; a text goes when it is asked for.

@@ -22,7 +22,12 @@ use crate::{
     visitor::Visitor,
 };
 
-use super::{challenge, password::problem, redirect, way::Way};
+use super::{
+    challenge::{self, Purpose},
+    password::problem,
+    redirect,
+    way::Way,
+};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -41,7 +46,7 @@ pub(crate) async fn ask(
     Query(way): Query<Way>,
 ) -> Result<Response, ConsoleError> {
     let mut tx = console.store.pool().begin().await?;
-    let Some(challenge) = challenge::find(&mut tx, &headers, now).await? else {
+    let Some(challenge) = challenge::find(&mut tx, Purpose::Login, &headers, now).await? else {
         return Ok(challenge::begin_again("ended"));
     };
     if challenge.phone.is_some() {
@@ -96,7 +101,7 @@ pub(crate) async fn register(
 ) -> Result<Response, ConsoleError> {
     let way = Way { next: form.next, ..Way::default() };
     let mut tx = console.store.pool().begin().await?;
-    let Some(challenge) = challenge::find(&mut tx, &headers, now).await? else {
+    let Some(challenge) = challenge::find(&mut tx, Purpose::Login, &headers, now).await? else {
         return Ok(challenge::begin_again("ended"));
     };
     // A registered one is changed by whoever is logged in alone.

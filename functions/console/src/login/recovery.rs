@@ -22,7 +22,7 @@ use crate::{
 };
 
 use super::{
-    challenge,
+    challenge::{self, Purpose},
     code::{self, Entered},
     password::problem,
     way::Way,
@@ -38,7 +38,7 @@ pub(crate) async fn ask(
     Query(way): Query<Way>,
 ) -> Result<Response, ConsoleError> {
     let mut tx = console.store.pool().begin().await?;
-    if challenge::find(&mut tx, &headers, now).await?.is_none() {
+    if challenge::find(&mut tx, Purpose::Login, &headers, now).await?.is_none() {
         return Ok(challenge::begin_again("ended"));
     }
     Ok(show(&reader, &form_token, &way, None))
@@ -77,7 +77,7 @@ pub(crate) async fn check(
 ) -> Result<Response, ConsoleError> {
     let way = Way { next: form.next, ..Way::default() };
     let mut tx = console.store.pool().begin().await?;
-    let Some(challenge) = challenge::find(&mut tx, &headers, now).await? else {
+    let Some(challenge) = challenge::find(&mut tx, Purpose::Login, &headers, now).await? else {
         return Ok(challenge::begin_again("ended"));
     };
     if let Some(refused) = code::spend(&console, &challenge, &reader, now).await? {

@@ -105,3 +105,52 @@ sessions-seen = Zuletzt benutzt
 sessions-this = Dieser Browser
 sessions-end = Abmelden
 sessions-end-one = Abmelden: { $browser }
+account-back = Zurück zu Ihrem Konto
+
+## Der zweite Faktor.
+factors-title = Ihr Telefon und was an seine Stelle tritt
+factors-phone = Codes gehen an Ihr Telefon, dessen Nummer auf { $ends } endet.
+factors-no-phone = Sie haben kein Telefon registriert.
+factors-new-phone = Neue Mobilnummer
+phone-change = Dieses Telefon verwenden
+app-title = Authenticator-App
+app-how = Fotografieren Sie das Bild mit Ihrer Authenticator-App und geben Sie dann den Code ein, den die App zeigt.
+app-picture = Ein Bild mit dem Geheimnis Ihres Kontos, für Ihre Authenticator-App
+app-secret = Oder geben Sie dieses Geheimnis ein:
+app-submit = Einrichten
+app-is-there = Ihre Authenticator-App ist eingerichtet. Ihre Codes gelten für Anmeldungen.
+app-end = App entfernen
+recovery-make-title = Wiederherstellungscodes
+recovery-left = { $count ->
+    [0] Sie haben keine. Mit einem melden Sie sich an, wenn Sie Ihr Telefon nicht haben.
+    [one] Sie haben noch einen.
+   *[other] Sie haben noch { $count }.
+}
+recovery-make = Neue erzeugen
+recovery-phone-first = Registrieren Sie zuerst ein Telefon.
+recovery-new-title = Ihre Wiederherstellungscodes
+recovery-new-how = Notieren Sie sie: Sie werden nur dieses Mal gezeigt. Jeder gilt für eine Anmeldung. Ältere gelten nicht mehr.
+
+## Personen.
+users-title = Personen
+users-email = E-Mail-Adresse
+users-role = Rolle
+users-state = Zustand
+users-phone = Telefon
+users-login = Letzte Anmeldung
+users-do = Ändern
+users-is-disabled = Ausgeschlossen
+users-is-locked = Eine Weile gesperrt
+users-is-invited = Eingeladen
+users-is-active = Aktiv
+users-phone-ends = endet auf { $ends }
+users-self = Das sind Sie
+users-role-of = Rolle von { $email }
+users-enable = Zulassen
+users-disable = Ausschließen
+users-unlock = Entsperren
+users-reset-phone = Telefon zurücksetzen
+users-invite = Jemanden einladen
+users-malformed = Bitte geben Sie eine E-Mail-Adresse ohne Buchstaben außerhalb von ASCII ein und wählen Sie eine Rolle.
+users-taken = Diese Adresse kann nicht eingeladen werden: Sie gehört schon zu einem Konto.
+users-not-yourself = Ihre eigenen Rechte können Sie nicht ändern. Das muss jemand anderes tun.

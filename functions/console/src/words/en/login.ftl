@@ -105,3 +105,52 @@ sessions-seen = Last used
 sessions-this = This browser
 sessions-end = Log out
 sessions-end-one = Log out: { $browser }
+account-back = Back to your account
+
+## The second factor.
+factors-title = Your phone and what takes its place
+factors-phone = Codes go to your phone that ends in { $ends }.
+factors-no-phone = You have registered no phone.
+factors-new-phone = New mobile number
+phone-change = Use this phone
+app-title = Authenticator app
+app-how = Photograph the picture with your authenticator app, then enter the code that the app shows.
+app-picture = A picture with the secret of your account, for your authenticator app
+app-secret = Or enter this secret:
+app-submit = Set up
+app-is-there = Your authenticator app is set up. Its codes are good for logins.
+app-end = Remove the app
+recovery-make-title = Recovery codes
+recovery-left = { $count ->
+    [0] You have none. With one you log in when you do not have your phone.
+    [one] You have one left.
+   *[other] You have { $count } left.
+}
+recovery-make = Make new ones
+recovery-phone-first = Register a phone first.
+recovery-new-title = Your recovery codes
+recovery-new-how = Write them down: they are shown this once. Each is good for one login. Older ones are no longer valid.
+
+## People.
+users-title = People
+users-email = E-mail address
+users-role = Role
+users-state = State
+users-phone = Phone
+users-login = Last login
+users-do = Change
+users-is-disabled = Disabled
+users-is-locked = Locked for a while
+users-is-invited = Invited
+users-is-active = Active
+users-phone-ends = ends in { $ends }
+users-self = That is you
+users-role-of = Role of { $email }
+users-enable = Enable
+users-disable = Disable
+users-unlock = Unlock
+users-reset-phone = Reset phone
+users-invite = Invite somebody
+users-malformed = Please enter an e-mail address without letters beyond ASCII, and choose a role.
+users-taken = This address cannot be invited: it belongs to an account already.
+users-not-yourself = You cannot change your own rights. Somebody else has to do that.

@@ -1,0 +1,206 @@
+//! An authenticator app in the place of texts, where the tenant allows it.
+
+use std::sync::Arc;
+
+use access::{Totp, code::Code};
+use axum::{Form, extract::State, http::StatusCode, response::Response};
+use data_encoding::HEXLOWER;
+use maud::{Markup, html};
+use qrcode::{Color, QrCode};
+use serde::Deserialize;
+
+use crate::{
+    Console, ConsoleError, cookie, error,
+    gate::At,
+    login::{problem, redirect},
+    look::Frame,
+    notice,
+    person::Person,
+    record, session, totp,
+    visitor::Visitor,
+};
+
+use super::{Factors, page, password::confirm};
+
+/// Around the squares, in squares (ISO/IEC 18004, 6.3.8).
+const QUIET_ZONE: usize = 4;
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Setup {
+    current: String,
+    code: String,
+    sealed: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Confirmed {
+    current: String,
+}
+
+/// `GET /account/app`: a new secret. It stands sealed in the form until its first code proves that the app has it.
+pub(super) async fn offer(
+    State(console): State<Arc<Console>>,
+    person: Person,
+) -> Result<Response, ConsoleError> {
+    if !Factors::of(&console, &person).await?.may_set_up_app() {
+        return Ok(error::forbidden(&person.reader));
+    }
+    show(&console, &person, &Totp::generate()?, None)
+}
+
+fn show(
+    console: &Console,
+    person: &Person,
+    new: &Totp,
+    wrong: Option<&str>,
+) -> Result<Response, ConsoleError> {
+    let (reader, title) = (&person.reader, person.reader.t("app-title"));
+    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let sealed = HEXLOWER.encode(&totp::seal(console, person.id, new)?);
+    let content = html! {
+        p { (reader.t("app-how")) }
+        (qr(&new.uri("Broadcast", &person.email), &reader.t("app-picture"))?)
+        p { (reader.t("app-secret")) " " code { (new.base32()) } }
+        (problem(wrong))
+        form method="post" action="/account/app" {
+            (person.form_token)
+            input type="hidden" name="sealed" value=(sealed);
+            p {
+                label for="current" { (reader.t("change-current")) }
+                input #current type="password" name="current" autocomplete="current-password" required maxlength="256";
+            }
+            p {
+                label for="code" { (reader.t("code-label")) }
+                input #code type="text" name="code" autocomplete="one-time-code" inputmode="numeric" required maxlength="12"
+                    aria-describedby=[wrong.map(|_| "problem")];
+            }
+            p { button type="submit" { (reader.t("app-submit")) } }
+        }
+        p { a href="/account" { (reader.t("account-back")) } }
+    };
+    Ok(Frame { reader, title: &title }.around(status, &content))
+}
+
+/// Dark on light in every theme: cameras want it so.
+fn qr(text: &str, label: &str) -> Result<Markup, ConsoleError> {
+    let code = QrCode::new(text).map_err(|_| ConsoleError::Cut)?;
+    let (width, side) = (code.width(), code.width() + 2 * QUIET_ZONE);
+    let dark = code.to_colors().into_iter().enumerate().filter(|(_, color)| *color == Color::Dark);
+    let squares =
+        dark.map(|(at, _)| format!("M{} {}h1v1h-1z", at % width + QUIET_ZONE, at / width + QUIET_ZONE));
+    let path: String = squares.collect();
+    Ok(html! {
+        svg.qr role="img" aria-label=(label) width="240" height="240" viewBox={ "0 0 " (side) " " (side) } shape-rendering="crispEdges" {
+            rect width=(side) height=(side) fill="#fff" {}
+            path d=(path) fill="#000" {}
+        }
+    })
+}
+
+/// `POST /account/app`.
+pub(super) async fn set_up(
+    State(console): State<Arc<Console>>,
+    At(now): At,
+    person: Person,
+    visitor: Visitor,
+    Form(form): Form<Setup>,
+) -> Result<Response, ConsoleError> {
+    if !Factors::of(&console, &person).await?.may_set_up_app() {
+        return Ok(error::forbidden(&person.reader));
+    }
+    if let Some(refused) = confirm(&console, &person, form.current, now).await? {
+        return Ok(refused);
+    }
+    let sealed = HEXLOWER.decode(form.sealed.as_bytes()).ok();
+    // What does not open is no form of ours, or one of another key.
+    let Some(new) = sealed.and_then(|sealed| totp::open(&console, person.id, sealed).ok()) else {
+        return Ok(redirect("/account/app", None));
+    };
+    let step = Code::parse(&form.code).and_then(|code| new.step(code.digits(), None, now));
+    let Some(step) = step else { return show(&console, &person, &new, Some(&person.reader.t("code-wrong"))) };
+    let mut tx = console.store.pool().begin().await?;
+    sqlx::query("UPDATE broadcast.users SET totp_sealed = $2, totp_since = $3, totp_step = $4 WHERE id = $1")
+        .bind(person.id)
+        .bind(totp::seal(&console, person.id, &new)?)
+        .bind(now)
+        .bind(step)
+        .execute(&mut *tx)
+        .await?;
+    let token = session::renew(&mut tx, &person, &visitor, now).await?;
+    notice::write(&mut tx, person.id, "new_totp", Some(&visitor), now).await?;
+    record::of_person(&mut tx, &person, &visitor, "set_up_app", None, now).await?;
+    tx.commit().await?;
+    let mut response = redirect("/account", None);
+    cookie::SESSION.set(&mut response, &token);
+    Ok(response)
+}
+
+/// `POST /account/app/end`. All sessions end with it; this browser gets a new one.
+pub(super) async fn end(
+    State(console): State<Arc<Console>>,
+    At(now): At,
+    person: Person,
+    visitor: Visitor,
+    Form(form): Form<Confirmed>,
+) -> Result<Response, ConsoleError> {
+    if let Some(refused) = confirm(&console, &person, form.current, now).await? {
+        return Ok(refused);
+    }
+    let mut tx = console.store.pool().begin().await?;
+    sqlx::query(
+        "UPDATE broadcast.users SET totp_sealed = NULL, totp_since = NULL, totp_step = NULL WHERE id = $1",
+    )
+    .bind(person.id)
+    .execute(&mut *tx)
+    .await?;
+    let token = session::renew(&mut tx, &person, &visitor, now).await?;
+    notice::write(&mut tx, person.id, "totp_ended", Some(&visitor), now).await?;
+    record::of_person(&mut tx, &person, &visitor, "end_app", None, now).await?;
+    tx.commit().await?;
+    let mut response = redirect("/account", None);
+    cookie::SESSION.set(&mut response, &token);
+    Ok(response)
+}
+
+/// `POST /account/recovery`: new recovery codes, shown this once.
+pub(super) async fn recovery(
+    State(console): State<Arc<Console>>,
+    At(now): At,
+    person: Person,
+    visitor: Visitor,
+    Form(form): Form<Confirmed>,
+) -> Result<Response, ConsoleError> {
+    if let Some(refused) = confirm(&console, &person, form.current, now).await? {
+        return Ok(refused);
+    }
+    if !Factors::of(&console, &person).await?.has_phone() {
+        let wrong = person.reader.t("recovery-phone-first");
+        return page(&console, &person, now, StatusCode::UNPROCESSABLE_ENTITY, Some(&wrong)).await;
+    }
+    let codes = access::recovery::generate()?;
+    let mut tx = console.store.pool().begin().await?;
+    sqlx::query("DELETE FROM broadcast.recovery_codes WHERE user_id = $1")
+        .bind(person.id)
+        .execute(&mut *tx)
+        .await?;
+    for code in &codes {
+        let hash = access::recovery::hash(&console.master, person.id, code).ok_or(ConsoleError::Cut)?;
+        sqlx::query("INSERT INTO broadcast.recovery_codes (user_id, code_hash) VALUES ($1, $2)")
+            .bind(person.id)
+            .bind(&hash[..])
+            .execute(&mut *tx)
+            .await?;
+    }
+    notice::write(&mut tx, person.id, "new_recovery_codes", Some(&visitor), now).await?;
+    record::of_person(&mut tx, &person, &visitor, "make_recovery_codes", None, now).await?;
+    tx.commit().await?;
+    let (reader, title) = (&person.reader, person.reader.t("recovery-new-title"));
+    let content = html! {
+        p { (reader.t("recovery-new-how")) }
+        ul.codes { @for code in &codes { li { code { (code) } } } }
+        p { a href="/account" { (reader.t("account-back")) } }
+    };
+    Ok(Frame { reader, title: &title }.around(StatusCode::OK, &content))
+}
