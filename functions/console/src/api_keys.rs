@@ -121,9 +121,8 @@ fn table(reader: &Reader, keys: &[Key], now: OffsetDateTime) -> Markup {
             html! { code { (key.prefix) } },
             html! { (key.scopes.join(", ")) },
             html! { @if key.sources.is_empty() { (reader.t("anywhere")) } @else { (key.sources.join(", ")) } },
-            match key.last_used_at {
-                Some(used) => html! { (reader.distance(used, now)) },
-                None => html! { (reader.t("never")) },
+            html! {
+                @if let Some(used) = key.last_used_at { (reader.distance(used, now)) } @else { (reader.t("never")) }
             },
             match key.expires_at {
                 None => html! { (reader.t("never")) },

@@ -52,6 +52,7 @@ struct Line {
     #[serde(with = "time::serde::rfc3339")]
     at: OffsetDateTime,
     actor: String,
+    person: Option<String>,
     action: String,
     subject: Option<String>,
     source: Option<String>,
@@ -104,17 +105,18 @@ fn table(reader: &Reader, lines: &[Line]) -> Markup {
         Column::text(action),
         Column::text(subject),
         Column::short(source),
-        Column::number(size),
         Column::short(result),
     ];
     let rows = lines.iter().map(|line| {
         vec![
             reader.second(line.at),
-            html! { (line.actor) },
+            actor_of(line),
             html! { code { (line.action) } },
-            html! { span.code { (line.subject.as_deref().unwrap_or("–")) } },
+            html! {
+                span.code { (line.subject.as_deref().unwrap_or("–")) }
+                @if let Some(bytes) = line.bytes { " " span.quiet { (reader.bytes(bytes)) } }
+            },
             html! { (line.source.as_deref().unwrap_or("–")) },
-            html! { @if let Some(bytes) = line.bytes { (reader.bytes(bytes)) } @else { "–" } },
             // Codes are the same in every language: whoever is asked about one finds it.
             if line.result == "done" {
                 badge(Tone::Good, &reader.t("audit-done"))
@@ -126,6 +128,14 @@ fn table(reader: &Reader, lines: &[Line]) -> Markup {
     let caption = reader.t("section-audit");
     Table { caption: &caption, caption_hidden: true, columns: &columns, rows: rows.collect(), total: None }
         .render()
+}
+
+/// With all that the same one did.
+fn actor_of(line: &Line) -> Markup {
+    let all = Wanted { actor: line.actor.clone(), ..Wanted::default() };
+    html! {
+        a href={ "/audit?" (all.query(None)) } { (line.person.as_deref().unwrap_or(&line.actor)) }
+    }
 }
 
 #[cfg(test)]

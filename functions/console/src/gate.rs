@@ -119,6 +119,8 @@ pub const ROUTES: &[Route] = &[
     post("/recipients/access", Access::Scope(Scope::RecipientsRead)),
     post("/recipients/erasure", Access::Scope(Scope::RecipientsErase)),
     get("/retention", Access::Scope(Scope::AccountRead)),
+    get("/retention/settings", Access::Scope(Scope::RetentionWrite)),
+    post("/retention/settings", Access::Scope(Scope::RetentionWrite)),
     get("/retention/receipts", Access::Scope(Scope::AccountRead)),
     get("/retention/statement", Access::Scope(Scope::AccountRead)),
     get("/api-keys", Access::Scope(Scope::KeysWrite)),

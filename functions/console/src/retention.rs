@@ -1,7 +1,10 @@
 //! Retention: how long what is kept, what goes next, and the proof of what went.
 
+mod settings;
+
 use std::sync::Arc;
 
+use access::Scope;
 use axum::{
     Router,
     extract::{Query, State},
@@ -17,7 +20,7 @@ use crate::{
     Console, ConsoleError,
     campaigns::data::Listing,
     gate::At,
-    look::{Button, Column, Field, Kind, Pages, Problems, Section, Submit, Table, empty, pairs},
+    look::{Button, Column, Field, Kind, Pages, Problems, Section, Submit, Table, empty, link_button, pairs},
     member::Member,
     operate::Asked,
     page::Page,
@@ -31,6 +34,7 @@ const PAGE_ITEMS: usize = 50;
 pub(crate) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/retention", get(show))
+        .route("/retention/settings", get(settings::ask).post(settings::change))
         .route("/retention/receipts", get(receipts))
         .route("/retention/statement", get(statement))
 }
@@ -83,7 +87,9 @@ async fn show(
         section.card {
             h2 { (reader.t("retention-settings")) }
             (kept(reader, &settings))
-            p.quiet { (reader.t("retention-operator")) }
+            @if member.may(Scope::RetentionWrite) {
+                div.row { (link_button("/retention/settings", &reader.t("retention-change"), Button::Plain)) }
+            }
         }
         section.stack {
             h2 { (reader.t("deletions-title")) }
@@ -130,11 +136,12 @@ fn deletions(reader: &Reader, next: &[Deletion], now: OffsetDateTime) -> Markup 
     let [what, goes] = &heads;
     let columns = [Column::text(what), Column::short(goes)];
     let rows = next.iter().map(|deletion| {
-        let name = match &deletion.folder {
-            Some(folder) => html! { a href={ "/files?folder=" (folder) } { (folder) } "/" (deletion.name) },
-            None => html! {
+        let name = html! {
+            @if let Some(folder) = &deletion.folder {
+                a href={ "/files?folder=" (folder) } { (folder) } "/" (deletion.name)
+            } @else {
                 (reader.t("campaign")) " " a href={ "/campaigns/" (deletion.id) } { (deletion.name) }
-            },
+            }
         };
         vec![html! { span data-what=(deletion.what) { (name) } }, reader.relative(deletion.due_at, now)]
     });

@@ -114,7 +114,11 @@ mod tests {
             | Scope::SuppressionsRead
             | Scope::SuppressionsWrite
             | Scope::AccountRead => "admin manager",
-            Scope::KeysWrite | Scope::WebhooksWrite | Scope::LoginsWrite | Scope::AuditRead => "admin",
+            Scope::KeysWrite
+            | Scope::WebhooksWrite
+            | Scope::LoginsWrite
+            | Scope::AuditRead
+            | Scope::RetentionWrite => "admin",
         };
         for scope in Scope::ALL {
             let may = Role::ALL.iter().filter(|role| role.may(*scope)).map(|role| role.name());

@@ -57,6 +57,8 @@ scopes! {
     LoginsWrite = "logins:write";
     /// See who did what.
     AuditRead = "audit:read";
+    /// Change how long files and campaigns are kept.
+    RetentionWrite = "retention:write";
 }
 
 /// No scope has this name.
@@ -80,7 +82,7 @@ mod tests {
         assert_eq!(
             names.join(" "),
             "campaigns:read campaigns:write imports:write launches:write exports:write recipients:read recipients:erase \
-             suppressions:read suppressions:write account:read keys:write webhooks:write logins:write audit:read"
+             suppressions:read suppressions:write account:read keys:write webhooks:write logins:write audit:read retention:write"
         );
         for scope in Scope::ALL {
             assert_eq!(scope.name().parse(), Ok(*scope));

@@ -17,7 +17,7 @@ use crate::{
     OperationError, Services,
     answer::Listing,
     caller::Caller,
-    request::{Page, query, query_malformed},
+    request::{Document, Page, invalid, query, query_malformed},
 };
 
 /// An OpenPGP key.
@@ -71,7 +71,7 @@ pub(crate) struct Retention {
 
 /// Show the retention settings
 ///
-/// How long files and campaigns are kept. Your operator changes them.
+/// How long files and campaigns are kept.
 #[utoipa::path(
     get, path = "/retention", operation_id = "show_retention", tag = "Account", security(("key" = ["account:read"])),
     responses((status = 200, description = "The settings.", body = Retention))
@@ -89,6 +89,99 @@ pub(crate) async fn retention(
     .bind(caller.tenant.0)
     .fetch_one(&mut *tx)
     .await?;
+    Ok(Json(settings))
+}
+
+/// What is to be kept for how long. What is absent stays as it is.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "as the settings are named everywhere")]
+pub(crate) struct RetentionChange {
+    #[schema(minimum = 1, maximum = 8760)]
+    incoming_hours: Option<i32>,
+    #[schema(minimum = 1, maximum = 8760)]
+    finished_hours: Option<i32>,
+    #[schema(minimum = 1, maximum = 8760)]
+    invalids_hours: Option<i32>,
+    #[schema(minimum = 1, maximum = 8760)]
+    exports_hours: Option<i32>,
+    /// The hard limit of campaigns (`campaign_hours_max`) holds whatever stands here; your operator changes that.
+    #[schema(minimum = 1, maximum = 8760)]
+    campaign_hours: Option<i32>,
+    #[schema(minimum = 0, maximum = 8760)]
+    cancelled_hours: Option<i32>,
+}
+
+/// A year, as the database checks it.
+const HOURS_MAX: i32 = 8760;
+
+impl RetentionChange {
+    fn check(&self) -> Result<(), OperationError> {
+        let fields = [
+            ("incoming_hours", self.incoming_hours, 1),
+            ("finished_hours", self.finished_hours, 1),
+            ("invalids_hours", self.invalids_hours, 1),
+            ("exports_hours", self.exports_hours, 1),
+            ("campaign_hours", self.campaign_hours, 1),
+            ("cancelled_hours", self.cancelled_hours, 0),
+        ];
+        let wrong = fields
+            .into_iter()
+            .find(|(_, hours, min)| hours.is_some_and(|hours| !(*min..=HOURS_MAX).contains(&hours)));
+        match wrong {
+            Some((field, _, min)) => Err(invalid(field, format!("{min} to {HOURS_MAX} are possible"))),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Change the retention settings
+///
+/// They hold within five minutes, for what stands there already, too: what is older than a new time is deleted then.
+#[utoipa::path(
+    patch, path = "/retention", operation_id = "change_retention", tag = "Account", security(("key" = ["retention:write"])),
+    request_body(content = RetentionChange, example = json!({"exports_hours": 168})),
+    responses((status = 200, description = "The settings from now on.", body = Retention))
+)]
+pub(crate) async fn change_retention(
+    State(services): State<Arc<Services>>,
+    caller: Caller,
+    Document(change): Document<RetentionChange>,
+) -> Result<Json<Retention>, OperationError> {
+    change.check()?;
+    let mut tx = services.store.tenant(caller.tenant).await?;
+    let settings: Retention = sqlx::query_as(
+        "UPDATE broadcast.tenants SET incoming_hours = coalesce($2, incoming_hours), finished_hours = coalesce($3, finished_hours),
+             invalids_hours = coalesce($4, invalids_hours), exports_hours = coalesce($5, exports_hours),
+             campaign_hours = coalesce($6, campaign_hours), cancelled_hours = coalesce($7, cancelled_hours)
+         WHERE id = $1
+         RETURNING incoming_hours, finished_hours, invalids_hours, exports_hours, campaign_hours, campaign_hours_max, cancelled_hours,
+             export_minutes, encrypt_exports",
+    )
+    .bind(caller.tenant.0)
+    .bind(change.incoming_hours)
+    .bind(change.finished_hours)
+    .bind(change.invalids_hours)
+    .bind(change.exports_hours)
+    .bind(change.campaign_hours)
+    .bind(change.cancelled_hours)
+    .fetch_one(&mut *tx)
+    .await?;
+    let Retention {
+        incoming_hours,
+        finished_hours,
+        invalids_hours,
+        exports_hours,
+        campaign_hours,
+        cancelled_hours,
+        ..
+    } = &settings;
+    // The audit has what holds from now on: a receipt's rule can be followed back to who set it.
+    let subject = format!(
+        "{incoming_hours} {finished_hours} {invalids_hours} {exports_hours} {campaign_hours} {cancelled_hours} hours"
+    );
+    caller.note(&mut tx, subject).await?;
+    tx.commit().await?;
     Ok(Json(settings))
 }
 

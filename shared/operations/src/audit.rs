@@ -72,6 +72,8 @@ pub(crate) struct AuditLine {
     at: OffsetDateTime,
     /// `user 7`, `api key bk_...`, `ssh key SHA256:...`, `sweep`.
     actor: String,
+    /// Of a user who is still there: the e-mail address.
+    person: Option<String>,
     action: String,
     /// What it was about: an id, a key's fingerprint, a file.
     subject: Option<String>,
@@ -98,9 +100,11 @@ pub(crate) async fn list(
     let mut tx = services.store.tenant(caller.tenant).await?;
     // By its own tenant, so that the index is used: the policy's test is no bound of one.
     let items: Vec<AuditLine> = sqlx::query_as(
-        "SELECT id, at, actor, action, subject, source, bytes, result FROM broadcast.audit
-         WHERE tenant_id = $1 AND ($2 IS NULL OR id < $2) AND ($3 IS NULL OR actor = $3) AND ($4 IS NULL OR action = $4)
-         ORDER BY id DESC LIMIT $5",
+        "SELECT a.id, a.at, a.actor, (SELECT u.email FROM broadcast.users u WHERE a.actor = 'user ' || u.id) AS person, a.action, a.subject,
+                a.source, a.bytes, a.result
+         FROM broadcast.audit a
+         WHERE a.tenant_id = $1 AND ($2 IS NULL OR a.id < $2) AND ($3 IS NULL OR a.actor = $3) AND ($4 IS NULL OR a.action = $4)
+         ORDER BY a.id DESC LIMIT $5",
     )
     .bind(caller.tenant.0)
     .bind(page.after)

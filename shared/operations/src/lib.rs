@@ -163,7 +163,7 @@ pub fn operations() -> OpenApiRouter<Arc<Services>> {
         .routes(routes!(domains::list))
         .routes(routes!(domains::show))
         .routes(routes!(account::pgp_key))
-        .routes(routes!(account::retention))
+        .routes(routes!(account::retention, account::change_retention))
         .routes(routes!(account::deletions))
         .routes(routes!(ssh_keys::add, ssh_keys::list))
         .routes(routes!(ssh_keys::remove))

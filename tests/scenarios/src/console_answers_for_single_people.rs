@@ -60,7 +60,11 @@ async fn from_the_question_to_the_receipt() {
 
     let audit = browser.get(&format!("/audit?actor=user+{}&action=erase_recipient", user.id)).await;
     audit.must_be("/audit", 200);
-    assert!(audit.text.contains("<code>erase_recipient</code>"), "{}", audit.text);
+    assert!(
+        audit.text.contains("<code>erase_recipient</code>") && audit.text.contains(&user.email),
+        "{}",
+        audit.text
+    );
     assert!(!audit.text.contains("<code>access_recipient</code>"), "only what was asked for");
     let audit = browser.get("/audit").await;
     assert!(audit.text.contains("access_recipient") && !audit.text.contains(&ann), "{}", audit.text);
@@ -69,4 +73,37 @@ async fn from_the_question_to_the_receipt() {
     stranger.log_in(&User::new(&stack, Some(other.id), "admin").await).await;
     let foreign = stranger.get("/audit").await;
     assert!(!foreign.text.contains(&format!("user {}<", user.id)), "{}", foreign.text);
+}
+
+#[tokio::test]
+async fn times_are_changed_by_who_may() {
+    const FORM: &str = "/retention/settings";
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::new(&stack, "times").await;
+    let mut browser = Browser::new(&stack);
+    browser.log_in(&User::new(&stack, Some(tenant.id), "admin").await).await;
+    let page = browser.get(FORM).await;
+    let refused = browser.submit(&page, FORM, &[("exports_hours", "8761"), ("incoming_hours", "48")]).await;
+    assert!(refused.status == 422 && refused.text.contains("field-exports_hours-wrong"), "{}", refused.text);
+    let refused = browser.submit(&page, FORM, &[("exports_hours", "soon")]).await;
+    assert!(refused.status == 422 && refused.text.contains("Enter whole hours"), "{}", refused.text);
+    let page = browser.submit(&page, FORM, &[("exports_hours", "30"), ("cancelled_hours", "12")]).await;
+    page.must_be("/retention", 200);
+    assert!(page.text.contains("1 day 6 hours") && page.text.contains("12 hours"), "{}", page.text);
+    let settings = tenant.api("GET", "/v1/retention", None).await.ok();
+    assert_eq!(
+        (&settings["exports_hours"], &settings["incoming_hours"]),
+        (&30.into(), &48.into()),
+        "{settings}"
+    );
+    // Sweep puts the bucket's own rules right.
+    sweep(&tenant, OffsetDateTime::now_utc()).await;
+    let rules =
+        tenant.aws.s3.get_bucket_lifecycle_configuration().bucket(&tenant.bucket).send().await.unwrap();
+    let days = rules.rules().iter().find(|rule| format!("{rule:?}").contains("Exports/")).unwrap();
+    assert_eq!(days.expiration().unwrap().days(), Some(2), "{days:?}");
+    let mut manager = Browser::new(&stack);
+    manager.log_in(&User::new(&stack, Some(tenant.id), "manager").await).await;
+    assert_eq!(manager.get(FORM).await.status, 403);
+    assert!(!manager.get("/retention").await.text.contains(FORM));
 }

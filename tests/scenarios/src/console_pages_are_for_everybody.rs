@@ -9,7 +9,7 @@ use testkit::{
     wait,
 };
 
-const PAGES: [&str; 12] = [
+const PAGES: [&str; 13] = [
     "/files",
     "/files?folder=Exports",
     "/files/logins",
@@ -18,6 +18,7 @@ const PAGES: [&str; 12] = [
     "/files/logins/pgp-keys",
     "/recipients",
     "/retention",
+    "/retention/settings",
     "/retention/receipts",
     "/api-keys",
     "/api-keys/new",

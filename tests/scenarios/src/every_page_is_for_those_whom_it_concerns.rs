@@ -100,6 +100,8 @@ const ROWS: &[(&str, &str, &str, Whom)] = &[
     ("POST", "/recipients/access", "/recipients/access", MANAGERS),
     ("POST", "/recipients/erasure", "/recipients/erasure", MANAGERS),
     ("GET", "/retention", "/retention", MANAGERS),
+    ("GET", "/retention/settings", "/retention/settings", ADMINS),
+    ("POST", "/retention/settings", "/retention/settings", ADMINS),
     ("GET", "/retention/receipts", "/retention/receipts", MANAGERS),
     ("GET", "/retention/statement", "/retention/statement", MANAGERS),
     ("GET", "/api-keys", "/api-keys", ADMINS),

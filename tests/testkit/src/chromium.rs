@@ -301,7 +301,7 @@ impl Browser {
         }
     }
 
-    /// Asks Chromium itself, beyond WebDriver.
+    /// Asks Chromium itself, beyond `WebDriver`.
     pub async fn protocol(&self, method: &'static str, parameters: Value) -> Value {
         let answer = self.client.issue_cmd(Protocol { method, parameters }).await;
         answer.unwrap_or_else(|error| panic!("{method}: {error}"))

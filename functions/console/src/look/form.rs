@@ -45,7 +45,8 @@ impl Kind {
     const fn class(self) -> Option<&'static str> {
         match self {
             Self::Digits(_) => Some("digits"),
-            Self::Number { .. } | Self::Date | Self::Moment => Some("short"),
+            Self::Number { .. } | Self::Date => Some("short"),
+            Self::Moment => Some("moment"),
             _ => None,
         }
     }

@@ -1,4 +1,4 @@
-//! What chromedriver takes beyond WebDriver.
+//! What chromedriver takes beyond `WebDriver`.
 
 use fantoccini::wd::WebDriverCompatibleCommand;
 use hyper::Method;

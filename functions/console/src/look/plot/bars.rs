@@ -10,6 +10,7 @@ pub(crate) struct Bar {
 }
 
 /// Several of a kind with how many there are of each: domains, links, reasons.
+#[expect(clippy::struct_field_names, reason = "it is a list of them")]
 pub(crate) struct Bars<'a> {
     pub(crate) caption: &'a str,
     /// What the names are, and what is counted.

@@ -78,7 +78,12 @@ pgp-signer-remove-text = Uploads, die mit ihm signiert sind, gelten von jetzt an
 
 ## Aufbewahrung.
 retention-settings = Wie lange was aufbewahrt wird
-retention-operator = Diese Zeiten ändert Ihr Betreiber.
+retention-change = Diese Zeiten ändern
+retention-change-text = Sie gelten innerhalb von fünf Minuten, auch für das, was schon da ist: Was älter ist als eine neue Zeit, wird dann gelöscht.
+retention-hours = Ganze Stunden, { $min } bis { $max }. Ein Tag hat 24, eine Woche 168.
+retention-hours-zero = Ganze Stunden, { $min } bis { $max }. Bei 0 so lange wie die Kampagne.
+retention-hours-wrong = Geben Sie ganze Stunden ein.
+retention-save = Speichern
 retention-campaign = Kampagnen, nach ihrer letzten Aussendung
 retention-campaign-max = Kampagnen, nach ihrer Anlage, höchstens
 retention-cancelled = Wer von einer abgebrochenen Aussendung keine Mail bekam
@@ -167,6 +172,7 @@ scope-account-read = Absenderdomains, Schlüssel, Aufbewahrung, Versandrate, Bel
 scope-keys-write = API-Schlüssel anlegen, ersetzen und löschen
 scope-webhooks-write = Webhooks anlegen, ersetzen und löschen
 scope-logins-write = SSH- und OpenPGP-Schlüssel hinzufügen und entfernen, das Passwort des Dateiaustauschs erzeugen
+scope-retention-write = Ändern, wie lange Dateien und Kampagnen aufbewahrt werden
 scope-audit-read = Sehen, wer was getan hat
 
 ## Protokoll.

@@ -78,7 +78,12 @@ pgp-signer-remove-text = Uploads that are signed with it count as unsigned from 
 
 ## Retention.
 retention-settings = How long what is kept
-retention-operator = Your operator changes these times.
+retention-change = Change these times
+retention-change-text = They hold within five minutes, for what stands there already, too: what is older than a new time is deleted then.
+retention-hours = Whole hours, { $min } to { $max }. A day has 24, a week 168.
+retention-hours-zero = Whole hours, { $min } to { $max }. With 0 as long as the campaign.
+retention-hours-wrong = Enter whole hours.
+retention-save = Save
 retention-campaign = Campaigns, after their last launch
 retention-campaign-max = Campaigns, after they were made, at most
 retention-cancelled = Who was not mailed by a cancelled launch
@@ -167,6 +172,7 @@ scope-account-read = See sender domains, keys, retention, the sending rate, rece
 scope-keys-write = Make, rotate and delete API keys
 scope-webhooks-write = Make, rotate and delete webhooks
 scope-logins-write = Add and remove SSH and OpenPGP keys, make the password of the File Exchange
+scope-retention-write = Change how long files and campaigns are kept
 scope-audit-read = See who did what
 
 ## Audit.
