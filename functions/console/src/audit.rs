@@ -95,10 +95,9 @@ fn filter(reader: &Reader, wanted: &Wanted) -> Markup {
 }
 
 fn table(reader: &Reader, lines: &[Line]) -> Markup {
-    let heads =
-        ["when", "audit-actor", "audit-action", "audit-subject", "audit-source", "size", "audit-result"]
-            .map(|key| reader.t(key));
-    let [when, actor, action, subject, source, size, result] = &heads;
+    let heads = ["when", "audit-actor", "audit-action", "audit-subject", "audit-source", "audit-result"]
+        .map(|key| reader.t(key));
+    let [when, actor, action, subject, source, result] = &heads;
     let columns = [
         Column::short(when),
         Column::text(actor),
