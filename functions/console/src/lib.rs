@@ -15,6 +15,7 @@ mod files;
 mod format;
 mod gate;
 mod headers;
+mod installation;
 mod limits;
 mod login;
 #[allow(dead_code, unused_imports, reason = "pages take from it as they come")]
@@ -51,6 +52,7 @@ use operations::Services;
 use runtime::{Clients, Config};
 use store::Store;
 
+use installation::Queues;
 use operate::Operations;
 use person::Person;
 
@@ -65,6 +67,7 @@ pub struct Console {
     /// Where people reach it, without a slash at its end: the origin of its forms.
     url: String,
     operations: Operations,
+    queues: Queues,
 }
 
 impl Console {
@@ -77,6 +80,7 @@ impl Console {
             clients: services.clients.clone(),
             url: config.console_url()?.to_owned(),
             operations: Operations::new(services),
+            queues: Queues::new(config)?,
         })
     }
 }
@@ -95,6 +99,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .merge(api_keys::routes())
         .route("/audit", get(audit::show))
         .merge(users::routes())
+        .merge(installation::routes())
         .route_layer(from_fn_with_state(Arc::clone(&console), gate::guard))
         .fallback(error::not_found)
         .layer(DefaultBodyLimit::max(gate::FORM_BYTES_MAX))

@@ -78,7 +78,11 @@ pub(crate) fn first(person: &Person) -> &'static str {
 
 /// What a person may look at.
 fn sections(person: &Person) -> Vec<Section> {
-    let all: [(Section, bool); 7] = [
+    let operator = person.role == access::Role::Operator;
+    let all: [(Section, bool); 10] = [
+        (Section::Tenants, operator),
+        (Section::Queues, operator),
+        (Section::Lifecycles, operator),
         (Section::Campaigns, person.may(Scope::CampaignsRead)),
         (Section::Files, person.may(Scope::CampaignsRead)),
         (Section::Recipients, person.may(Scope::RecipientsRead)),

@@ -156,7 +156,7 @@ pub async fn tick(sweep: Arc<Sweep>, tick: Tick) -> Result<(), Error> {
     let messages: Vec<_> = tenants.into_iter().map(message).collect();
     sweep.clients.send_to_tenants(&sweep.own_queue_url, &messages).await?;
     // Behind the tenants: none waits for it.
-    lifecycle::restore_shared(&sweep).await
+    lifecycle::restore_shared(&sweep, tick.now).await
 }
 
 /// Sweeps one tenant.

@@ -8,7 +8,11 @@ use aws_sdk_s3::{
         NoncurrentVersionExpiration,
     },
 };
+use contract::TenantId;
 use runtime::AwsError;
+use sqlx::PgConnection;
+use store::StoreError;
+use time::{Duration, OffsetDateTime};
 
 use crate::{Error, Job, Sweep};
 
@@ -16,6 +20,9 @@ use crate::{Error, Job, Sweep};
 const REPORTS_DAYS: i32 = 7;
 /// A backup is 35 days old at most, what it starts from a day more: nobody needs what the journal said before.
 const JOURNAL_DAYS: i32 = 37;
+
+/// A quarter of a year: so long operators see what had drifted.
+const NOTED: Duration = Duration::days(90);
 
 /// What S3 answers for a bucket without any rules.
 const NO_RULES: &str = "NoSuchLifecycleConfiguration";
@@ -25,12 +32,15 @@ pub async fn restore(job: &Job<'_>) -> Result<(), Error> {
     let rules = exchange::lifecycle(&job.settings.retention);
     if restore_rules(&job.sweep.clients.s3, &job.bucket, &rules).await? {
         tracing::warn!(tenant = %job.tenant, "the bucket's lifecycle rules had drifted");
+        let mut tx = job.tx().await?;
+        note(&mut tx, Some(job.tenant), &job.bucket, job.real_now).await?;
+        tx.commit().await?;
     }
     Ok(())
 }
 
 /// Buckets of all tenants. A message in the spool lives as long as its campaign may, the end of an unfinished upload as long as that.
-pub async fn restore_shared(sweep: &Sweep) -> Result<(), Error> {
+pub async fn restore_shared(sweep: &Sweep, now: OffsetDateTime) -> Result<(), Error> {
     let hours: Option<i32> =
         sqlx::query_scalar("SELECT max(greatest(campaign_hours_max, incoming_hours)) FROM broadcast.tenants")
             .fetch_one(sweep.store.pool())
@@ -44,8 +54,29 @@ pub async fn restore_shared(sweep: &Sweep) -> Result<(), Error> {
     ] {
         if restore_rules(&sweep.clients.s3, bucket, &[exchange::backstop(days)]).await? {
             tracing::warn!(bucket, days, "lifecycle rules were not as the settings ask for");
+            note(&mut *sweep.store.pool().acquire().await?, None, bucket, now).await?;
         }
     }
+    sqlx::query("DELETE FROM broadcast.drifts WHERE at <= $1")
+        .bind(now - NOTED)
+        .execute(sweep.store.pool())
+        .await?;
+    Ok(())
+}
+
+/// Notes it for operators.
+async fn note(
+    db: &mut PgConnection,
+    tenant: Option<TenantId>,
+    bucket: &str,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO broadcast.drifts (at, tenant_id, bucket) VALUES ($1, $2, $3)")
+        .bind(now)
+        .bind(tenant.map(|tenant| tenant.0))
+        .bind(bucket)
+        .execute(db)
+        .await?;
     Ok(())
 }
 

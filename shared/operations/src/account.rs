@@ -17,7 +17,7 @@ use crate::{
     OperationError, Services,
     answer::Listing,
     caller::Caller,
-    request::{Document, Page, invalid, query, query_malformed},
+    request::{Document, Page, invalid, query},
 };
 
 /// An OpenPGP key.
@@ -286,9 +286,6 @@ impl<S: Send + Sync> FromRequestParts<S> for ReceiptsPage {
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, OperationError> {
         let Wanted { after, before, limit } = query(parts)?;
-        if after.is_some() && before.is_some() {
-            return Err(query_malformed("after and before: one of them is possible"));
-        }
         Ok(Self { before, page: Page { after, limit }.checked()? })
     }
 }
@@ -309,12 +306,13 @@ pub(crate) async fn receipts(
         "SELECT number, at, what, ids, count, rule, backups_until, encode(previous, 'hex') AS previous,
         encode(digest, 'hex') AS digest FROM broadcast.receipts";
     let mut tx = services.store.tenant(caller.tenant).await?;
-    let (part, from) = match before {
-        Some(before) => ("WHERE number < $1 ORDER BY number DESC", Some(before)),
-        None => ("WHERE $1 IS NULL OR number > $1 ORDER BY number", page.after),
-    };
-    let items: Vec<Receipt> = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} {part} LIMIT $2")))
-        .bind(from)
+    let order = if before.is_some() { "DESC" } else { "ASC" };
+    let statement = format!(
+        "{SELECT} WHERE ($1 IS NULL OR number > $1) AND ($2 IS NULL OR number < $2) ORDER BY number {order} LIMIT $3"
+    );
+    let items: Vec<Receipt> = sqlx::query_as(sqlx::AssertSqlSafe(statement))
+        .bind(page.after)
+        .bind(before)
         .bind(page.limit())
         .fetch_all(&mut *tx)
         .await?;

@@ -18,13 +18,15 @@ use crate::{
     answer::Listing,
     caller::Caller,
     kept::{self, ListedFigures},
-    request::{Page, query},
+    request::{Page, query, query_malformed},
 };
 
 /// Campaigns that one look has counted: the others are counted at the next one.
 const COUNTED_AT_A_LOOK_MAX: usize = 10;
 /// A campaign's figures may be older by so much of the time since its last launch ended: what came long ago changes slowly.
 const AGE_PARTS: i32 = 100;
+/// As long as a campaign's name may be.
+const NAME_CHARS_MAX: usize = 100;
 /// While something goes on.
 const LISTED_GOOD: Duration = Duration::seconds(30);
 
@@ -47,7 +49,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Wanted {
     type Rejection = OperationError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, OperationError> {
-        query(parts)
+        let wanted: Self = query(parts)?;
+        if wanted.name.as_ref().is_some_and(|name| name.chars().count() > NAME_CHARS_MAX) {
+            return Err(query_malformed(format!("name: at most {NAME_CHARS_MAX} characters are possible")));
+        }
+        Ok(wanted)
     }
 }
 

@@ -26,7 +26,7 @@ const ARMORED_BYTES_MAX: usize = 256 * 1024;
 /// A key to be added.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NewKey {
+pub(crate) struct NewPgpKey {
     /// `recipient`: exports are encrypted to it. `signer`: uploads may be signed with it.
     #[schema(pattern = "^(recipient|signer)$")]
     purpose: String,
@@ -37,7 +37,7 @@ pub(crate) struct NewKey {
 
 /// A key.
 #[derive(FromRow, Serialize, ToSchema)]
-pub(crate) struct ListedKey {
+pub(crate) struct ListedPgpKey {
     id: i64,
     /// `own`: uploads are encrypted to it. `recipient`: exports are encrypted to it. `signer`: uploads may be signed with it.
     #[schema(pattern = "^(own|recipient|signer)$")]
@@ -48,6 +48,9 @@ pub(crate) struct ListedKey {
     created_at: OffsetDateTime,
 }
 
+/// A key of nobody, for the description.
+const EXAMPLE: &str = include_str!("pgp_keys/example.asc");
+
 const SELECT: &str = "SELECT id, purpose, fingerprint, created_at FROM broadcast.pgp_keys";
 
 /// Add a PGP key
@@ -55,14 +58,14 @@ const SELECT: &str = "SELECT id, purpose, fingerprint, created_at FROM broadcast
 /// After a look at whether it can do now what it is for. Handed in again, it is the newer form of the same key: with a later expiry, say.
 #[utoipa::path(
     post, path = "/pgp-keys", operation_id = "add_pgp_key", tag = "Account", security(("key" = ["logins:write"])),
-    request_body(content = NewKey, example = json!({"purpose": "recipient", "public_key": "-----BEGIN PGP PUBLIC KEY BLOCK-----..."})),
-    responses((status = 201, description = "Added.", body = ListedKey, headers(("Location" = String)))),
+    request_body(content = NewPgpKey, example = json!({"purpose": "signer", "public_key": EXAMPLE})),
+    responses((status = 201, description = "Added.", body = ListedPgpKey, headers(("Location" = String)))),
     extensions(("x-problems" = json!(["pgp_key", "login_keys_max"])))
 )]
 pub(crate) async fn add(
     State(services): State<Arc<Services>>,
     caller: Caller,
-    Document(new): Document<NewKey>,
+    Document(new): Document<NewPgpKey>,
 ) -> Result<Response, OperationError> {
     let (fingerprint, armored) = read(&new, caller.now)?;
     let mut tx = match caller.begin(&services).await? {
@@ -79,7 +82,7 @@ pub(crate) async fn add(
     if others >= KEYS_MAX {
         return Err(Notice::new(Code::LoginKeysMax).with("max", KEYS_MAX).into());
     }
-    let added: ListedKey = sqlx::query_as(
+    let added: ListedPgpKey = sqlx::query_as(
         "INSERT INTO broadcast.pgp_keys (tenant_id, purpose, fingerprint, public_key, created_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (tenant_id, purpose, fingerprint) DO UPDATE SET public_key = excluded.public_key, retired_at = NULL
          RETURNING id, purpose, fingerprint, created_at",
@@ -96,7 +99,7 @@ pub(crate) async fn add(
 }
 
 /// The key's fingerprint and its armored form, if it can do what it is for.
-fn read(new: &NewKey, now: OffsetDateTime) -> Result<(String, String), OperationError> {
+fn read(new: &NewPgpKey, now: OffsetDateTime) -> Result<(String, String), OperationError> {
     if new.public_key.len() > ARMORED_BYTES_MAX {
         return Err(invalid("public_key", format!("at most {ARMORED_BYTES_MAX} bytes are possible")));
     }
@@ -114,12 +117,12 @@ fn read(new: &NewKey, now: OffsetDateTime) -> Result<(String, String), Operation
 /// All of them, our own that uploads are encrypted to among them: `next` is always null.
 #[utoipa::path(
     get, path = "/pgp-keys", operation_id = "list_pgp_keys", tag = "Account", security(("key" = ["account:read"])),
-    responses((status = 200, description = "All of them.", body = Listing<ListedKey>))
+    responses((status = 200, description = "All of them.", body = Listing<ListedPgpKey>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
-) -> Result<Json<Listing<ListedKey>>, OperationError> {
+) -> Result<Json<Listing<ListedPgpKey>>, OperationError> {
     let mut tx = services.store.tenant(caller.tenant).await?;
     let statement = format!("{SELECT} WHERE retired_at IS NULL ORDER BY id");
     let items = sqlx::query_as(sqlx::AssertSqlSafe(statement)).fetch_all(&mut *tx).await?;

@@ -25,7 +25,7 @@ const SOURCES_MAX: usize = 32;
 /// A key to be added.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NewKey {
+pub(crate) struct NewSshKey {
     /// The public half, as one line of OpenSSH: the file that ends in `.pub`.
     #[schema(max_length = 8192)]
     public_key: String,
@@ -40,7 +40,7 @@ pub(crate) struct NewKey {
 
 /// A key.
 #[derive(FromRow, Serialize, ToSchema)]
-pub(crate) struct ListedKey {
+pub(crate) struct ListedSshKey {
     id: i64,
     /// As `ssh-keygen -l` shows it.
     fingerprint: String,
@@ -61,16 +61,16 @@ const SELECT: &str = "SELECT id, fingerprint, split_part(public_key, ' ', 1) AS 
 /// It logs in to the File Exchange from then on. A key that is known gets the end and the networks of this request.
 #[utoipa::path(
     post, path = "/ssh-keys", operation_id = "add_ssh_key", tag = "Account", security(("key" = ["logins:write"])),
-    request_body(content = NewKey, example = json!({
+    request_body(content = NewSshKey, example = json!({
         "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDWPSX3sLnVYdFHGUSJRPTNKzvhxyQtdpBGpfVjVXNDo warehouse", "sources": ["192.0.2.0/24"]
     })),
-    responses((status = 201, description = "Added.", body = ListedKey, headers(("Location" = String)))),
+    responses((status = 201, description = "Added.", body = ListedSshKey, headers(("Location" = String)))),
     extensions(("x-problems" = json!(["ssh_key_malformed", "ssh_key_weak", "login_keys_max"])))
 )]
 pub(crate) async fn add(
     State(services): State<Arc<Services>>,
     caller: Caller,
-    Document(new): Document<NewKey>,
+    Document(new): Document<NewSshKey>,
 ) -> Result<Response, OperationError> {
     let key = SshKey::parse(&new.public_key)?;
     check(&new, caller.now)?;
@@ -99,14 +99,14 @@ pub(crate) async fn add(
     .fetch_one(&mut *tx)
     .await?;
     caller.note(&mut tx, key.fingerprint()).await?;
-    let added: ListedKey = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1")))
+    let added: ListedSshKey = sqlx::query_as(sqlx::AssertSqlSafe(format!("{SELECT} WHERE id = $1")))
         .bind(id)
         .fetch_one(&mut *tx)
         .await?;
     caller.end(&services, tx, Answer::created(format!("/v1/ssh-keys/{id}"), &added)?).await
 }
 
-fn check(new: &NewKey, now: OffsetDateTime) -> Result<(), OperationError> {
+fn check(new: &NewSshKey, now: OffsetDateTime) -> Result<(), OperationError> {
     if new.sources.len() > SOURCES_MAX {
         return Err(invalid("sources", format!("at most {SOURCES_MAX} are possible")));
     }
@@ -127,12 +127,12 @@ fn check(new: &NewKey, now: OffsetDateTime) -> Result<(), OperationError> {
 /// All of them: `next` is always null.
 #[utoipa::path(
     get, path = "/ssh-keys", operation_id = "list_ssh_keys", tag = "Account", security(("key" = ["account:read"])),
-    responses((status = 200, description = "All of them.", body = Listing<ListedKey>))
+    responses((status = 200, description = "All of them.", body = Listing<ListedSshKey>))
 )]
 pub(crate) async fn list(
     State(services): State<Arc<Services>>,
     caller: Caller,
-) -> Result<Json<Listing<ListedKey>>, OperationError> {
+) -> Result<Json<Listing<ListedSshKey>>, OperationError> {
     let mut tx = services.store.tenant(caller.tenant).await?;
     let statement = format!("{SELECT} ORDER BY id");
     let items = sqlx::query_as(sqlx::AssertSqlSafe(statement)).fetch_all(&mut *tx).await?;

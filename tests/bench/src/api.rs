@@ -31,15 +31,15 @@ use crate::{
     memory::peak_rss_mib,
 };
 
-const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+pub const MASTER_KEY: &str = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const CAMPAIGNS: i64 = 10_000;
 const IMPORTS: i64 = 100;
 /// Connections to the database, of either side: as many as an instance of the function has.
 const CONNECTIONS: u32 = 4;
 
 /// A server in a process of its own, ended with this.
-struct Server {
-    address: SocketAddr,
+pub struct Server {
+    pub address: SocketAddr,
     child: Child,
 }
 
@@ -97,16 +97,7 @@ pub async fn bench(stack: &Stack, runs: usize) -> Result<Vec<Comparison>> {
 /// Campaigns, imports and a key without a limit that is felt; the key.
 async fn prepare(stack: &Stack, database: &Database) -> Result<String> {
     let owner = database.as_owner(stack).await?;
-    let key = NewApiKey::generate()?;
-    sqlx::query(
-        "INSERT INTO broadcast.api_keys (tenant_id, prefix, secret_hash, scopes, requests_per_minute) VALUES ($1, $2, $3, $4, 1000000)",
-    )
-    .bind(database.tenant.0)
-    .bind(&key.prefix)
-    .bind(key.hash.as_slice())
-    .bind(Scope::ALL.iter().map(|scope| scope.name()).collect::<Vec<_>>())
-    .execute(&owner)
-    .await?;
+    let key = key(database, &owner).await?;
     sqlx::query("INSERT INTO broadcast.campaigns (tenant_id, name) SELECT $1, 'campaign ' || n FROM generate_series(2, $2) AS n")
         .bind(database.tenant.0)
         .bind(CAMPAIGNS)
@@ -123,6 +114,21 @@ async fn prepare(stack: &Stack, database: &Database) -> Result<String> {
     .await?;
     sqlx::raw_sql("VACUUM ANALYZE").execute(&owner).await?;
     owner.close().await;
+    Ok(key)
+}
+
+/// A key without a limit that is felt.
+pub async fn key(database: &Database, owner: &PgPool) -> Result<String> {
+    let key = NewApiKey::generate()?;
+    sqlx::query(
+        "INSERT INTO broadcast.api_keys (tenant_id, prefix, secret_hash, scopes, requests_per_minute) VALUES ($1, $2, $3, $4, 1000000)",
+    )
+    .bind(database.tenant.0)
+    .bind(&key.prefix)
+    .bind(key.hash.as_slice())
+    .bind(Scope::ALL.iter().map(|scope| scope.name()).collect::<Vec<_>>())
+    .execute(owner)
+    .await?;
     Ok(key.text)
 }
 
@@ -137,9 +143,9 @@ async fn ask(server: &Server, path: &str, key: &str) -> Result<Seen> {
 }
 
 impl Server {
-    async fn start(stack: &Stack, database: &Database, endpoint: &str, side: &str) -> Result<Self> {
+    pub async fn start(stack: &Stack, database: &Database, endpoint: &str, side: &str) -> Result<Self> {
         // The bare one sees everything without a tenant's role.
-        let url = if side == "ours" { database.url(stack) } else { database.owner_url(stack) };
+        let url = if side == "bare" { database.owner_url(stack) } else { database.url(stack) };
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("--api-child").arg(side).env_clear().envs([
             ("DATABASE_URL", url.as_str()),
@@ -156,6 +162,7 @@ impl Server {
             ("EXPORT_QUEUE_URL", "none"),
             ("NOTIFY_QUEUE_URL", "none"),
             ("COUNT_QUEUE_URL", "none"),
+            ("CONSOLE_URL", "http://localhost"),
         ]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true).spawn()?;
         let stdout = child.stdout.take().ok_or("the server has no output")?;
@@ -163,7 +170,7 @@ impl Server {
         Ok(Self { address: line.parse()?, child })
     }
 
-    fn peak_rss_mib(&self) -> Result<u64> {
+    pub fn peak_rss_mib(&self) -> Result<u64> {
         peak_rss_mib(&self.child.id().ok_or("the server has ended")?.to_string())
     }
 }
@@ -171,10 +178,10 @@ impl Server {
 /// Serves one side until it is killed.
 pub async fn child(side: &str) -> Result<()> {
     let config = runtime::Config::from_env()?;
-    let router = if side == "ours" {
-        api::router(Arc::new(api::Api::new(&config).await?))
-    } else {
-        bare(Store::connect_with(config.database_url()?, CONNECTIONS)?.pool().clone())
+    let router = match side {
+        "ours" => api::router(Arc::new(api::Api::new(&config).await?)),
+        "console" => crate::console::router(&config).await?,
+        _ => bare(Store::connect_with(config.database_url()?, CONNECTIONS)?.pool().clone()),
     };
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     println!("{}", listener.local_addr()?);

@@ -6,6 +6,7 @@ mod api;
 mod cloud;
 mod collect;
 mod comparison;
+mod console;
 mod database;
 mod export;
 mod gateway;
@@ -57,7 +58,7 @@ struct Arguments {
     /// The S3 server over a folder, or `endless`, with a folder of secrets.
     #[arg(long, num_args = 2, value_names = ["PLACE", "SECRETS"], hide = true)]
     s3_server: Option<Vec<String>>,
-    /// An HTTP server: `ours` or `bare`.
+    /// An HTTP server: `ours`, `bare` or `console`.
     #[arg(long, value_name = "SIDE", hide = true)]
     api_child: Option<String>,
     /// A server of opens: `alone` or `whole`.
@@ -91,6 +92,8 @@ enum Bench {
     GatewayDownload,
     /// Reading a campaign and a page of imports over HTTP, beside a bare handler.
     Api,
+    /// Pages of the console over a million recipients, beside the same figures counted at each look.
+    Console,
     /// Opens over HTTP, beside nginx's `empty_gif`, each on one processor.
     Collect,
     /// Finding and deleting what is over, beside a listing; finding that nothing is, of many files, tenants and campaigns.
@@ -157,6 +160,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Bench::Openpgp => Box::pin(openpgp::bench(&stack, RUNS)).await?,
         Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up, case)).await?,
         Bench::Api => Box::pin(api::bench(&stack, RUNS)).await?,
+        Bench::Console => Box::pin(console::bench(&stack)).await?,
         Bench::Collect => Box::pin(collect::bench(RUNS)).await?,
         Bench::Sweep => {
             let (comparisons, figures) = Box::pin(sweep::bench(&stack, RUNS, case)).await?;

@@ -109,7 +109,14 @@ async fn one_of_each(tenant: &Tenant) -> BTreeMap<&'static str, String> {
     .fetch_one(&mut database)
     .await
     .unwrap();
+    let (_, login) = testkit::sftp::keygen(tempfile::tempdir().unwrap().path());
+    let login = tenant.api("POST", "/v1/ssh-keys", Some(json!({"public_key": login}))).await.ok();
+    let pgp_keys = tenant.api("GET", "/v1/pgp-keys", None).await.ok();
+    let files = tenant.api("GET", "/v1/files", None).await.ok();
     BTreeMap::from([
+        ("files", files["items"][0]["id"].to_string()),
+        ("ssh-keys", login["id"].to_string()),
+        ("pgp-keys", pgp_keys["items"][0]["id"].to_string()),
         ("campaigns", campaign.to_string()),
         ("batches", campaign.to_string()),
         ("imports", import.to_string()),
@@ -196,7 +203,10 @@ async fn what_is_anothers_looks_like_what_is_not() {
     }
     assert!(asked > 20, "{asked}");
     // Nothing of it was touched: the owner sees all of it.
-    for (kind, id) in things.iter().filter(|(kind, _)| !matches!(**kind, "batches" | "keys")) {
+    for (kind, id) in things
+        .iter()
+        .filter(|(kind, _)| !matches!(**kind, "batches" | "keys" | "files" | "ssh-keys" | "pgp-keys"))
+    {
         owner.api("GET", &format!("/v1/{kind}/{id}"), None).await.ok();
     }
     let keys = owner.api("GET", "/v1/keys", None).await.ok();

@@ -28,6 +28,7 @@ use Whom::{All, People, Roles};
 /// Whoever sees a tenant's campaigns; who works on them; who decides what people and programs may.
 const READERS: Whom = Roles(&["viewer", "manager", "admin"]);
 const MANAGERS: Whom = Roles(&["manager", "admin"]);
+const OPERATORS: Whom = Roles(&["operator"]);
 const ADMINS: Whom = Roles(&["admin"]);
 const USERS: Whom = Roles(&["operator", "admin"]);
 
@@ -119,6 +120,12 @@ const ROWS: &[(&str, &str, &str, Whom)] = &[
     ("POST", "/account/app", "/account/app", People),
     ("POST", "/account/app/end", "/account/app/end", People),
     ("POST", "/account/recovery", "/account/recovery", People),
+    ("GET", "/tenants", "/tenants", OPERATORS),
+    ("GET", "/queues", "/queues", OPERATORS),
+    ("GET", "/queues/{name}", "/queues/send", OPERATORS),
+    ("GET", "/queues/{name}/redrive", "/queues/none/redrive", OPERATORS),
+    ("POST", "/queues/{name}/redrive", "/queues/none/redrive", OPERATORS),
+    ("GET", "/lifecycles", "/lifecycles", OPERATORS),
     ("GET", "/users", "/users", USERS),
     ("POST", "/users/invite", "/users/invite", USERS),
     ("POST", "/users/role", "/users/role", USERS),

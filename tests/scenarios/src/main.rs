@@ -23,6 +23,7 @@ mod console_follows_a_mailing;
 mod console_hands_out_files;
 mod console_manages_logins_and_keys;
 mod console_pages_are_for_everybody;
+mod console_shows_operators_what_is_wrong;
 mod control_file_asks_once;
 mod copies_are_of_whole_files;
 mod customer_sees_four_folders;

@@ -119,7 +119,6 @@ pub(super) async fn show(
                 }
             }
             @if let Some(responses) = &report.responses {
-                h2 { (reader.t("hours-title")) }
                 (report::hours(reader, responses))
             }
         }))
@@ -255,7 +254,6 @@ pub(super) async fn responses(
                 (report::links(reader, &responses.links))
             }
             @if let Some(bounces) = &report.bounces {
-                h2 { (reader.t("bounces-title")) }
                 (report::bounces(reader, bounces))
             }
             @if let Some(domains) = &report.domains {

@@ -84,7 +84,7 @@ fn stages(accounting: &Accounting) -> Vec<StageNumbers> {
 pub(crate) fn hours(reader: &Reader, responses: &Responses) -> Markup {
     let (times, lines) = series(responses);
     if times.is_empty() {
-        return html! { p.quiet { (reader.t("hours-none")) } };
+        return html! { h2 { (reader.t("hours-title")) } p.quiet { (reader.t("hours-none")) } };
     }
     let named: Vec<(String, Vec<u64>)> =
         lines.into_iter().map(|(kind, counts)| (reader.t(&format!("kind-{kind}")), counts)).collect();
@@ -205,7 +205,7 @@ fn figures_table<'a>(
 /// Why mails came back.
 pub(crate) fn bounces(reader: &Reader, bounces: &[Bounces]) -> Markup {
     if bounces.is_empty() {
-        return html! { p.quiet { (reader.t("bounces-none")) } };
+        return html! { h2 { (reader.t("bounces-title")) } p.quiet { (reader.t("bounces-none")) } };
     }
     let bars = bounces.iter().map(|bounce| Bar { name: reason(reader, bounce), count: bounce.mails });
     Bars {
