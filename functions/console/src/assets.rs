@@ -58,3 +58,17 @@ pub(crate) async fn serve(Path(name): Path<String>) -> Response {
     ];
     (headers, asset.content).into_response()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of all that a page loads besides itself: a page weighs less than 100 KB.
+    const BYTES_MAX: usize = 40_000;
+
+    #[test]
+    fn pages_load_little() {
+        let bytes: usize = ASSETS.iter().map(|asset| asset.content.len()).sum();
+        assert!(bytes < BYTES_MAX, "{bytes}");
+    }
+}
