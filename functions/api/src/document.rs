@@ -20,8 +20,8 @@ const ALWAYS: [Code; 8] = [
     Code::RateLimited,
     Code::Unavailable,
 ];
-/// Of one that has something in its path.
-const WITH_PATH: [Code; 1] = [Code::NotFound];
+/// Of one that has something in its path: an id that has a slash or a number sign in it makes another path.
+const WITH_PATH: [Code; 2] = [Code::NotFound, Code::MethodUnknown];
 /// Of one that takes a body.
 const WITH_BODY: [Code; 4] = [Code::BodyMalformed, Code::BodyTooLarge, Code::MediaType, Code::FieldInvalid];
 /// Of one that takes a query.

@@ -56,7 +56,7 @@ async fn an_app_takes_the_place_of_texts() {
     let before = browser.cookies["__Host-session"].clone();
     let page =
         browser.submit(&page, "/account/app", &[("current", PASSWORD), ("code", &totp.code(earlier))]).await;
-    page.must_be("/account", 200);
+    page.must_be_inside();
     assert_ne!(browser.cookies["__Host-session"], before, "rotated");
     assert_eq!(browser.get("/account/app").await.status, 403, "one is enough");
     // The login asks for its code, and sends no text.
@@ -81,7 +81,7 @@ async fn an_app_takes_the_place_of_texts() {
     // A text instead.
     let page = third.submit(&page, "/login/code/text", &[]).await;
     let text = code(&stack, &user.phone, sent + 1).await;
-    third.submit(&page, "/login/code", &[("code", &text)]).await.must_be("/account", 200);
+    third.submit(&page, "/login/code", &[("code", &text)]).await.must_be_inside();
     // Where the tenant allows no apps any more, codes are texts again.
     testkit::tenant::admin(
         &stack,
@@ -96,7 +96,7 @@ async fn an_app_takes_the_place_of_texts() {
         .submit(&page, "/account/app/end", &[("current", "not the password")])
         .await
         .must_be("/account/app/end", 422);
-    third.submit(&page, "/account/app/end", &[("current", PASSWORD)]).await.must_be("/account", 200);
+    third.submit(&page, "/account/app/end", &[("current", PASSWORD)]).await.must_be_inside();
     browser.get("/account").await.must_be("/login", 200);
     user.mail("authenticator app was removed", 1).await;
 }
@@ -116,10 +116,7 @@ async fn a_recovery_code_opens_one_login() {
     let page = other.get("/login/recovery").await;
     // Those of the older set are none.
     other.submit(&page, "/login/recovery", &[("code", &old[0])]).await.must_be("/login/recovery", 422);
-    other
-        .submit(&page, "/login/recovery", &[("code", &new[0].to_uppercase())])
-        .await
-        .must_be("/account", 200);
+    other.submit(&page, "/login/recovery", &[("code", &new[0].to_uppercase())]).await.must_be_inside();
     assert!(other.get("/account").await.text.contains("You have 9 left"));
     let mut again = Browser::new(&stack);
     again.password(&user.email, PASSWORD).await.must_be("/login/code", 200);
@@ -151,14 +148,14 @@ async fn another_phone_is_proved_before_it_counts() {
         .submit(&page, "/account/phone/code", &[("code", &testkit::browser::another(&right))])
         .await
         .must_be("/account/phone/code", 422);
-    elsewhere.get("/account").await.must_be("/account", 200);
+    elsewhere.get("/account").await.must_be_inside();
     let page = browser.submit(&page, "/account/phone/code", &[("code", &right)]).await;
-    page.must_be("/account", 200);
+    page.must_be_inside();
     assert!(page.text.contains(&format!("ends in {}", &new[new.len() - 3..])), "{}", page.text);
     elsewhere.get("/account").await.must_be("/login", 200);
     let page = elsewhere.password(&user.email, PASSWORD).await;
     let next = code(&stack, &new, 2).await;
-    elsewhere.submit(&page, "/login/code", &[("code", &next)]).await.must_be("/account", 200);
+    elsewhere.submit(&page, "/login/code", &[("code", &next)]).await.must_be_inside();
     user.mail("A phone was registered", 2).await;
 }
 
@@ -243,9 +240,9 @@ async fn administrators_manage_their_people_alone() {
             assert_eq!(answer.status, status, "{action}: {}", answer.text);
         }
     }
-    foreigner.get("/account").await.must_be("/account", 200);
+    foreigner.get("/account").await.must_be_inside();
     assert!(foreigner.get("/account").await.text.contains("Viewer"));
-    browser.get("/account").await.must_be("/account", 200);
+    browser.get("/account").await.must_be_inside();
 }
 
 #[tokio::test]
@@ -278,7 +275,7 @@ async fn the_second_factor_is_a_tenants_switch() {
     let tenant = Tenant::with(&stack, "single", json!({"second_factor": false})).await;
     let user = User::new(&stack, Some(tenant.id), "manager").await;
     let mut browser = Browser::new(&stack);
-    browser.password(&user.email, PASSWORD).await.must_be("/account", 200);
+    browser.password(&user.email, PASSWORD).await.must_be_inside();
     testkit::tenant::admin(
         &stack,
         json!({"command": "set_tenant", "slug": tenant.slug, "second_factor": true}),
