@@ -26,6 +26,7 @@ mod operate;
 mod page;
 mod person;
 mod phone;
+mod profiles;
 mod recipients;
 mod record;
 mod retention;
@@ -94,6 +95,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .merge(account::routes())
         .merge(campaigns::routes())
         .merge(files::routes())
+        .merge(profiles::routes())
         .merge(recipients::routes())
         .merge(retention::routes())
         .merge(api_keys::routes())

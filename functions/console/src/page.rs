@@ -79,11 +79,12 @@ pub(crate) fn first(person: &Person) -> &'static str {
 /// What a person may look at.
 fn sections(person: &Person) -> Vec<Section> {
     let operator = person.role == access::Role::Operator;
-    let all: [(Section, bool); 10] = [
+    let all: [(Section, bool); 11] = [
         (Section::Tenants, operator),
         (Section::Queues, operator),
         (Section::Lifecycles, operator),
         (Section::Campaigns, person.may(Scope::CampaignsRead)),
+        (Section::Profiles, person.may(Scope::CampaignsRead)),
         (Section::Files, person.may(Scope::CampaignsRead)),
         (Section::Recipients, person.may(Scope::RecipientsRead)),
         (Section::Retention, person.may(Scope::AccountRead)),

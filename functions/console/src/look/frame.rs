@@ -33,7 +33,7 @@ pub(crate) struct Place<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Section {
     Campaigns,
-    Imports,
+    Profiles,
     Files,
     Recipients,
     Retention,
@@ -51,7 +51,7 @@ impl Section {
     pub(crate) const fn path(self) -> &'static str {
         match self {
             Self::Campaigns => "/campaigns",
-            Self::Imports => "/imports",
+            Self::Profiles => "/profiles",
             Self::Files => "/files",
             Self::Recipients => "/recipients",
             Self::Retention => "/retention",
@@ -69,7 +69,7 @@ impl Section {
     const fn key(self) -> &'static str {
         match self {
             Self::Campaigns => "section-campaigns",
-            Self::Imports => "section-imports",
+            Self::Profiles => "section-profiles",
             Self::Files => "section-files",
             Self::Recipients => "section-recipients",
             Self::Retention => "section-retention",

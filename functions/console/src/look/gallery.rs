@@ -52,7 +52,7 @@ async fn part(reader: Reader, Path(part): Path<String>) -> Response {
         person: "katharina.lindenthal@example.com",
         sections: &[
             Section::Campaigns,
-            Section::Imports,
+            Section::Profiles,
             Section::Files,
             Section::Recipients,
             Section::Retention,

@@ -215,3 +215,46 @@ rejected-column = Spalte
 rejected-reason = Warum
 rejected-file = Die Datei
 rejected-more = Das sind die ersten. Der Bericht neben der Datei, in Invalids, enthält alle.
+
+## Importprofile.
+profiles-new = Neues Profil
+profiles-none-title = Noch keine Profile
+profiles-none-text = Ohne Profil werden Trennzeichen, Zeichensatz und Spalten einer Datei aus ihr selbst ermittelt. Ein Profil legt sie fest. Das mit dem Namen default gilt für Dateien, die keines nennen.
+profile-save = Speichern
+profile-detected = Aus der Datei ermittelt
+profile-name = Name
+profile-name-hint = Buchstaben, Ziffern, Punkte und Unterstriche. Steuerdateien und Aufrufe nennen es so.
+profile-name-taken = Es gibt ein Profil mit diesem Namen. Öffnen Sie es, um es zu ändern.
+profile-delimiter = Trennzeichen
+delimiter-tab = Tabulator
+delimiter-comma = Komma
+delimiter-semicolon = Semikolon
+delimiter-pipe = Senkrechter Strich
+profile-charset = Zeichensatz
+profile-header = Erste Zeile
+profile-header-names = Namen der Spalten
+profile-header-recipient = Ein Empfänger
+profile-address_column = Spalte der Adresse
+profile-address_column-hint = Mit ihrem Namen, ohne Kopfzeile mit ihrer Nummer. Leer: an üblichen Namen erkannt.
+profile-key_column = Spalte Ihres eigenen Schlüssels
+profile-key_column-hint = Kommt in Exporten zurück, damit Sie wissen, wer es war. Darf leer sein.
+profile-key = Schlüsselspalte
+profile-mapping = Neue Namen von Spalten
+profile-mapping-hint = Eine je Zeile: Name in der Datei = Name in Vorlagen.
+profile-mapping-wrong = Diese Zeile hat nicht die Form „Name in der Datei = neuer Name“: { $line }
+profile-bad_rows_max_percent = Höchstens so viel Prozent schlechte Zeilen
+profile-bad_rows_max_percent-hint = Bei mehr wird die ganze Datei abgelehnt. Leer: 10.
+profile-bad-rows-wrong = Geben Sie eine ganze Zahl von 0 bis 100 ein, oder lassen Sie das Feld leer.
+profile-encryption = Verschlüsselung
+profile-pgp_required = Nur verschlüsselte Dateien annehmen
+profile-pgp_required-hint = Eine Datei, die nicht mit PGP verschlüsselt ist, wird abgelehnt.
+profile-domains = Domains
+profile-check_domains = Domains im DNS prüfen
+profile-check_domains-hint = Zeilen, deren Domain keine Mails annimmt, werden abgelehnt.
+profile-sample = Ein Beispiel
+profile-sample-hint = Wählen Sie eine Datei, um zu sehen, wie ihre ersten Zeilen gelesen würden. Sie bleibt in Ihrem Browser und wird nicht gesendet.
+profile-preview = Die ersten Zeilen des Beispiels
+profile-unreadable = Das Beispiel ist mit diesem Zeichensatz nicht lesbar.
+profile-delete = Löschen
+profile-delete-title = Dieses Profil löschen?
+profile-delete-text = Dateien und Aufrufe, die es nennen, werden von da an abgelehnt. Fertige Importe bleiben, wie sie sind.

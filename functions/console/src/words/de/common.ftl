@@ -6,6 +6,7 @@ skip-to-content = Zum Inhalt springen
 sections = Bereiche
 section-campaigns = Kampagnen
 section-imports = Importe
+section-profiles = Importprofile
 section-files = Dateiaustausch
 section-recipients = Empfänger
 section-retention = Aufbewahrung

@@ -215,3 +215,46 @@ rejected-column = Column
 rejected-reason = Why
 rejected-file = The file
 rejected-more = These are the first ones. The report beside the file, in Invalids, has all of them.
+
+## Import profiles.
+profiles-new = New profile
+profiles-none-title = No profiles yet
+profiles-none-text = Without one, a file's delimiter, charset and columns are found out by looking at it. A profile says them. The one named default is for files that name none.
+profile-save = Save
+profile-detected = Found out from the file
+profile-name = Name
+profile-name-hint = Letters, digits, points and underscores. Control files and calls name it by this.
+profile-name-taken = There is a profile of this name. Open that one to change it.
+profile-delimiter = Delimiter
+delimiter-tab = Tab
+delimiter-comma = Comma
+delimiter-semicolon = Semicolon
+delimiter-pipe = Pipe
+profile-charset = Charset
+profile-header = First row
+profile-header-names = Names of the columns
+profile-header-recipient = A recipient
+profile-address_column = Column of the address
+profile-address_column-hint = By its name, or its number without a header. Empty: found by its usual names.
+profile-key_column = Column of your own key
+profile-key_column-hint = Comes back in exports, so that you know who it was. May be empty.
+profile-key = Key column
+profile-mapping = New names of columns
+profile-mapping-hint = One a line: name in the file = name in templates.
+profile-mapping-wrong = This line is not of the form "name in the file = new name": { $line }
+profile-bad_rows_max_percent = Bad rows at most, in percent
+profile-bad_rows_max_percent-hint = With more of them the whole file is refused. Empty: 10.
+profile-bad-rows-wrong = Enter a whole number from 0 to 100, or leave it empty.
+profile-encryption = Encryption
+profile-pgp_required = Take encrypted files alone
+profile-pgp_required-hint = A file that is not encrypted by PGP is refused.
+profile-domains = Domains
+profile-check_domains = Ask the DNS about domains
+profile-check_domains-hint = Rows whose domain takes no mail are rejected.
+profile-sample = A sample
+profile-sample-hint = Choose a file to see how its first rows would be read. It stays in your browser and is not sent.
+profile-preview = The first rows of the sample
+profile-unreadable = The sample cannot be read with this charset.
+profile-delete = Delete
+profile-delete-title = Delete this profile?
+profile-delete-text = Files and calls that name it are refused from then on. Imports that are done stay as they are.

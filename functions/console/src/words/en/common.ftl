@@ -6,6 +6,7 @@ skip-to-content = Skip to the content
 sections = Sections
 section-campaigns = Campaigns
 section-imports = Imports
+section-profiles = Import profiles
 section-files = File Exchange
 section-recipients = Recipients
 section-retention = Retention
