@@ -24,7 +24,7 @@ use crate::{
     Console, ConsoleError,
     gate::At,
     login::problem,
-    look::Frame,
+    page::Page,
     person::{Person, Reader},
     session::IDLE_MAX,
     words::Language,
@@ -75,7 +75,7 @@ async fn page(
         (factors.forms(person))
         (sessions)
     };
-    Ok(Frame { reader, title: &title }.around(status, &content))
+    Ok(Page::new(person, None, &title).status(status).show(&content))
 }
 
 fn settings_form(person: &Person) -> Markup {

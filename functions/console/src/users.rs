@@ -28,8 +28,9 @@ use crate::{
     gate::At,
     limits::{CODES_OF_USER, LOGINS_OF_USER},
     login::{problem, redirect},
-    look::Frame,
+    look::Section,
     notice,
+    page::Page,
     person::Person,
     record,
     visitor::Visitor,
@@ -160,12 +161,12 @@ async fn page(
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let content = html! {
         (problem(wrong))
-        table {
+        div.scroll role="region" aria-label=(title) tabindex="0" { table {
             thead { tr {
                 @for head in ["email", "role", "state", "phone", "login", "do"] { th scope="col" { (reader.t(&format!("users-{head}"))) } }
             } }
             tbody { @for user in &users { (row(person, user)) } }
-        }
+        } }
         h2 { (reader.t("users-invite")) }
         form method="post" action="/users/invite" {
             (person.form_token)
@@ -188,7 +189,7 @@ async fn page(
             p { button type="submit" { (reader.t("users-invite")) } }
         }
     };
-    Ok(Frame { reader, title: &title }.around(status, &content))
+    Ok(Page::new(person, Section::Users, &title).status(status).show(&content))
 }
 
 fn roles(person: &Person, id: &str, chosen: Role) -> Markup {

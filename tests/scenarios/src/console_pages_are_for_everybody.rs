@@ -9,7 +9,7 @@ use testkit::{
     wait,
 };
 
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 15] = [
     "/files",
     "/files?folder=Exports",
     "/files/logins",
@@ -23,6 +23,8 @@ const PAGES: [&str; 13] = [
     "/api-keys",
     "/api-keys/new",
     "/audit",
+    "/users",
+    "/account",
 ];
 
 async fn logged_in(name: &str) -> (Tenant, User, browser::Browser) {

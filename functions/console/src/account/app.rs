@@ -13,8 +13,8 @@ use crate::{
     Console, ConsoleError, cookie, error,
     gate::At,
     login::{problem, redirect},
-    look::Frame,
     notice,
+    page::Page,
     person::Person,
     record, session, totp,
     visitor::Visitor,
@@ -80,7 +80,7 @@ fn show(
         }
         p { a href="/account" { (reader.t("account-back")) } }
     };
-    Ok(Frame { reader, title: &title }.around(status, &content))
+    Ok(Page::new(&person, None, &title).status(status).show(&content))
 }
 
 /// Dark on light in every theme: cameras want it so.
@@ -202,5 +202,5 @@ pub(super) async fn recovery(
         ul.codes { @for code in &codes { li { code { (code) } } } }
         p { a href="/account" { (reader.t("account-back")) } }
     };
-    Ok(Frame { reader, title: &title }.around(StatusCode::OK, &content))
+    Ok(Page::new(&person, None, &title).status(StatusCode::OK).show(&content))
 }

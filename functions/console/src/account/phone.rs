@@ -23,8 +23,8 @@ use crate::{
         phone::judge,
         problem, redirect,
     },
-    look::Frame,
     notice,
+    page::Page,
     person::Person,
     phone::{self, Sent, Text},
     record, session,
@@ -138,7 +138,7 @@ fn show(person: &Person, challenge: &Challenge, wrong: Option<&str>) -> Response
         }
         p { a href="/account" { (reader.t("account-back")) } }
     };
-    Frame { reader, title: &title }.around(status, &content)
+    Page::new(person, None, &title).status(status).show(&content)
 }
 
 /// `POST /account/phone/code`. All sessions end with the old number; this browser gets a new one.

@@ -165,7 +165,7 @@ impl Frame<'_> {
                 div {
                     p.small.quiet { (reader.t("account-of")) " " strong { (place.person) } }
                     a href="/account" { (reader.t("account-settings")) }
-                    a href="/account/sessions" { (reader.t("account-sessions")) }
+                    a href="/account#sessions" { (reader.t("account-sessions")) }
                     form method="post" action="/logout" {
                         (place.token)
                         button type="submit" { (reader.t("account-logout")) }
