@@ -69,7 +69,9 @@ async fn whatever_the_copy_says() {
     }
     assert_eq!(password(reset).await, ("/login/phone".to_owned(), 200));
     for (user, role) in [(lowered, "Viewer"), (untouched, "Campaign manager")] {
-        let page = Browser::new(&stack).log_in(user).await;
+        let mut browser = Browser::new(&stack);
+        browser.log_in(user).await;
+        let page = browser.get("/account").await;
         assert!(page.text.contains(role), "{}", page.text);
     }
     own::undeploy(&stack).await;
