@@ -95,6 +95,7 @@ choose-label = Neues Passwort
 choose-hint = Mindestens 12 Zeichen. Lang ist besser als kompliziert.
 choose-submit = Passwort setzen
 choose-length = Das Passwort muss 12 bis 256 Zeichen haben.
+choose-easy = Dieses Passwort ist leicht zu erraten: Es ist verbreitet oder besteht aus dem, was man von Ihnen wissen kann. Bitte wählen Sie ein anderes.
 
 ## Das eigene Konto.
 account-title = Ihr Konto
@@ -121,6 +122,7 @@ sessions-begun = Seit
 sessions-seen = Zuletzt benutzt
 sessions-this = Dieser Browser
 sessions-end = Abmelden
+sessions-all-others = Alle anderen
 sessions-end-one = Abmelden: { $browser }
 account-back = Zurück zu Ihrem Konto
 
@@ -166,6 +168,7 @@ users-role-of = Rolle von { $email }
 users-enable = Zulassen
 users-disable = Ausschließen
 users-unlock = Entsperren
+users-end-sessions = Sitzungen beenden
 users-reset-phone = Telefon zurücksetzen
 users-invite = Jemanden einladen
 users-malformed = Bitte geben Sie eine E-Mail-Adresse ohne Buchstaben außerhalb von ASCII ein und wählen Sie eine Rolle.

@@ -95,6 +95,7 @@ choose-label = New password
 choose-hint = At least 12 characters. Long is better than complicated.
 choose-submit = Set the password
 choose-length = The password must have 12 to 256 characters.
+choose-easy = This password is easy to guess: it is common, or made of what one can know of you. Please choose another one.
 
 ## One's own account.
 account-title = Your account
@@ -121,6 +122,7 @@ sessions-begun = Since
 sessions-seen = Last used
 sessions-this = This browser
 sessions-end = Log out
+sessions-all-others = All others
 sessions-end-one = Log out: { $browser }
 account-back = Back to your account
 
@@ -166,6 +168,7 @@ users-role-of = Role of { $email }
 users-enable = Enable
 users-disable = Disable
 users-unlock = Unlock
+users-end-sessions = End sessions
 users-reset-phone = Reset phone
 users-invite = Invite somebody
 users-malformed = Please enter an e-mail address without letters beyond ASCII, and choose a role.
