@@ -43,7 +43,7 @@ text-day-text = { $minutes ->
 
 ## Das Telefon.
 phone-title = Ihr Mobiltelefon
-phone-why = Von jetzt an melden Sie sich mit Ihrem Passwort und einem Code an, den wir an Ihr Mobiltelefon schicken. Für etwas anderes verwenden wir die Nummer nicht.
+phone-why = Von jetzt an melden Sie sich mit Ihrem Passwort und einem Code an, den wir an Ihr Mobiltelefon schicken. Für etwas anderes verwenden wir die Nummer nicht. SMS können abgefangen werden oder an eine Nummer gehen, die jemand übernommen hat: Geben Sie nie einen Code weiter, und verwenden Sie eine Authenticator-App, wenn Ihre Organisation das erlaubt.
 phone-label = Mobilnummer
 phone-hint = Mit der Vorwahl des Landes, zum Beispiel +49 1512 3456789.
 phone-submit = Code schicken

@@ -43,7 +43,7 @@ text-day-text = { $minutes ->
 
 ## The phone.
 phone-title = Your mobile phone
-phone-why = From now on you log in with your password and a code that we send to your mobile phone. We use the number for nothing else.
+phone-why = From now on you log in with your password and a code that we send to your mobile phone. We use the number for nothing else. Texts can be intercepted or come to a number that somebody took over: never pass a code on, and use an authenticator app where your organisation allows it.
 phone-label = Mobile number
 phone-hint = With the country's number, such as +49 1512 3456789.
 phone-submit = Send me a code
