@@ -171,6 +171,7 @@ pub fn deploy(stack: &Stack, prefix: &str, deploy: &Deploy) -> Result<Deployment
         "BOUNCE_DOMAIN",
         "API_URL",
         "CONSOLE_URL",
+        "CONSOLE_FROM",
         "SLICES_IN_FLIGHT",
     ];
     let mut environment: BTreeMap<String, String> = stack

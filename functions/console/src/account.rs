@@ -17,7 +17,7 @@ use axum::{
 use fluent_bundle::FluentValue;
 use jiff::Timestamp;
 use maud::{Markup, html};
-use sqlx::Row;
+use sqlx::{Row, postgres::PgRow};
 use time::OffsetDateTime;
 
 use crate::{
@@ -208,7 +208,7 @@ impl Factors {
     }
 }
 
-/// Where the person is logged in, each with a button that ends it.
+/// Where the person is logged in, and a form that ends any of it, or all but this.
 async fn sessions(console: &Console, person: &Person, now: OffsetDateTime) -> Result<Markup, ConsoleError> {
     let rows = sqlx::query(
         "SELECT id, created_at, seen_at, source, browser FROM broadcast.sessions
@@ -220,32 +220,39 @@ async fn sessions(console: &Console, person: &Person, now: OffsetDateTime) -> Re
     .fetch_all(console.store.pool())
     .await?;
     let reader = &person.reader;
+    let is_other = |row: &PgRow| row.get::<i64, _>("id") != person.session;
     Ok(html! {
         h2 #sessions { (reader.t("sessions-title")) }
-        table {
-            thead { tr {
-                @for head in ["browser", "source", "begun", "seen", "end"] { th scope="col" { (reader.t(&format!("sessions-{head}"))) } }
-            } }
-            tbody { @for row in &rows {
-                @let (id, browser): (i64, String) = (row.get("id"), row.get("browser"));
-                tr {
-                    th scope="row" { (browser) }
-                    td { (row.get::<Option<String>, _>("source").unwrap_or_default()) }
-                    td { (moment(reader, row.get("created_at"))) }
-                    td { (moment(reader, row.get("seen_at"))) }
-                    td {
-                        @if id == person.session { (reader.t("sessions-this")) }
-                        @else {
-                            form method="post" action="/account/sessions/end" {
-                                (person.form_token)
-                                input type="hidden" name="session" value=(id);
+        form method="post" action="/account/sessions/end" {
+            (person.form_token)
+            table {
+                thead { tr {
+                    @for head in ["browser", "source", "begun", "seen", "end"] { th scope="col" { (reader.t(&format!("sessions-{head}"))) } }
+                } }
+                tbody { @for row in &rows {
+                    @let (id, browser): (i64, String) = (row.get("id"), row.get("browser"));
+                    tr {
+                        th scope="row" { (browser) }
+                        td { (row.get::<Option<String>, _>("source").unwrap_or_default()) }
+                        td { (moment(reader, row.get("created_at"))) }
+                        td { (moment(reader, row.get("seen_at"))) }
+                        td {
+                            @if is_other(row) {
                                 @let values = [("browser", FluentValue::from(browser.as_str()))];
-                                button.quiet type="submit" aria-label=(reader.t_with("sessions-end-one", &values)) { (reader.t("sessions-end")) }
-                            }
+                                input type="radio" name="session" value=(id) required aria-label=(reader.t_with("sessions-end-one", &values));
+                            } @else { (reader.t("sessions-this")) }
                         }
                     }
+                } }
+            }
+            @if rows.iter().any(is_other) {
+                p { label { input type="radio" name="session" value=(settings::ALL_OTHERS) required; " " (reader.t("sessions-all-others")) } }
+                p {
+                    label for="sessions-current" { (reader.t("change-current")) }
+                    input #sessions-current type="password" name="current" autocomplete="current-password" required maxlength="256";
                 }
-            } }
+                p { button type="submit" { (reader.t("sessions-end")) } }
+            }
         }
     })
 }

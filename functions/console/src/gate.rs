@@ -158,6 +158,7 @@ pub const ROUTES: &[Route] = &[
     post("/users/enable", Access::Users),
     post("/users/unlock", Access::Users),
     post("/users/phone", Access::Users),
+    post("/users/sessions", Access::Users),
 ];
 
 /// The largest form. A template of a mail is the largest thing that anybody types.

@@ -1,8 +1,8 @@
 //! Trigger: HTTP requests of people's browsers, with a session.
 //! Reads: users and sessions; a tenant's rows, as the tenant.
-//! Writes: users, sessions, codes; what the tenant's people change.
-//! Emits: nothing yet of its own.
-//! Idempotency key: a form's own number.
+//! Writes: users, sessions, challenges, attempts, audit lines; what the tenant's people change.
+//! Emits: texts with codes, over SNS; rows of `notices`, which notify mails.
+//! Idempotency key: of a login its challenge, which is used once; of a password's link its token.
 
 use std::sync::Arc;
 

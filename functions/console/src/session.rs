@@ -24,6 +24,9 @@ pub(crate) const LIFETIME: Duration = Duration::from_hours(12);
 /// That it did something is written down so often at most: a page with many parts is one.
 const SEEN_EVERY: Duration = Duration::from_mins(1);
 
+/// Of one user at once: a few browsers on a few machines. Another login ends the one that did nothing for the longest time.
+pub(crate) const SESSIONS_MAX: i64 = 10;
+
 /// Begins one, with a token that nobody knew before.
 pub(crate) async fn begin(
     db: &mut PgConnection,
@@ -32,6 +35,13 @@ pub(crate) async fn begin(
     now: OffsetDateTime,
 ) -> Result<Token, ConsoleError> {
     let token = Token::generate()?;
+    sqlx::query(
+        "DELETE FROM broadcast.sessions WHERE id IN (SELECT id FROM broadcast.sessions WHERE user_id = $1 ORDER BY seen_at DESC, id DESC OFFSET $2)",
+    )
+    .bind(user)
+    .bind(SESSIONS_MAX - 1)
+    .execute(&mut *db)
+    .await?;
     sqlx::query(
         "INSERT INTO broadcast.sessions (user_id, token_hash, created_at, seen_at, ends_at, source, browser) VALUES ($1, $2, $3, $3, $4, $5, $6)",
     )

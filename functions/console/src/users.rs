@@ -49,6 +49,7 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/users/enable", post(enable))
         .route("/users/unlock", post(unlock))
         .route("/users/phone", post(reset_phone))
+        .route("/users/sessions", post(end_sessions))
 }
 
 /// A transaction that sees a tenant's people as the tenant; or operators.
@@ -233,6 +234,7 @@ fn row(person: &Person, user: &User) -> Markup {
                         }
                     }
                     @if user.is_disabled { (button("enable", "users-enable")) } @else { (button("disable", "users-disable")) }
+                    (button("sessions", "users-end-sessions"))
                     @if user.is_locked { (button("unlock", "users-unlock")) }
                     @if user.phone_ends.is_some() { (button("phone", "users-reset-phone")) }
                 }
@@ -383,6 +385,19 @@ async fn reset_phone(
                      WHERE id = $1 AND tenant_id IS NOT DISTINCT FROM $2 AND phone_verified_at <= $3 AND $4::text IS NULL";
     let how = (statement, None);
     change(&console, (&person, &visitor), form.user, ("reset_phone", Some("phone_reset")), how, now).await
+}
+
+/// `POST /users/sessions`: somebody is logged out everywhere.
+async fn end_sessions(
+    State(console): State<Arc<Console>>,
+    At(now): At,
+    person: Person,
+    visitor: Visitor,
+    Form(form): Form<Chosen>,
+) -> Result<Response, ConsoleError> {
+    let statement = "DELETE FROM broadcast.sessions WHERE user_id IN (SELECT id FROM broadcast.users WHERE id = $1 AND tenant_id IS NOT DISTINCT FROM $2)
+                     AND created_at <= $3 AND $4::text IS NULL";
+    change(&console, (&person, &visitor), form.user, ("end_sessions", None), (statement, None), now).await
 }
 
 /// `POST /users/unlock`: ends a lock, and forgets what led to it.

@@ -9,6 +9,8 @@ use argon2::{
     password_hash::phc::{Output, PasswordHash},
 };
 
+use zxcvbn::{Score, zxcvbn};
+
 use crate::{Error, random};
 
 /// OWASP's second recommendation for Argon2id: 19 MiB, two passes, one lane. It keeps ten logins at once within 200 MiB.
@@ -47,6 +49,12 @@ pub fn hash(password: &str) -> Result<String, Error> {
     let hash: PasswordHash =
         HASHER.hash_password_with_salt(password.as_bytes(), &salt).map_err(|_| Error::PasswordHash)?;
     Ok(hash.to_string())
+}
+
+/// Whether a password that a person chose is one that guessers try within their first hundred million: common ones and variations of them, names, dates,
+/// rows of a keyboard, and `words`, which are what one can know of its owner.
+pub fn is_easy(password: &str, words: &[&str]) -> bool {
+    zxcvbn(password, words).score() < Score::Three
 }
 
 /// Verifies passwords one after the other, in the memory of one hash: what the allocator is given back 19 MiB at a time, it does not always
@@ -147,6 +155,25 @@ mod tests {
         let long = "x".repeat(256);
         assert!(verify(&long, &hash(&long).unwrap()));
         assert!(!verify(&"x".repeat(1_000_000), &hash(&long).unwrap()));
+    }
+
+    #[test]
+    fn what_guessers_try_early_is_easy() {
+        let words = ["ada.lovelace", "lovelace", "analytical", "broadcast"];
+        for (password, expected) in [
+            ("password1234", true),
+            ("qwertyuiop123", true),
+            ("aaaaaaaaaaaaaaaa", true),
+            ("123456789012", true),
+            ("lovelace1815", true),
+            ("Broadcast2026!", true),
+            ("P@ssw0rd!P@ssw0rd!", true),
+            ("correct horse battery staple", false),
+            ("h7d2-k1mx-99ab", false),
+            ("mein Hund frisst gern Birnen", false),
+        ] {
+            assert_eq!(is_easy(password, &words), expected, "{password}");
+        }
     }
 
     #[test]

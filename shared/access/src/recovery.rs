@@ -5,19 +5,21 @@ use crate::{Error, KEY_BYTES, MasterKey, Purpose, random};
 /// So many fit on a slip of paper.
 pub const CODES: usize = 10;
 
-/// 50 bits: behind a password, an HMAC and limits on attempts.
-const CHARACTERS: usize = 10;
+/// 120 bits. So much chance needs no slow hash.
+const CHARACTERS: usize = 24;
+const GROUP_CHARACTERS: usize = 4;
 /// Crockford's base32, as in passwords that we make.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-/// A new set, as people read them: `xxxxx-xxxxx`.
+/// A new set, as people read them: `xxxx-xxxx-xxxx-xxxx-xxxx-xxxx`.
 pub fn generate() -> Result<Vec<String>, Error> {
     let code = || {
         let bytes: [u8; CHARACTERS] = random::bytes()?;
         // 256 is a multiple of 32.
-        let text: String = bytes.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect();
-        let (first, second) = text.split_at(CHARACTERS / 2);
-        Ok(format!("{first}-{second}"))
+        let groups = bytes.chunks(GROUP_CHARACTERS).map(|group| {
+            group.iter().map(|byte| char::from(ALPHABET[usize::from(byte % 32)])).collect::<String>()
+        });
+        Ok(groups.collect::<Vec<_>>().join("-"))
     };
     (0..CODES).map(|_| code()).collect()
 }
@@ -43,12 +45,23 @@ mod tests {
     #[test]
     fn codes_are_read_as_people_type_them() {
         let master = MasterKey::from_base64("AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=").unwrap();
-        let expected = hash(&master, 7, "01abc-defgh").unwrap();
-        for typed in ["01ABC-DEFGH", " o1abc defgh", "0labcdefgh", "0Iabcdefgh"] {
+        let expected = hash(&master, 7, "01ab-cdef-ghjk-mnpq-rstv-wxyz").unwrap();
+        for typed in [
+            "01AB-CDEF-GHJK-MNPQ-RSTV-WXYZ",
+            " o1ab cdef ghjk mnpq rstv wxyz",
+            "0labcdefghjkmnpqrstvwxyz",
+            "0IabCdefghjkmnpqrstvwxyz",
+        ] {
             assert_eq!(hash(&master, 7, typed), Some(expected), "{typed}");
         }
-        assert_ne!(hash(&master, 8, "01abc-defgh"), Some(expected));
-        for none in ["", "01abc-defg", "01abc-defghj", "01abc-defgu", "01abc-defg\u{e4}"] {
+        assert_ne!(hash(&master, 8, "01ab-cdef-ghjk-mnpq-rstv-wxyz"), Some(expected));
+        for none in [
+            "",
+            "01ab-cdef-ghjk-mnpq-rstv-wxy",
+            "01ab-cdef-ghjk-mnpq-rstv-wxyz0",
+            "01ab-cdef-ghjk-mnpq-rstv-wxyu",
+            "01ab-cdef-ghjk-mnpq-rstv-wx\u{e4}",
+        ] {
             assert_eq!(hash(&master, 7, none), None, "{none}");
         }
     }
@@ -57,6 +70,6 @@ mod tests {
     fn a_set_has_ten_that_differ() {
         let codes: std::collections::BTreeSet<_> = generate().unwrap().into_iter().collect();
         assert_eq!(codes.len(), CODES);
-        assert!(codes.iter().all(|code| code.len() == CHARACTERS + 1));
+        assert!(codes.iter().all(|code| code.len() == 29));
     }
 }

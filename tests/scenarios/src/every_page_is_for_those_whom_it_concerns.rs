@@ -140,6 +140,7 @@ const ROWS: &[(&str, &str, &str, Whom)] = &[
     ("POST", "/users/enable", "/users/enable", USERS),
     ("POST", "/users/unlock", "/users/unlock", USERS),
     ("POST", "/users/phone", "/users/phone", USERS),
+    ("POST", "/users/sessions", "/users/sessions", USERS),
     // The last one: it ends the session of whoever asks.
     ("POST", "/logout", "/logout", People),
 ];

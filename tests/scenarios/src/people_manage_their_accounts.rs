@@ -224,6 +224,8 @@ async fn administrators_manage_their_people_alone() {
     assert_eq!(guest.password(&invited.email, PASSWORD).await.status, 422);
     browser.submit_form(about(&page, "/users/enable", &invited), &[]).await.must_be("/users", 200);
     guest.log_in(&invited).await;
+    browser.submit_form(about(&page, "/users/sessions", &invited), &[]).await.must_be("/users", 200);
+    guest.get("/account").await.must_be("/login", 200);
     while guest.password(&invited.email, "not the password").await.status != 429 {}
     let page = browser.get("/users").await;
     browser.submit_form(about(&page, "/users/unlock", &invited), &[]).await.must_be("/users", 200);
@@ -231,7 +233,9 @@ async fn administrators_manage_their_people_alone() {
 
     // Nobody of another tenant's, and not oneself.
     let page = browser.get("/users").await;
-    for action in ["/users/role", "/users/disable", "/users/phone", "/users/enable", "/users/unlock"] {
+    for action in
+        ["/users/role", "/users/disable", "/users/phone", "/users/enable", "/users/unlock", "/users/sessions"]
+    {
         for (target, status) in [(&foreign, 200), (&admin, 422)] {
             let mut form = about(&page, "/users/disable", &invited);
             action.clone_into(&mut form.action);

@@ -72,14 +72,24 @@ async fn a_person_ends_sessions_here_and_elsewhere() {
     second.log_in(&user).await;
     let page = first.get("/account").await;
     let end = page.form("/account/sessions/end");
+    let session = user.newest_session().await.to_string();
     // Somebody else's is not theirs to end.
     let own = other.log_in(&stranger).await;
     let mut foreign = end.clone();
-    foreign.fields.retain(|(name, _)| name == "session");
-    foreign.fields.push(own.form("/logout").fields[0].clone());
-    other.submit_form(foreign, &[]).await.must_be("/account", 200);
+    foreign.fields = own.form("/logout").fields;
+    let typed = [("session", session.as_str()), ("current", PASSWORD)];
+    other.submit_form(foreign, &typed).await.must_be("/account", 200);
     second.get("/account").await.must_be("/account", 200);
-    first.submit_form(end, &[]).await.must_be("/account", 200);
+    // Whoever sits down at an open browser does not know the password.
+    let page =
+        first.submit_form(end.clone(), &[("session", &session), ("current", "not the password")]).await;
+    page.must_be("/account/sessions/end", 422);
+    second.get("/account").await.must_be("/account", 200);
+    first.submit_form(end.clone(), &typed).await.must_be("/account", 200);
+    second.get("/account").await.must_be("/login", 200);
+    // All but this one.
+    second.log_in(&user).await;
+    first.submit_form(end, &[("session", "0"), ("current", PASSWORD)]).await.must_be("/account", 200);
     second.get("/account").await.must_be("/login", 200);
     let (page, mut copy) = (first.get("/account").await, first.clone());
     let page = first.submit(&page, "/logout", &[]).await;
@@ -100,6 +110,7 @@ async fn another_password_ends_all_other_sessions() {
     for (current, new, words) in [
         ("not the password", "another long password", "current password is wrong"),
         (PASSWORD, "short", "12 to 256"),
+        (PASSWORD, "password12345", "easy to guess"),
     ] {
         let page = browser.submit(&page, "/account/password", &[("current", current), ("new", new)]).await;
         page.must_be("/account/password", 422);
@@ -150,4 +161,23 @@ async fn a_reset_phone_is_registered_again() {
     let mut browser = Browser::new(&user.stack);
     browser.password(&user.email, PASSWORD).await.must_be("/login/phone", 200);
     Browser::new(&user.stack).log_in(&user).await;
+}
+
+/// A user has so many at once; another one ends the one that was idle for the longest time.
+#[tokio::test]
+async fn a_user_has_ten_sessions_at_most() {
+    let user = user("many").await;
+    user.change("UPDATE broadcast.tenants SET second_factor = false WHERE id = (SELECT tenant_id FROM broadcast.users WHERE id = $1)").await;
+    let mut browsers: Vec<_> = (0..11).map(|_| Browser::new(&user.stack)).collect();
+    for browser in &mut browsers {
+        // Each from an account whose ten logins of a quarter of an hour are not used up.
+        browser.password(&user.email, PASSWORD).await.must_be("/account", 200);
+        user.change(
+            "UPDATE broadcast.sessions SET seen_at = seen_at - interval '1 second' WHERE user_id = $1",
+        )
+        .await;
+    }
+    assert_eq!(user.sessions().await, 10);
+    browsers[0].get("/account").await.must_be("/login", 200);
+    browsers[1].get("/account").await.must_be("/account", 200);
 }

@@ -310,7 +310,16 @@ impl User {
             .unwrap()
     }
 
-    /// What waits to be mailed, or was.
+    /// The number of the one that began last.
+    pub async fn newest_session(&self) -> i64 {
+        sqlx::query_scalar("SELECT max(id) FROM broadcast.sessions WHERE user_id = $1")
+            .bind(self.id)
+            .fetch_one(&mut database(&self.stack).await)
+            .await
+            .unwrap()
+    }
+
+    /// What waits to be mailed.
     pub async fn notices(&self) -> Vec<String> {
         sqlx::query_scalar("SELECT kind FROM broadcast.notices WHERE user_id = $1 ORDER BY id")
             .bind(self.id)

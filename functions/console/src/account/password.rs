@@ -59,9 +59,12 @@ pub(super) async fn change(
     if let Some(refused) = confirm(&console, &person, form.current, now).await? {
         return Ok(refused);
     }
-    let Some(hash) = hash(form.new).await? else {
-        let wrong = person.reader.t("choose-length");
-        return page(&console, &person, now, StatusCode::UNPROCESSABLE_ENTITY, Some(&wrong)).await;
+    let hash = match hash(&console, person.id, form.new).await? {
+        Ok(hash) => hash,
+        Err(words) => {
+            let wrong = person.reader.t(words);
+            return page(&console, &person, now, StatusCode::UNPROCESSABLE_ENTITY, Some(&wrong)).await;
+        }
     };
     let mut tx = console.store.pool().begin().await?;
     // A trigger ends the sessions with it.

@@ -6,6 +6,7 @@ use axum::{Form, extract::State, response::Response};
 use jiff::tz;
 use serde::Deserialize;
 
+use super::password::confirm;
 use crate::{
     Console, ConsoleError, gate::At, login::redirect, person::Person, record, visitor::Visitor,
     words::Language,
@@ -49,13 +50,17 @@ pub(super) async fn change(
     Ok(redirect("/account", None))
 }
 
+/// In the place of a session's number.
+pub(super) const ALL_OTHERS: i64 = 0;
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Ended {
     session: i64,
+    current: String,
 }
 
-/// `POST /account/sessions/end`: one of the person's own.
+/// `POST /account/sessions/end`: one of the person's own, or all but this one.
 pub(super) async fn end_session(
     State(console): State<Arc<Console>>,
     At(now): At,
@@ -63,15 +68,21 @@ pub(super) async fn end_session(
     visitor: Visitor,
     Form(form): Form<Ended>,
 ) -> Result<Response, ConsoleError> {
+    if let Some(refused) = confirm(&console, &person, form.current, now).await? {
+        return Ok(refused);
+    }
     let mut tx = console.store.pool().begin().await?;
-    let ended = sqlx::query("DELETE FROM broadcast.sessions WHERE id = $1 AND user_id = $2")
-        .bind(form.session)
-        .bind(person.id)
-        .execute(&mut *tx)
-        .await?;
+    let ended =
+        sqlx::query("DELETE FROM broadcast.sessions WHERE user_id = $1 AND id <> $2 AND $3 IN (id, $4)")
+            .bind(person.id)
+            .bind(person.session)
+            .bind(form.session)
+            .bind(ALL_OTHERS)
+            .execute(&mut *tx)
+            .await?;
     if ended.rows_affected() > 0 {
         let subject = form.session.to_string();
-        record::of_person(&mut tx, &person, &visitor, "end_session", Some(&subject), now).await?;
+        record::of_person(&mut tx, &person, &visitor, "end_sessions", Some(&subject), now).await?;
     }
     tx.commit().await?;
     Ok(redirect("/account", None))

@@ -144,14 +144,33 @@ fn show(reader: &Reader, form_token: &FormToken, token: &Token, wrong: Option<&s
     Frame { reader, title: &title }.around(status, &content)
 }
 
-/// A password's hash; `None` where it is too short or too long.
-pub(crate) async fn hash(password: String) -> Result<Option<String>, ConsoleError> {
-    let hashed = tokio::task::spawn_blocking(move || access::password::hash(&password));
-    match hashed.await.map_err(|_| ConsoleError::Cut)? {
-        Ok(hash) => Ok(Some(hash)),
-        Err(access::Error::PasswordLength) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
+/// What passwords for us begin with.
+const WORDS: [&str; 5] = ["broadcast", "console", "mailing", "newsletter", "campaign"];
+
+/// The hash of a password that a user chose; or the key of what is wrong with it.
+pub(crate) async fn hash(
+    console: &Console,
+    user: i64,
+    password: String,
+) -> Result<Result<String, &'static str>, ConsoleError> {
+    let (email, name, slug): (String, Option<String>, Option<String>) = sqlx::query_as(
+        "SELECT u.email, t.name, t.slug FROM broadcast.users u LEFT JOIN broadcast.tenants t ON t.id = u.tenant_id WHERE u.id = $1",
+    )
+    .bind(user)
+    .fetch_one(console.store.pool())
+    .await?;
+    let hashed = tokio::task::spawn_blocking(move || {
+        let known = [Some(email), name, slug];
+        let known = known.iter().flatten().flat_map(|text| text.split(|c: char| !c.is_alphanumeric()));
+        let words: Vec<&str> = WORDS.into_iter().chain(known).filter(|word| word.len() > 2).collect();
+        match access::password::hash(&password) {
+            Ok(_) if access::password::is_easy(&password, &words) => Ok(Err("choose-easy")),
+            Ok(hash) => Ok(Ok(hash)),
+            Err(access::Error::PasswordLength) => Ok(Err("choose-length")),
+            Err(error) => Err(error),
+        }
+    });
+    Ok(hashed.await.map_err(|_| ConsoleError::Cut)??)
 }
 
 /// `POST /password/{token}`.
@@ -166,8 +185,9 @@ pub(crate) async fn set(
 ) -> Result<Response, ConsoleError> {
     let over = || page(&reader, StatusCode::NOT_FOUND, "link-over");
     let Some((token, user)) = owner(&console, &text, now).await? else { return Ok(over()) };
-    let Some(hash) = hash(form.password).await? else {
-        return Ok(show(&reader, &form_token, &token, Some(&reader.t("choose-length"))));
+    let hash = match hash(&console, user, form.password).await? {
+        Ok(hash) => hash,
+        Err(words) => return Ok(show(&reader, &form_token, &token, Some(&reader.t(words)))),
     };
     let mut tx = console.store.pool().begin().await?;
     // Of two requests with one link, one finds the row.

@@ -55,7 +55,7 @@ fn show(reader: &Reader, form_token: &FormToken, way: &Way, wrong: Option<&str>)
             @if let Some(next) = way.next() { input type="hidden" name="next" value=(next); }
             p {
                 label for="code" { (reader.t("recovery-label")) }
-                input #code type="text" name="code" autocomplete="off" autocapitalize="none" spellcheck="false" required maxlength="20"
+                input #code type="text" name="code" autocomplete="off" autocapitalize="none" spellcheck="false" required maxlength="40"
                     aria-describedby=[wrong.map(|_| "problem")] autofocus;
             }
             p { button type="submit" { (reader.t("code-submit")) } }

@@ -27,7 +27,7 @@ text-day-text = { $minutes ->
 
 ## Das Telefon.
 phone-title = Ihr Mobiltelefon
-phone-why = Von jetzt an melden Sie sich mit Ihrem Passwort und einem Code an, den wir an Ihr Mobiltelefon schicken. Für etwas anderes verwenden wir die Nummer nicht.
+phone-why = Von jetzt an melden Sie sich mit Ihrem Passwort und einem Code an, den wir an Ihr Mobiltelefon schicken. Für etwas anderes verwenden wir die Nummer nicht. SMS können abgefangen werden oder an eine Nummer gehen, die jemand übernommen hat: Geben Sie nie einen Code weiter, und verwenden Sie eine Authenticator-App, wenn Ihre Organisation das erlaubt.
 phone-label = Mobilnummer
 phone-hint = Mit der Vorwahl des Landes, zum Beispiel +49 1512 3456789.
 phone-submit = Code schicken
@@ -79,6 +79,7 @@ choose-label = Neues Passwort
 choose-hint = Mindestens 12 Zeichen. Lang ist besser als kompliziert.
 choose-submit = Passwort setzen
 choose-length = Das Passwort muss 12 bis 256 Zeichen haben.
+choose-easy = Dieses Passwort ist leicht zu erraten: Es ist verbreitet oder besteht aus dem, was man von Ihnen wissen kann. Bitte wählen Sie ein anderes.
 
 ## Das eigene Konto.
 account-title = Ihr Konto
@@ -104,6 +105,7 @@ sessions-begun = Seit
 sessions-seen = Zuletzt benutzt
 sessions-this = Dieser Browser
 sessions-end = Abmelden
+sessions-all-others = Alle anderen
 sessions-end-one = Abmelden: { $browser }
 account-back = Zurück zu Ihrem Konto
 
@@ -149,6 +151,7 @@ users-role-of = Rolle von { $email }
 users-enable = Zulassen
 users-disable = Ausschließen
 users-unlock = Entsperren
+users-end-sessions = Sitzungen beenden
 users-reset-phone = Telefon zurücksetzen
 users-invite = Jemanden einladen
 users-malformed = Bitte geben Sie eine E-Mail-Adresse ohne Buchstaben außerhalb von ASCII ein und wählen Sie eine Rolle.

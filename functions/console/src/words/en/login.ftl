@@ -27,7 +27,7 @@ text-day-text = { $minutes ->
 
 ## The phone.
 phone-title = Your mobile phone
-phone-why = From now on you log in with your password and a code that we send to your mobile phone. We use the number for nothing else.
+phone-why = From now on you log in with your password and a code that we send to your mobile phone. We use the number for nothing else. Texts can be intercepted or come to a number that somebody took over: never pass a code on, and use an authenticator app where your organisation allows it.
 phone-label = Mobile number
 phone-hint = With the country's number, such as +49 1512 3456789.
 phone-submit = Send me a code
@@ -79,6 +79,7 @@ choose-label = New password
 choose-hint = At least 12 characters. Long is better than complicated.
 choose-submit = Set the password
 choose-length = The password must have 12 to 256 characters.
+choose-easy = This password is easy to guess: it is common, or made of what one can know of you. Please choose another one.
 
 ## One's own account.
 account-title = Your account
@@ -104,6 +105,7 @@ sessions-begun = Since
 sessions-seen = Last used
 sessions-this = This browser
 sessions-end = Log out
+sessions-all-others = All others
 sessions-end-one = Log out: { $browser }
 account-back = Back to your account
 
@@ -149,6 +151,7 @@ users-role-of = Role of { $email }
 users-enable = Enable
 users-disable = Disable
 users-unlock = Unlock
+users-end-sessions = End sessions
 users-reset-phone = Reset phone
 users-invite = Invite somebody
 users-malformed = Please enter an e-mail address without letters beyond ASCII, and choose a role.
