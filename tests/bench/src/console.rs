@@ -148,6 +148,7 @@ async fn prepare(database: &Database, owner: &PgPool) -> Result<()> {
                     CASE WHEN n % 20 = 0 THEN n / 20 % 10 END, CASE WHEN n % 50 = 1 THEN '550 5.1.1 no such user' END, 'human'
              FROM generate_series(1, {RECIPIENTS} / 4) AS n"
         ),
+        format!("ALTER TABLE {schema}.recipients_1 OWNER TO {}", tenant.role()),
         "VACUUM ANALYZE".to_owned(),
     ];
     for statement in statements {

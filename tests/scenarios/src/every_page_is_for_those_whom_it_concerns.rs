@@ -9,7 +9,9 @@ use serde_json::json;
 use testkit::{
     Tenant,
     browser::{Browser, Form, User},
+    csv::Plan,
     http::Answer,
+    wait,
 };
 
 /// Whom a route answers.
@@ -326,4 +328,76 @@ async fn what_is_not_there_is_not_there() {
         assert!(matches!(answer.status.as_u16(), 404 | 405), "{method} {path}: {}", answer.status);
         look_at_headers(&format!("{method} {path}"), &answer);
     }
+}
+
+/// What another tenant has looks like what is not there, for whoever may do everything in a tenant.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_anothers_is_not_there() {
+    let stack = Stack::from_env().unwrap();
+    let owner = Tenant::new(&stack, "owner").await;
+    let campaign = owner.campaign("spring").await;
+    let list = Plan { domain: owner.recipients_domain.clone(), good: 2, ..Plan::default() }.write();
+    owner.put("list.csv", list).await;
+    owner.control("list.csv", "spring", false).await;
+    let import = wait::until("the import", async || {
+        let imports = owner.imports(campaign).await;
+        (imports.first()?["state"] == "finished").then(|| imports[0]["id"].clone())
+    })
+    .await;
+    let later = serde_json::json!({"starts_at": "2099-01-01T00:00:00Z"});
+    let launch = owner.api("POST", &format!("/v1/campaigns/{campaign}/launches"), Some(later)).await;
+    let launch = if launch.status == 202 { launch.json()["id"].to_string() } else { "1".to_owned() };
+    let first = async |path: &str| owner.api("GET", path, None).await.ok()["items"][0]["id"].to_string();
+    let (file, ssh, pgp, key) = (
+        first("/v1/files").await,
+        first("/v1/ssh-keys").await,
+        first("/v1/pgp-keys").await,
+        first("/v1/keys").await,
+    );
+    owner.api("PUT", "/v1/profiles/crm", Some(serde_json::json!({"delimiter": ";"}))).await.ok();
+    let other = Tenant::new(&stack, "other").await;
+    let admin = Asker::new(&stack, "admin", Some(other.id)).await;
+    let mut asked = 0;
+    for (method, path, _, whom) in ROWS.iter().filter(|(_, path, ..)| path.contains('{')) {
+        // A profile's name is each tenant's own.
+        if !matches!(whom, Roles(_))
+            || !admin.may(*whom)
+            || (*method == "POST" && *path == "/profiles/{name}")
+        {
+            continue;
+        }
+        let id = match path.split('/').nth(1).unwrap() {
+            "campaigns" => campaign.to_string(),
+            "imports" => import.to_string(),
+            "profiles" => "crm".to_owned(),
+            "api-keys" => key.clone(),
+            "files" if path.contains("ssh-keys") => ssh.clone(),
+            "files" if path.contains("pgp-keys") => pgp.clone(),
+            "files" => file.clone(),
+            other => panic!("{other}: what has an id there?"),
+        };
+        let path = path.replace("{launch}", &launch).replace("{deed}", "cancel");
+        let path = path.replace("{id}", &id).replace("{name}", &id);
+        let answer = admin.ask(method, &path, *whom).await;
+        let status = answer.status.as_u16();
+        assert!(
+            status == 404 || (*method == "POST" && matches!(status, 400 | 422)),
+            "{method} {path}: {status} {}",
+            answer.text()
+        );
+        assert!(
+            !answer.text().contains("list.csv") && !answer.text().contains("spring"),
+            "{method} {path}: {}",
+            answer.text()
+        );
+        asked += 1;
+    }
+    assert!(asked > 25, "{asked}");
+    // Nothing of it was touched.
+    assert_eq!(owner.api("GET", &format!("/v1/campaigns/{campaign}"), None).await.ok()["state"], "open");
+    for (path, id) in [("/v1/ssh-keys", ssh), ("/v1/pgp-keys", pgp), ("/v1/keys", key)] {
+        assert_eq!(first(path).await, id, "{path}");
+    }
+    owner.api("GET", "/v1/profiles/crm", None).await.ok();
+    owner.all_is_well(campaign).await;
 }
