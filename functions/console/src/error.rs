@@ -60,11 +60,12 @@ impl Fault for ConsoleError {
     fn disposition(&self) -> Disposition {
         match self {
             Self::Store(error) => error.disposition(),
-            Self::Refused(_) | Self::NotFound | Self::Document => Disposition::Permanent,
             Self::Unavailable => Disposition::RETRY,
             Self::Aws(error) => error.disposition(),
             Self::Access(error) => error.disposition(),
-            Self::Sealing(_) | Self::Cut => Disposition::Permanent,
+            Self::Refused(_) | Self::NotFound | Self::Document | Self::Sealing(_) | Self::Cut => {
+                Disposition::Permanent
+            }
         }
     }
 }

@@ -25,6 +25,7 @@ impl Member {
     }
 
     /// The field that makes a form one deed: however often it is sent, it is done once.
+    #[expect(clippy::unused_self, reason = "only a member has deeds to be done once")]
     pub(crate) fn once(&self) -> Markup {
         html! { input type="hidden" name="once" value=(Uuid::new_v4()); }
     }

@@ -80,7 +80,7 @@ fn show(
         }
         p { a href="/account" { (reader.t("account-back")) } }
     };
-    Ok(Page::new(&person, None, &title).status(status).show(&content))
+    Ok(Page::new(person, None, &title).status(status).show(&content))
 }
 
 /// Dark on light in every theme: cameras want it so.

@@ -132,6 +132,7 @@ pub(crate) struct Link {
 
 /// Responses of one kind in one hour.
 #[derive(Deserialize)]
+#[expect(clippy::struct_field_names, reason = "as the operation names it")]
 pub(crate) struct Hour {
     #[serde(with = "time::serde::rfc3339")]
     pub(crate) hour: OffsetDateTime,

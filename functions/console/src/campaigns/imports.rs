@@ -125,7 +125,7 @@ async fn choose(
     let files: Vec<(&str, &str)> = files
         .items
         .iter()
-        .filter(|file| !file.name.ends_with(".ctl"))
+        .filter(|file| file.name.strip_suffix(".ctl").is_none())
         .map(|file| (file.name.as_str(), file.name.as_str()))
         .collect();
     if files.is_empty() {

@@ -102,8 +102,8 @@ async fn page(
     };
     let status = if problems.0.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let title = reader.t("launch-title");
-    let page = Page::new(&member.person, Section::Campaigns, &title).under(Section::Campaigns);
-    Ok(page.below(&campaign.name, format!("/campaigns/{id}")).status(status).show(&content))
+    let shown = Page::new(&member.person, Section::Campaigns, &title).under(Section::Campaigns);
+    Ok(shown.below(&campaign.name, format!("/campaigns/{id}")).status(status).show(&content))
 }
 
 /// Whom it mails, as far as that is known.

@@ -45,13 +45,10 @@ pub(super) async fn show(
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, ConsoleError> {
     let reader = &member.person.reader;
-    let mut query = format!("/v1/overview?limit={PAGE_ITEMS}");
-    if let Some(after) = wanted.after {
-        query.push_str(&format!("&after={after}"));
-    }
-    if !wanted.name.is_empty() {
-        query.push_str(&format!("&name={}", encoded(&wanted.name)));
-    }
+    let after = wanted.after.map(|after| format!("&after={after}")).unwrap_or_default();
+    let name =
+        if wanted.name.is_empty() { String::new() } else { format!("&name={}", encoded(&wanted.name)) };
+    let query = format!("/v1/overview?limit={PAGE_ITEMS}{after}{name}");
     let listing: Listing<Overview> = console.operations.look(&member.identity, query).await?;
     let new = html! {
         @if member.may(access::Scope::CampaignsWrite) {
@@ -103,10 +100,11 @@ fn table(reader: &Reader, listing: &Listing<Overview>, now: time::OffsetDateTime
     columns.extend(numbers.iter().map(|head| Column::number(head)));
     columns.push(Column::short(created));
     let row = |campaign: &Overview| {
-        let count = |of: fn(&super::data::ListedFigures) -> u64| match &campaign.figures {
-            Some(figures) => html! { (reader.number(of(figures))) },
-            // Not counted yet.
-            None => html! { span.quiet title=(reader.t("not-counted")) { "–" } },
+        let count = |of: fn(&super::data::ListedFigures) -> u64| {
+            html! {
+                @if let Some(figures) = &campaign.figures { (reader.number(of(figures))) }
+                @else { span.quiet title=(reader.t("not-counted")) { "–" } }
+            }
         };
         vec![
             html! { a href={ "/campaigns/" (campaign.id) } { (campaign.name) } },

@@ -35,7 +35,10 @@ async fn serve() -> String {
     url
 }
 
-const PARTS: [(&str, fn(&Reader) -> Markup); 5] =
+/// A page of the gallery: its name, and what stands on it.
+type Part = (&'static str, fn(&Reader) -> Markup);
+
+const PARTS: [Part; 5] =
     [("notices", notices), ("forms", forms), ("tables", tables), ("plots", plots), ("empty", nothing)];
 
 async fn part(reader: Reader, Path(part): Path<String>) -> Response {

@@ -88,6 +88,9 @@ fn row(reader: &Reader, stage: &Stage<'_>, before: u64, first: u64) -> Markup {
 mod tests {
     use super::*;
 
+    /// Each with its count and what fell out before it.
+    type Stages = &'static [(u64, &'static [u64])];
+
     fn funnel(stages: &[(u64, &[u64])]) -> Funnel<'static> {
         let stages = stages.iter().map(|(count, fell)| Stage {
             name: "stage",
@@ -99,7 +102,7 @@ mod tests {
 
     #[test]
     fn stages_and_what_fell_out_are_the_stage_before() {
-        let table: [(&[(u64, &[u64])], bool); 7] = [
+        let table: [(Stages, bool); 7] = [
             (&[], true),
             (&[(5, &[])], true),
             (&[(0, &[]), (0, &[0])], true),
