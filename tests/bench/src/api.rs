@@ -162,6 +162,9 @@ impl Server {
             ("EXPORT_QUEUE_URL", "none"),
             ("NOTIFY_QUEUE_URL", "none"),
             ("COUNT_QUEUE_URL", "none"),
+            ("SEND_QUEUE_URL", "none"),
+            ("TRACK_QUEUE_URL", "none"),
+            ("SWEEP_QUEUE_URL", "none"),
             ("CONSOLE_URL", "http://localhost"),
         ]);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::inherit()).kill_on_drop(true).spawn()?;
