@@ -11,14 +11,17 @@ mod campaigns;
 mod cookie;
 mod error;
 mod files;
-#[allow(dead_code, reason = "pages take from it as they come")]
 mod format;
 mod gate;
 mod headers;
 mod installation;
 mod limits;
 mod login;
-#[allow(dead_code, unused_imports, reason = "pages take from it as they come")]
+#[allow(
+    dead_code,
+    unused_imports,
+    reason = "forms of logins and accounts do without some kinds of fields so far"
+)]
 mod look;
 mod member;
 mod notice;

@@ -33,7 +33,7 @@ async fn looked_at(browser: &Browser) {
 #[tokio::test(flavor = "multi_thread")]
 async fn from_its_name_to_the_last_mail() {
     let stack = Stack::from_env().unwrap();
-    let tenant = Tenant::new(&stack, "console").await;
+    let tenant = Tenant::new(&stack, "acme").await;
     let user = User::new(&stack, Some(tenant.id), "manager").await;
     let browser = Browser::start().await;
     first_login(&browser, &user).await;

@@ -42,7 +42,6 @@ pub(crate) enum Section {
     Audit,
     Tenants,
     Queues,
-    Errors,
     Lifecycles,
 }
 
@@ -60,7 +59,6 @@ impl Section {
             Self::Audit => "/audit",
             Self::Tenants => "/tenants",
             Self::Queues => "/queues",
-            Self::Errors => "/errors",
             Self::Lifecycles => "/lifecycles",
         }
     }
@@ -78,7 +76,6 @@ impl Section {
             Self::Audit => "section-audit",
             Self::Tenants => "section-tenants",
             Self::Queues => "section-queues",
-            Self::Errors => "section-errors",
             Self::Lifecycles => "section-lifecycles",
         }
     }
