@@ -15,18 +15,12 @@ use axum::{
     routing::{get, post},
 };
 use fluent_bundle::FluentValue;
-use jiff::Timestamp;
 use maud::{Markup, html};
 use sqlx::{Row, postgres::PgRow};
 use time::OffsetDateTime;
 
 use crate::{
-    Console, ConsoleError,
-    gate::At,
-    login::problem,
-    page::Page,
-    person::{Person, Reader},
-    session::IDLE_MAX,
+    Console, ConsoleError, gate::At, login::problem, page::Page, person::Person, session::IDLE_MAX,
     words::Language,
 };
 
@@ -69,7 +63,6 @@ async fn page(
             dt { (reader.t("account-role")) } dd { (reader.t(&format!("role-{}", person.role))) }
             @if let Some(tenant) = &person.tenant_name { dt { (reader.t("account-tenant")) } dd { (tenant) } }
         }
-        form method="post" action="/logout" { (person.form_token) p { button type="submit" { (reader.t("account-logout")) } } }
         (settings_form(person))
         (password_form(person))
         (factors.forms(person))
@@ -234,8 +227,8 @@ async fn sessions(console: &Console, person: &Person, now: OffsetDateTime) -> Re
                     tr {
                         th scope="row" { (browser) }
                         td { (row.get::<Option<String>, _>("source").unwrap_or_default()) }
-                        td { (moment(reader, row.get("created_at"))) }
-                        td { (moment(reader, row.get("seen_at"))) }
+                        td { (reader.time(row.get("created_at"))) }
+                        td { (reader.time(row.get("seen_at"))) }
                         td {
                             @if is_other(row) {
                                 @let values = [("browser", FluentValue::from(browser.as_str()))];
@@ -255,10 +248,4 @@ async fn sessions(console: &Console, person: &Person, now: OffsetDateTime) -> Re
             }
         }
     })
-}
-
-/// A moment in the reader's zone, to the minute.
-pub(crate) fn moment(reader: &Reader, at: OffsetDateTime) -> Markup {
-    let Ok(at) = Timestamp::from_second(at.unix_timestamp()) else { return html! {} };
-    html! { time datetime=(at) { (at.to_zoned_datetime(reader.zone.clone()).strftime("%Y-%m-%d %H:%M")) } }
 }

@@ -110,7 +110,7 @@ pub const ROUTES: &[Route] = &[
     get("/profiles/{name}/delete", Access::Scope(Scope::CampaignsWrite)),
     post("/profiles/{name}/delete", Access::Scope(Scope::CampaignsWrite)),
     get("/files", Access::Scope(Scope::CampaignsRead)),
-    get("/files/{id}/download", Access::Scope(Scope::RecipientsRead)),
+    get("/files/{id}/download", Access::Scope(Scope::FilesRead)),
     get("/files/logins", Access::Scope(Scope::AccountRead)),
     get("/files/logins/password", Access::Scope(Scope::LoginsWrite)),
     post("/files/logins/password", Access::Scope(Scope::LoginsWrite)),

@@ -24,7 +24,6 @@ use time::OffsetDateTime;
 
 use crate::{
     Console, ConsoleError,
-    account::moment,
     gate::At,
     limits::{CODES_OF_USER, LOGINS_OF_USER},
     login::{problem, redirect},
@@ -220,7 +219,7 @@ fn row(person: &Person, user: &User) -> Markup {
             td { (reader.t(&format!("role-{}", user.role))) }
             td { (reader.t(user.state())) }
             td { @if let Some(ends) = &user.phone_ends { (reader.t_with("users-phone-ends", &[("ends", ends.as_str().into())])) } }
-            td { @if let Some(at) = user.last_login_at { (moment(reader, at)) } }
+            td { @if let Some(at) = user.last_login_at { (reader.time(at)) } }
             td {
                 @if is_self { (reader.t("users-self")) }
                 @else {

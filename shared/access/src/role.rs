@@ -27,6 +27,7 @@ const MANAGER: &[Scope] = &[
     Scope::SuppressionsRead,
     Scope::SuppressionsWrite,
     Scope::AccountRead,
+    Scope::FilesRead,
 ];
 
 impl Role {
@@ -113,7 +114,8 @@ mod tests {
             | Scope::RecipientsErase
             | Scope::SuppressionsRead
             | Scope::SuppressionsWrite
-            | Scope::AccountRead => "admin manager",
+            | Scope::AccountRead
+            | Scope::FilesRead => "admin manager",
             Scope::KeysWrite
             | Scope::WebhooksWrite
             | Scope::LoginsWrite

@@ -39,7 +39,7 @@ scopes! {
     LaunchesWrite = "launches:write";
     /// Trigger exports.
     ExportsWrite = "exports:write";
-    /// See recipients: previews and test mails with a row, seeds, rejected rows, what is held of a person, files of the File Exchange.
+    /// See single recipients: previews and test mails with a row, seeds, rejected rows, what is held of a person.
     RecipientsRead = "recipients:read";
     /// Have everything of a person deleted.
     RecipientsErase = "recipients:erase";
@@ -59,6 +59,8 @@ scopes! {
     AuditRead = "audit:read";
     /// Change how long files and campaigns are kept.
     RetentionWrite = "retention:write";
+    /// Fetch files of the File Exchange: whole lists of recipients and what they did.
+    FilesRead = "files:read";
 }
 
 /// No scope has this name.
@@ -82,7 +84,8 @@ mod tests {
         assert_eq!(
             names.join(" "),
             "campaigns:read campaigns:write imports:write launches:write exports:write recipients:read recipients:erase \
-             suppressions:read suppressions:write account:read keys:write webhooks:write logins:write audit:read retention:write"
+             suppressions:read suppressions:write account:read keys:write webhooks:write logins:write audit:read retention:write \
+             files:read"
         );
         for scope in Scope::ALL {
             assert_eq!(scope.name().parse(), Ok(*scope));

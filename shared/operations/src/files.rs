@@ -116,7 +116,7 @@ pub(crate) struct Link {
 ///
 /// By it the file is downloaded from the storage itself, whatever its size, within a minute.
 #[utoipa::path(
-    post, path = "/files/{id}/link", operation_id = "link_file", tag = "Files", security(("key" = ["recipients:read"])),
+    post, path = "/files/{id}/link", operation_id = "link_file", tag = "Files", security(("key" = ["files:read"])),
     responses((status = 200, description = "The link.", body = Link))
 )]
 pub(crate) async fn link(

@@ -57,14 +57,19 @@ async fn from_its_name_to_the_last_mail() {
         unknown: 2,
         ..Plan::default()
     };
-    tenant.put("list.csv", plan.write()).await;
-    wait::until("the file in the index", async || {
-        let files = tenant.api("GET", "/v1/files?folder=Incoming", None).await.ok();
-        (!files["items"].as_array().unwrap().is_empty()).then_some(())
-    })
-    .await;
+    // A file of which most rows are bad: it is refused, and the page says why.
+    arrived(&tenant, "bad.csv", &Plan { good: 1, bad: 4, duplicates: 0, unknown: 0, ..plan.clone() }).await;
     browser.press("Imports").await;
     browser.press("Import a file").await;
+    browser.press("Begin the import").await;
+    browser.press("bad.csv").await;
+    browser.shown("rows were rejected").await;
+    looked_at(&browser).await;
+    browser.press("Imports").await;
+    arrived(&tenant, "list.csv", &plan).await;
+    browser.reload().await;
+    browser.press("Import a file").await;
+    browser.select("File", "list.csv").await;
     browser.press("Begin the import").await;
     // The page lives: nobody reloads it.
     browser.shown("Imported").await;
@@ -120,4 +125,14 @@ async fn from_its_name_to_the_last_mail() {
 
 async fn campaign(tenant: &Tenant) -> i64 {
     tenant.api("GET", "/v1/campaigns", None).await.ok()["items"][0]["id"].as_i64().unwrap()
+}
+
+/// Puts a file into Incoming, and waits until the console knows it.
+async fn arrived(tenant: &Tenant, name: &str, plan: &Plan) {
+    tenant.put(name, plan.write()).await;
+    wait::until("the file in the index", async || {
+        let files = tenant.api("GET", "/v1/files?folder=Incoming", None).await.ok();
+        files["items"].as_array().unwrap().iter().any(|file| file["name"] == name).then_some(())
+    })
+    .await;
 }

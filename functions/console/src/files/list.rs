@@ -107,7 +107,7 @@ fn folders(reader: &Reader, here: Folder) -> Markup {
 
 fn table(member: &Member, folder: Folder, files: &[File], now: OffsetDateTime) -> Markup {
     let reader = &member.person.reader;
-    let may_download = member.may(Scope::RecipientsRead);
+    let may_download = member.may(Scope::FilesRead);
     let heads = ["file", "size", "arrived", "goes", "actions"].map(|key| reader.t(key));
     let [file, size, arrived, goes, actions] = &heads;
     let mut columns =
