@@ -16,7 +16,7 @@ const START: Duration = Duration::from_mins(2);
 /// Nothing of it is kept: no patience at its end. Function processes end with it (parent death signal).
 pub const STOP: Duration = Duration::from_secs(2);
 /// What the mission uses; each other service would cost memory.
-const SERVICES: &str = "s3,sqs,sns,lambda,events,sts,iam,secretsmanager";
+const SERVICES: &str = "s3,sqs,sns,lambda,logs,events,sts,iam,secretsmanager";
 /// A request to a loaded local stack; an invocation adds its function's timeout of a minute.
 const REQUEST: Duration = Duration::from_mins(2);
 

@@ -150,6 +150,7 @@ pub const ROUTES: &[Route] = &[
     get("/queues/{name}", Access::Operator),
     get("/queues/{name}/redrive", Access::Operator),
     post("/queues/{name}/redrive", Access::Operator),
+    get("/errors", Access::Operator),
     get("/lifecycles", Access::Operator),
     get("/users", Access::Users),
     post("/users/invite", Access::Users),

@@ -1,9 +1,11 @@
-//! What operators look at: tenants, queues and what died in them, buckets whose rules had drifted. No mailing, and no recipient.
+//! What operators look at: tenants, queues and what died in them, errors of functions, buckets whose rules had drifted. No mailing, and no recipient.
 
+mod errors;
 mod lifecycles;
 mod queues;
 mod tenants;
 
+pub(crate) use errors::Logs;
 pub(crate) use queues::Queues;
 
 use std::sync::Arc;
@@ -19,5 +21,6 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/queues", get(queues::list))
         .route("/queues/{name}", get(queues::show))
         .route("/queues/{name}/redrive", get(queues::ask).post(queues::redrive))
+        .route("/errors", get(errors::show))
         .route("/lifecycles", get(lifecycles::show))
 }

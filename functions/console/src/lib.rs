@@ -56,7 +56,7 @@ use operations::Services;
 use runtime::{Clients, Config};
 use store::Store;
 
-use installation::Queues;
+use installation::{Logs, Queues};
 use operate::Operations;
 use person::Person;
 
@@ -72,6 +72,7 @@ pub struct Console {
     url: String,
     operations: Operations,
     queues: Queues,
+    logs: Logs,
 }
 
 impl Console {
@@ -83,6 +84,7 @@ impl Console {
             master: services.master.clone(),
             clients: services.clients.clone(),
             url: config.console_url()?.to_owned(),
+            logs: Logs::new(config, &services.clients.sdk),
             operations: Operations::new(services),
             queues: Queues::new(config)?,
         })

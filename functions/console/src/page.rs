@@ -79,9 +79,10 @@ pub(crate) fn first(person: &Person) -> &'static str {
 /// What a person may look at.
 fn sections(person: &Person) -> Vec<Section> {
     let operator = person.role == access::Role::Operator;
-    let all: [(Section, bool); 11] = [
+    let all: [(Section, bool); 12] = [
         (Section::Tenants, operator),
         (Section::Queues, operator),
+        (Section::Errors, operator),
         (Section::Lifecycles, operator),
         (Section::Campaigns, person.may(Scope::CampaignsRead)),
         (Section::Profiles, person.may(Scope::CampaignsRead)),

@@ -65,9 +65,8 @@ class ProcessExecutor(RuntimeExecutor):
             payload["invoke-id"], payload["invoked-function-arn"], payload["trace-id"], payload["payload"].encode()
         )
         with self._one_at_a_time:
-            began = time.monotonic()
             failure = self._ready() or self._run(invocation)
-            return self._result(invocation, failure, time.monotonic() - began)
+            return self._result(invocation, failure)
 
     def _spawn(self) -> None:
         self._api.new_run()
@@ -121,7 +120,7 @@ class ProcessExecutor(RuntimeExecutor):
         what = "stopped by LocalStack" if self._stopped else process.how_it_ended()
         return _failure("Runtime.ExitError", f"Runtime exited with error: {what}", invocation.request_id)
 
-    def _result(self, invocation: Invocation, failure: bytes | None, seconds: float) -> InvocationResult:
+    def _result(self, invocation: Invocation, failure: bytes | None) -> InvocationResult:
         request_id = invocation.request_id
         output = self._process.take_tail() if self._process else ""
         if failure is not None:
@@ -130,7 +129,7 @@ class ProcessExecutor(RuntimeExecutor):
             request_id=request_id,
             payload=failure if failure is not None else _with_cookies(invocation.answer),
             is_error=failure is not None or invocation.is_error,
-            logs=f"START RequestId: {request_id}\n{output}END RequestId: {request_id} Duration: {seconds * 1000:.1f} ms\n",
+            logs=_errors(output) + (failure.decode(errors="replace") + "\n" if failure is not None else ""),
         )
 
     def _log_path(self) -> str:
@@ -164,6 +163,11 @@ class ProcessExecutor(RuntimeExecutor):
     @classmethod
     def cleanup_version(cls, function_version: FunctionVersion) -> None:
         pass
+
+
+def _errors(output: str) -> str:
+    """What CloudWatch keeps of an invocation here: what it logged as an error. The whole output stands in the function's file."""
+    return "".join(line + "\n" for line in output.splitlines() if '"level":"ERROR"' in line)
 
 
 def _failure(kind: str, message: str, request_id: str | None = None) -> bytes:

@@ -8,5 +8,9 @@ class ProcessExecutorPlugin(RuntimeExecutorPlugin):
 
     def load(self, *args, **kwargs):
         from broadcast_executor.executor import ProcessExecutor
+        from localstack.services.lambda_.invocation.logs import LogHandler
 
+        # Of most invocations there is nothing to keep, and CloudWatch takes no empty batch.
+        add = LogHandler.add_logs
+        LogHandler.add_logs = lambda handler, item: add(handler, item) if item.logs else None
         return ProcessExecutor

@@ -30,8 +30,16 @@ const PAGES: [&str; 18] = [
     "/account",
 ];
 
-const OPERATORS: [&str; 7] =
-    ["/tenants", "/queues", "/queues/notify", "/queues/notify/redrive", "/lifecycles", "/users", "/account"];
+const OPERATORS: [&str; 8] = [
+    "/errors",
+    "/tenants",
+    "/queues",
+    "/queues/notify",
+    "/queues/notify/redrive",
+    "/lifecycles",
+    "/users",
+    "/account",
+];
 
 const LANGUAGES: [&str; 2] = ["en", "de"];
 

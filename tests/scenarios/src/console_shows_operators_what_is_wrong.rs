@@ -1,4 +1,4 @@
-//! Operators see dead letters by what they are about and send them back; and buckets whose rules somebody changed. Of a mailing they see nothing.
+//! Operators see dead letters by what they are about and send them back, errors of functions, and buckets whose rules somebody changed. Of a mailing they see nothing.
 
 use serde_json::json;
 use testkit::{
@@ -53,4 +53,21 @@ async fn buckets_that_drifted_are_named() {
     assert!(page.text.contains(&tenant.bucket), "{}", page.text);
     let page = browser.get("/tenants").await;
     assert!(page.text.contains(&tenant.slug) && page.text.contains("Active"), "{}", page.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_of_functions_are_read() {
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::new(&stack, "errors").await;
+    // Nobody can read it: notify says so each time, until it is a dead letter.
+    let mark = testkit::unique("unreadable");
+    tenant.aws.send(&stack.deployment.queues["notify"].url, &format!("{{\"type\":\"{mark}\"}}")).await;
+    let mut browser = operator(&stack).await;
+    let page = wait::until("the error", async || {
+        let page = browser.get("/errors").await;
+        page.must_be("/errors", 200);
+        page.text.contains(">notify<").then_some(page)
+    })
+    .await;
+    assert!(!page.text.contains(&mark), "a body is logged by nobody: {}", page.text);
 }

@@ -134,6 +134,7 @@ const ROWS: &[(&str, &str, &str, Whom)] = &[
     ("GET", "/queues/{name}", "/queues/send", OPERATORS),
     ("GET", "/queues/{name}/redrive", "/queues/none/redrive", OPERATORS),
     ("POST", "/queues/{name}/redrive", "/queues/none/redrive", OPERATORS),
+    ("GET", "/errors", "/errors", OPERATORS),
     ("GET", "/lifecycles", "/lifecycles", OPERATORS),
     ("GET", "/users", "/users", USERS),
     ("POST", "/users/invite", "/users/invite", USERS),

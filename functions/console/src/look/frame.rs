@@ -42,6 +42,7 @@ pub(crate) enum Section {
     Audit,
     Tenants,
     Queues,
+    Errors,
     Lifecycles,
 }
 
@@ -59,6 +60,7 @@ impl Section {
             Self::Audit => "/audit",
             Self::Tenants => "/tenants",
             Self::Queues => "/queues",
+            Self::Errors => "/errors",
             Self::Lifecycles => "/lifecycles",
         }
     }
@@ -76,6 +78,7 @@ impl Section {
             Self::Audit => "section-audit",
             Self::Tenants => "section-tenants",
             Self::Queues => "section-queues",
+            Self::Errors => "section-errors",
             Self::Lifecycles => "section-lifecycles",
         }
     }

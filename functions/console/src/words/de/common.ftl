@@ -15,6 +15,7 @@ section-api-keys = API-Schlüssel
 section-audit = Protokoll
 section-tenants = Mandanten
 section-queues = Warteschlangen
+section-errors = Fehler
 section-lifecycles = Löschregeln
 account-of = Angemeldet als
 account-settings = Ihr Konto

@@ -36,3 +36,13 @@ drift-bucket = Bucket
 drift-of-all = aller Mandanten
 drift-none-title = Nichts ist abgewichen
 drift-none-text = Die Regeln aller Buckets sind, wie die Einstellungen es verlangen. Alle fünf Minuten wird nachgesehen.
+
+## Fehler von Funktionen.
+errors-text = Was Funktionen in den letzten 24 Stunden als Fehler protokolliert haben, das Neueste zuerst. Jede Nachricht, die endgültig fehlschlug, ist außerdem eine tote Nachricht. Protokolle nennen Mandanten und Kampagnen mit Nummern und niemanden mit Adresse.
+errors-function = Funktion
+errors-at = Wann
+errors-what = Was geschah
+errors-ids = Worum es ging
+errors-none-title = Keine Fehler
+errors-none-text = Keine Funktion hat in den letzten 24 Stunden einen Fehler protokolliert.
+errors-more = Es gibt mehr: CloudWatch hat sie alle.

@@ -15,6 +15,7 @@ section-api-keys = API keys
 section-audit = Audit log
 section-tenants = Tenants
 section-queues = Queues
+section-errors = Errors
 section-lifecycles = Lifecycles
 account-of = Logged in as
 account-settings = Your account

@@ -36,3 +36,13 @@ drift-bucket = Bucket
 drift-of-all = of all tenants
 drift-none-title = Nothing has drifted
 drift-none-text = The rules of all buckets are what the settings ask for. Sweep looks every five minutes.
+
+## Errors of functions.
+errors-text = What functions logged as errors in the last 24 hours, the newest first. Each message that failed for good is a dead letter as well. Logs name tenants and campaigns by number, and nobody by address.
+errors-function = Function
+errors-at = When
+errors-what = What happened
+errors-ids = About
+errors-none-title = No errors
+errors-none-text = No function has logged an error in the last 24 hours.
+errors-more = There are more: CloudWatch has all of them.
