@@ -171,7 +171,7 @@ async fn a_user_has_ten_sessions_at_most() {
     let mut browsers: Vec<_> = (0..11).map(|_| Browser::new(&user.stack)).collect();
     for browser in &mut browsers {
         // Each from an account whose ten logins of a quarter of an hour are not used up.
-        browser.password(&user.email, PASSWORD).await.must_be("/account", 200);
+        browser.password(&user.email, PASSWORD).await.must_be_inside();
         user.change(
             "UPDATE broadcast.sessions SET seen_at = seen_at - interval '1 second' WHERE user_id = $1",
         )
