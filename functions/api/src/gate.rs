@@ -57,6 +57,7 @@ async fn authenticate(
         actor: format!("api key {}", key.prefix).into(),
         scopes: key.scopes.as_slice().into(),
         source,
+        notes_looks: true,
     };
     let spent = api.keyring.spend(api.services.store.pool(), &presented, source, now).await;
     match spent.map_err(|error| OperationError::from(error).into_response())? {

@@ -46,6 +46,7 @@ impl<S: Sync> FromRequestParts<S> for Member {
             actor: format!("user {}", person.id).into(),
             scopes: Arc::from(person.role.scopes()),
             source: parts.extensions.get().map(|ClientAddress(address)| *address),
+            notes_looks: false,
         };
         Ok(Self { person, identity })
     }

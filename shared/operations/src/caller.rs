@@ -38,6 +38,9 @@ pub struct Identity {
     pub scopes: Arc<[Scope]>,
     /// The client's address.
     pub source: Option<IpAddr>,
+    /// Whether the audit has a line for each look, too. Each request of a program is one thing that it did; a page asks for several things, and
+    /// again by itself: of those the audit has what changes something, what is refused, and looks at single recipients and into files.
+    pub notes_looks: bool,
 }
 
 /// An authenticated request.

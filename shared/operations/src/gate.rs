@@ -6,6 +6,7 @@ use std::sync::{
 };
 use std::time::Duration;
 
+use access::Scope;
 use axum::{
     body::{Body, to_bytes},
     extract::{MatchedPath, RawPathParams, Request, State},
@@ -44,16 +45,22 @@ pub async fn pass(
         once: None,
         noted: Arc::new(AtomicBool::new(false)),
     };
+    let is_noted = caller.identity.notes_looks || !parts.method.is_safe() || concerns_people(operation.scope);
     let response = match admit(&caller, operation, &mut parts, body).await {
         Ok(request) => next.run(request).await,
         Err(error) => error.into_response(),
     };
     let (subject, result) = (subject(&params, &response), result(&response));
     // What was noted and failed afterwards may have gone with its transaction.
-    if result != DONE || !caller.noted.load(Ordering::Relaxed) {
+    if result != DONE || (is_noted && !caller.noted.load(Ordering::Relaxed)) {
         write(services, &caller.identity, &caller.action, subject.as_deref(), result).await;
     }
     response
+}
+
+/// Whether a look with this scope is one at people.
+const fn concerns_people(scope: Scope) -> bool {
+    matches!(scope, Scope::RecipientsRead | Scope::FilesRead | Scope::SuppressionsRead)
 }
 
 /// Notes that somebody who is known was refused before an operation was reached.

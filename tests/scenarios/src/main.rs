@@ -22,6 +22,7 @@ mod console_answers_for_single_people;
 mod console_follows_a_mailing;
 mod console_hands_out_files;
 mod console_manages_logins_and_keys;
+mod console_notes_deeds_and_no_plain_looks;
 mod console_pages_are_for_everybody;
 mod console_shows_operators_what_is_wrong;
 mod control_file_asks_once;
