@@ -18,7 +18,6 @@ use time::OffsetDateTime;
 
 use crate::{
     Console, ConsoleError,
-    campaigns::data::Listing,
     files::listed,
     gate::At,
     look::{
@@ -26,7 +25,7 @@ use crate::{
         choices, empty, form, link_button, notice, pairs, secret,
     },
     member::Member,
-    operate::{Asked, Refusal},
+    operate::{Asked, Listing, Refusal},
     page::Page,
     person::Reader,
 };

@@ -12,9 +12,9 @@ use time::OffsetDateTime;
 
 use crate::{
     Console, ConsoleError,
-    campaigns::data::Listing,
     look::{Button, Column, Field, Kind, Pages, Problems, Section, Submit, Table, Tone, badge},
     member::Member,
+    operate::Listing,
     page::Page,
     person::Reader,
 };

@@ -1,6 +1,6 @@
 //! Campaigns: all of them, and each with its mailings, what became of them, and what may be done.
 
-pub(crate) mod data;
+mod data;
 mod imports;
 mod launch;
 mod list;

@@ -37,6 +37,13 @@ impl Refusal {
     }
 }
 
+/// Part of a list.
+#[derive(Deserialize)]
+pub(crate) struct Listing<T> {
+    pub(crate) items: Vec<T>,
+    pub(crate) next: Option<i64>,
+}
+
 /// What an operation answered.
 pub(crate) struct Answer {
     pub(crate) headers: HeaderMap,

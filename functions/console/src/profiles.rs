@@ -17,13 +17,12 @@ use serde_json::json;
 
 use crate::{
     Console, ConsoleError,
-    campaigns::data::Listing,
     look::{
         Button, Choice, Column, Field, Kind, Problems, Section, Submit, Table, ask, choices, empty, form,
         link_button, select,
     },
     member::Member,
-    operate::{Asked, Refusal},
+    operate::{Asked, Listing, Refusal},
     page::Page,
     person::Reader,
 };

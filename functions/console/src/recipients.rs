@@ -18,14 +18,13 @@ use time::OffsetDateTime;
 
 use crate::{
     Console, ConsoleError,
-    campaigns::data::Listing,
     gate::At,
     look::{
         Button, Choice, Column, Field, Kind, Notice, Problems, Section, Submit, Table, Tone, badge, choices,
         form, notice, pairs,
     },
     member::Member,
-    operate::Asked,
+    operate::{Asked, Listing},
     page::Page,
     person::Reader,
 };

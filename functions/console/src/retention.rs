@@ -18,11 +18,10 @@ use time::OffsetDateTime;
 
 use crate::{
     Console, ConsoleError,
-    campaigns::data::Listing,
     gate::At,
     look::{Button, Column, Field, Kind, Pages, Problems, Section, Submit, Table, empty, link_button, pairs},
     member::Member,
-    operate::Asked,
+    operate::{Asked, Listing},
     page::Page,
     person::Reader,
 };

@@ -5,13 +5,6 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-/// Part of a list.
-#[derive(Deserialize)]
-pub(crate) struct Listing<T> {
-    pub(crate) items: Vec<T>,
-    pub(crate) next: Option<i64>,
-}
-
 /// A campaign in the list of all.
 #[derive(Deserialize)]
 pub(crate) struct Overview {

@@ -15,7 +15,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{
-    data::{Import, Listing},
+    data::Import,
     one::{self, View},
     standing,
 };
@@ -27,7 +27,7 @@ use crate::{
         pairs, progress, select,
     },
     member::Member,
-    operate::{Asked, Refusal},
+    operate::{Asked, Listing, Refusal},
     page::Page,
     person::Reader,
 };

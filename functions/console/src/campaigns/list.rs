@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{
-    data::{Campaign, Listing, Overview},
+    data::{Campaign, Overview},
     standing,
 };
 use crate::{
@@ -21,7 +21,7 @@ use crate::{
     gate::At,
     look::{Button, Column, Field, Kind, Pages, Problems, Section, Submit, Table, empty, form, link_button},
     member::Member,
-    operate::Asked,
+    operate::{Asked, Listing},
     page::Page,
     person::Reader,
 };

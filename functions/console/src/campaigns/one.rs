@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use time::OffsetDateTime;
 
 use super::{
-    data::{Campaign, Import, Launch, Listing, Report},
+    data::{Campaign, Import, Launch, Report},
     report, standing,
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     gate::At,
     look::{Button, Column, Notice, Section, Tab, Table, empty, link_button, live, notice, progress, tabs},
     member::Member,
+    operate::Listing,
     page::Page,
     person::Reader,
 };

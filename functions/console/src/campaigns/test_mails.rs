@@ -14,7 +14,7 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{
-    data::{Listing, TestMail},
+    data::TestMail,
     one::{self, View},
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
     gate::At,
     look::{Button, Column, Field, Kind, Notice, Problems, Submit, Table, form, live, notice},
     member::Member,
-    operate::Asked,
+    operate::{Asked, Listing},
     person::Reader,
 };
 

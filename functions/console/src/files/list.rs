@@ -13,11 +13,10 @@ use time::OffsetDateTime;
 
 use crate::{
     Console, ConsoleError,
-    campaigns::data::Listing,
     gate::At,
     look::{Button, Column, Pages, Section, Tab, Table, empty, link_button, tabs},
     member::Member,
-    operate::Asked,
+    operate::{Asked, Listing},
     page::Page,
     person::Reader,
 };

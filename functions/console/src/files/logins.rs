@@ -10,10 +10,10 @@ use time::OffsetDateTime;
 
 use crate::{
     Console, ConsoleError,
-    campaigns::data::Listing,
     gate::At,
     look::{Button, Cell, Column, Section, Table, Tone, badge, link_button, pairs, secret},
     member::Member,
+    operate::Listing,
     page::Page,
 };
 

@@ -13,12 +13,11 @@ use serde_json::json;
 use super::logins::PgpKey;
 use crate::{
     Console, ConsoleError,
-    campaigns::data::Listing,
     look::{
         Button, Choice, Field, Kind, Problems, Section, Submit, ask as question, choices, form, link_button,
     },
     member::Member,
-    operate::Asked,
+    operate::{Asked, Listing},
     page::Page,
 };
 

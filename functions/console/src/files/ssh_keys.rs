@@ -13,10 +13,9 @@ use serde_json::{Map, Value, json};
 use super::logins::SshKey;
 use crate::{
     Console, ConsoleError,
-    campaigns::data::Listing,
     look::{Button, Field, Kind, Problems, Section, Submit, ask as question, form, link_button},
     member::Member,
-    operate::{Asked, Refusal},
+    operate::{Asked, Listing, Refusal},
     page::Page,
 };
 
