@@ -3,25 +3,30 @@
 mod app;
 mod password;
 mod phone;
-mod settings;
+pub(crate) mod settings;
 
 use std::sync::Arc;
 
 use axum::{
     Router,
     extract::State,
-    http::StatusCode,
     response::Response,
     routing::{get, post},
 };
-use fluent_bundle::FluentValue;
 use maud::{Markup, html};
 use sqlx::{Row, postgres::PgRow};
 use time::OffsetDateTime;
 
 use crate::{
-    Console, ConsoleError, gate::At, login::problem, page::Page, person::Person, session::IDLE_MAX,
-    words::Language,
+    Console, ConsoleError,
+    gate::At,
+    look::{
+        Button, Choice, Column, Field, Kind, Problems, Submit, Table, choice, form, link_button, pairs,
+        select,
+    },
+    page::Page,
+    person::Person,
+    session::IDLE_MAX,
 };
 
 pub(crate) fn routes() -> Router<Arc<Console>> {
@@ -43,7 +48,7 @@ async fn show(
     At(now): At,
     person: Person,
 ) -> Result<Response, ConsoleError> {
-    page(&console, &person, now, StatusCode::OK, None).await
+    page(&console, &person, now, &Problems::default()).await
 }
 
 /// The whole page, with what is wrong with a form of it.
@@ -51,72 +56,88 @@ async fn page(
     console: &Console,
     person: &Person,
     now: OffsetDateTime,
-    status: StatusCode,
-    wrong: Option<&str>,
+    problems: &Problems<'_>,
 ) -> Result<Response, ConsoleError> {
     let (reader, title) = (&person.reader, person.reader.t("account-title"));
-    let (factors, sessions) = (Factors::of(console, person).await?, sessions(console, person, now).await?);
+    let (factors, sessions) =
+        (Factors::of(console, person).await?, sessions(console, person, now, problems).await?);
+    let [email, role, tenant] = ["login-email", "account-role", "account-tenant"].map(|key| reader.t(key));
+    let mut who = vec![
+        (&*email, html! { (person.email) }),
+        (&*role, html! { (reader.t(&format!("role-{}", person.role))) }),
+    ];
+    if let Some(name) = &person.tenant_name {
+        who.push((&tenant, html! { (name) }));
+    }
     let content = html! {
-        (problem(wrong))
-        dl {
-            dt { (reader.t("login-email")) } dd { (person.email) }
-            dt { (reader.t("account-role")) } dd { (reader.t(&format!("role-{}", person.role))) }
-            @if let Some(tenant) = &person.tenant_name { dt { (reader.t("account-tenant")) } dd { (tenant) } }
+        (problems.render(reader))
+        section.card {
+            (pairs(&who))
+            h2 { (reader.t("settings-title")) }
+            (settings_form(person))
         }
-        (settings_form(person))
-        (password_form(person))
-        (factors.forms(person))
-        (sessions)
+        section.card {
+            h2 { (reader.t("change-title")) }
+            (password_form(person, problems))
+        }
+        (factors.cards(person, problems))
+        section.stack #sessions {
+            h2 { (reader.t("sessions-title")) }
+            (sessions)
+        }
     };
-    Ok(Page::new(person, None, &title).status(status).show(&content))
+    Ok(Page::new(person, None, &title).status(problems.status()).show(&content))
 }
 
 fn settings_form(person: &Person) -> Markup {
     let reader = &person.reader;
     let zone = reader.zone.iana_name().unwrap_or("UTC");
-    html! {
-        h2 { (reader.t("settings-title")) }
-        form method="post" action="/account/settings" {
-            (person.form_token)
-            p {
-                label for="language" { (reader.t("settings-language")) }
-                select #language name="language" {
-                    @for language in Language::ALL {
-                        option value=(language.tag()) lang=(language.tag()) selected[language == reader.language] { (language.text("language-name")) }
-                    }
-                }
-            }
-            p {
-                label for="zone" { (reader.t("settings-zone")) }
-                select #zone name="zone" {
-                    @for name in settings::zones() { option selected[name == zone] { (name) } }
-                }
-            }
-            p { button type="submit" { (reader.t("settings-submit")) } }
-        }
-    }
+    let zones: Vec<_> = settings::zones().iter().map(|name| (&**name, &**name)).collect();
+    let fields = html! {
+        (settings::languages(reader, reader.language))
+        (select("zone", &reader.t("settings-zone"), None, &zones, zone, &Problems::default()))
+        (Submit { text: &reader.t("settings-submit"), weight: Button::Plain }.render())
+    };
+    form("/account/settings", &person.form_token, &fields)
 }
 
-fn password_form(person: &Person) -> Markup {
+/// The field for the password that is in use: whoever changes something here proves to be who they are.
+fn current_password<'a>(id: &'a str, label: &'a str) -> Field<'a> {
+    Field { id: Some(id), autocomplete: "current-password", ..Field::new("current", label, Kind::Password) }
+}
+
+/// A form that asks for the password, too.
+fn confirmed_form(
+    person: &Person,
+    (action, submit): (&str, &str),
+    id: &str,
+    fields: &Markup,
+    problems: &Problems<'_>,
+) -> Markup {
+    let [current, submit] = ["change-current", submit].map(|key| person.reader.t(key));
+    let content = html! {
+        (current_password(id, &current).render(problems))
+        (fields)
+        (Submit { text: &submit, weight: Button::Plain }.render())
+    };
+    form(action, &person.form_token, &content)
+}
+
+fn password_form(person: &Person, problems: &Problems<'_>) -> Markup {
     let reader = &person.reader;
-    html! {
-        h2 { (reader.t("change-title")) }
-        form method="post" action="/account/password" {
-            (person.form_token)
-            // For the browser's memory of passwords.
-            input type="email" name="username" value=(person.email) autocomplete="username" hidden;
-            p {
-                label for="current" { (reader.t("change-current")) }
-                input #current type="password" name="current" autocomplete="current-password" required maxlength="256";
-            }
-            p {
-                label for="new" { (reader.t("choose-label")) }
-                input #new type="password" name="new" autocomplete="new-password" required minlength="12" maxlength="256" aria-describedby="new-hint";
-            }
-            p #new-hint.hint { (reader.t("choose-hint")) " " (reader.t("change-hint")) }
-            p { button type="submit" { (reader.t("choose-submit")) } }
-        }
-    }
+    let label = reader.t("choose-label");
+    let hint = format!("{} {}", reader.t("choose-hint"), reader.t("change-hint"));
+    let new = Field {
+        hint: Some(&hint),
+        autocomplete: "new-password",
+        ..Field::new("new", &label, Kind::Password)
+    };
+    let fields = html! {
+        // For the browser's memory of passwords.
+        input type="email" name="username" value=(person.email) autocomplete="username" hidden;
+        (new.render(problems))
+    };
+    confirmed_form(person, ("/account/password", "choose-submit"), "current", &fields, problems)
 }
 
 /// What the person proves to be who they are by, beside the password.
@@ -154,47 +175,41 @@ impl Factors {
         self.is_app_allowed && self.has_phone() && !self.has_app
     }
 
-    fn forms(&self, person: &Person) -> Markup {
+    fn cards(&self, person: &Person, problems: &Problems<'_>) -> Markup {
         let reader = &person.reader;
-        let current = |id: &str| {
-            html! {
-                p {
-                    label for=(id) { (reader.t("change-current")) }
-                    input id=(id) type="password" name="current" autocomplete="current-password" required maxlength="256";
-                }
-            }
+        let [label, hint] = ["factors-new-phone", "phone-hint"].map(|key| reader.t(key));
+        let phone =
+            Field { hint: Some(&hint), autocomplete: "tel", ..Field::new("phone", &label, Kind::Phone) };
+        let confirmed = |action, submit, id, fields: &Markup| {
+            confirmed_form(person, (action, submit), id, fields, problems)
         };
         html! {
-            h2 { (reader.t("factors-title")) }
-            @match &self.phone_ends {
-                Some(ends) => { p { (reader.t_with("factors-phone", &[("ends", ends.as_str().into())])) } }
-                None => { p { (reader.t("factors-no-phone")) } }
-            }
-            form method="post" action="/account/phone" {
-                (person.form_token)
-                (current("phone-current"))
-                p {
-                    label for="phone" { (reader.t("factors-new-phone")) }
-                    input #phone type="tel" name="phone" autocomplete="tel" inputmode="tel" required maxlength="40" aria-describedby="phone-hint";
+            section.card {
+                h2 { (reader.t("factors-title")) }
+                @match &self.phone_ends {
+                    Some(ends) => { p { (reader.t_with("factors-phone", &[("ends", ends.as_str().into())])) } }
+                    None => { p { (reader.t("factors-no-phone")) } }
                 }
-                p #phone-hint.hint { (reader.t("phone-hint")) }
-                p { button type="submit" { (reader.t("phone-submit")) } }
+                (confirmed("/account/phone", "phone-submit", "phone-current", &phone.render(problems)))
             }
             @if self.has_app {
-                h3 { (reader.t("app-title")) }
-                p { (reader.t("app-is-there")) }
-                form method="post" action="/account/app/end" {
-                    (person.form_token) (current("app-current"))
-                    p { button type="submit" { (reader.t("app-end")) } }
+                section.card {
+                    h2 { (reader.t("app-title")) }
+                    p { (reader.t("app-is-there")) }
+                    (confirmed("/account/app/end", "app-end", "app-current", &html! {}))
+                }
+            } @else if self.may_set_up_app() {
+                section.card {
+                    h2 { (reader.t("app-title")) }
+                    p { (reader.t("app-instead")) }
+                    div.row { (link_button("/account/app", &reader.t("app-submit"), Button::Plain)) }
                 }
             }
-            @if self.may_set_up_app() { p { a href="/account/app" { (reader.t("app-title")) } } }
             @if self.has_phone() {
-                h3 { (reader.t("recovery-make-title")) }
-                p { (reader.t_with("recovery-left", &[("count", self.recovery_codes.into())])) }
-                form method="post" action="/account/recovery" {
-                    (person.form_token) (current("recovery-current"))
-                    p { button type="submit" { (reader.t("recovery-make")) } }
+                section.card {
+                    h2 { (reader.t("recovery-make-title")) }
+                    p { (reader.t_with("recovery-left", &[("count", self.recovery_codes.into())])) }
+                    (confirmed("/account/recovery", "recovery-make", "recovery-current", &html! {}))
                 }
             }
         }
@@ -202,7 +217,12 @@ impl Factors {
 }
 
 /// Where the person is logged in, and a form that ends any of it, or all but this.
-async fn sessions(console: &Console, person: &Person, now: OffsetDateTime) -> Result<Markup, ConsoleError> {
+async fn sessions(
+    console: &Console,
+    person: &Person,
+    now: OffsetDateTime,
+    problems: &Problems<'_>,
+) -> Result<Markup, ConsoleError> {
     let rows = sqlx::query(
         "SELECT id, created_at, seen_at, source, browser FROM broadcast.sessions
          WHERE user_id = $1 AND ends_at > $2 AND seen_at > $3 ORDER BY seen_at DESC, id",
@@ -214,38 +234,56 @@ async fn sessions(console: &Console, person: &Person, now: OffsetDateTime) -> Re
     .await?;
     let reader = &person.reader;
     let is_other = |row: &PgRow| row.get::<i64, _>("id") != person.session;
-    Ok(html! {
-        h2 #sessions { (reader.t("sessions-title")) }
-        form method="post" action="/account/sessions/end" {
-            (person.form_token)
-            table {
-                thead { tr {
-                    @for head in ["browser", "source", "begun", "seen", "end"] { th scope="col" { (reader.t(&format!("sessions-{head}"))) } }
-                } }
-                tbody { @for row in &rows {
-                    @let (id, browser): (i64, String) = (row.get("id"), row.get("browser"));
-                    tr {
-                        th scope="row" { (browser) }
-                        td { (row.get::<Option<String>, _>("source").unwrap_or_default()) }
-                        td { (reader.time(row.get("created_at"))) }
-                        td { (reader.time(row.get("seen_at"))) }
-                        td {
-                            @if is_other(row) {
-                                @let values = [("browser", FluentValue::from(browser.as_str()))];
-                                input type="radio" name="session" value=(id) required aria-label=(reader.t_with("sessions-end-one", &values));
-                            } @else { (reader.t("sessions-this")) }
-                        }
-                    }
-                } }
-            }
-            @if rows.iter().any(is_other) {
-                p { label { input type="radio" name="session" value=(settings::ALL_OTHERS) required; " " (reader.t("sessions-all-others")) } }
-                p {
-                    label for="sessions-current" { (reader.t("change-current")) }
-                    input #sessions-current type="password" name="current" autocomplete="current-password" required maxlength="256";
-                }
-                p { button type="submit" { (reader.t("sessions-end")) } }
-            }
-        }
-    })
+    let heads =
+        ["browser", "source", "begun", "seen", "end"].map(|head| reader.t(&format!("sessions-{head}")));
+    let [browser, source, begun, seen, end] = &heads;
+    let columns = [
+        Column::text(browser),
+        Column::short(source),
+        Column::short(begun),
+        Column::short(seen),
+        Column::short(end),
+    ];
+    let cells = rows.iter().map(|row| {
+        let (id, browser): (i64, String) = (row.get("id"), row.get("browser"));
+        let end = if is_other(row) {
+            let label = reader.t_with("sessions-end-one", &[("browser", browser.as_str().into())]);
+            html! { input type="radio" name="session" value=(id) aria-label=(label); }
+        } else {
+            html! { (reader.t("sessions-this")) }
+        };
+        vec![
+            html! { (browser) },
+            html! { (row.get::<Option<String>, _>("source").unwrap_or_default()) },
+            html! { (reader.time(row.get("created_at"))) },
+            html! { (reader.time(row.get("seen_at"))) },
+            end,
+        ]
+    });
+    let caption = reader.t("sessions-title");
+    let table = Table {
+        caption: &caption,
+        caption_hidden: true,
+        columns: &columns,
+        rows: cells.collect(),
+        total: None,
+    }
+    .render();
+    if !rows.iter().any(is_other) {
+        return Ok(table);
+    }
+    let [current, end] = ["change-current", "sessions-end"].map(|key| reader.t(key));
+    let all_others = Choice {
+        value: &settings::ALL_OTHERS.to_string(),
+        label: &reader.t("sessions-all-others"),
+        hint: None,
+        chosen: true,
+    };
+    let fields = html! {
+        (table)
+        (choice("session", false, &all_others))
+        (current_password("sessions-current", &current).render(problems))
+        (Submit { text: &end, weight: Button::Plain }.render())
+    };
+    Ok(form("/account/sessions/end", &person.form_token, &fields))
 }

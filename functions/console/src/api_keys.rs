@@ -7,7 +7,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::{Path, State},
-    http::{Method, StatusCode},
+    http::Method,
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
@@ -22,11 +22,11 @@ use crate::{
     gate::At,
     look::{
         Button, Choice, Column, Field, Kind, Notice, Problems, Section, Submit, Table, Tone, ask, badge,
-        choices, empty, form, link_button, notice, pairs, secret,
+        choices, empty, link_button, notice, pairs, secret,
     },
     member::Member,
     operate::{Asked, Listing, Refusal},
-    page::Page,
+    page::{Asking, Page},
     person::Reader,
 };
 
@@ -221,17 +221,9 @@ fn new_key(member: &Member, wanted: &NewKey, problems: &Problems<'_>) -> Respons
         (choices("scopes", scopes_label, true, &scopes, problems))
         (sources.render(problems))
         (expires.render(problems))
-        div.row {
-            (Submit { text: make, weight: Button::Main }.render())
-            (link_button(HERE, &reader.t("cancel"), Button::Plain))
-        }
     };
-    let content = html! {
-        (problems.render(reader))
-        section.card { (form("/api-keys/new", &member.person.form_token, &fields)) }
-    };
-    let status = if problems.0.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    page(member, &reader.t("api-key-new")).status(status).show(&content)
+    let asking = Asking { action: "/api-keys/new", fields: &fields, submit: make, back: HERE };
+    page(member, &reader.t("api-key-new")).ask(&asking, problems)
 }
 
 /// `POST /api-keys/new`.
@@ -304,23 +296,14 @@ fn rotation(member: &Member, key: &Key, hours: &str, problems: &Problems<'_>) ->
         ..Field::new("overlap_hours", overlap, Kind::Number { min: 0, max: OVERLAP_HOURS_MAX })
     };
     let fields = html! {
+        p { code { (key.prefix) } " " (key.name) }
+        p { (reader.t("api-key-rotate-text")) }
         (member.once())
         (overlap.render(problems))
-        div.row {
-            (Submit { text: rotate, weight: Button::Main }.render())
-            (link_button(HERE, &reader.t("cancel"), Button::Plain))
-        }
     };
-    let content = html! {
-        (problems.render(reader))
-        section.card {
-            p { code { (key.prefix) } " " (key.name) }
-            p { (reader.t("api-key-rotate-text")) }
-            (form(&format!("{HERE}/{}/rotate", key.id), &member.person.form_token, &fields))
-        }
-    };
-    let status = if problems.0.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    page(member, &reader.t("api-key-rotate-title")).status(status).show(&content)
+    let action = format!("{HERE}/{}/rotate", key.id);
+    let asking = Asking { action: &action, fields: &fields, submit: rotate, back: HERE };
+    page(member, &reader.t("api-key-rotate-title")).ask(&asking, problems)
 }
 
 /// How a key is rotated.

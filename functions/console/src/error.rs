@@ -9,6 +9,7 @@ use store::StoreError;
 use time::OffsetDateTime;
 
 use crate::{
+    limits::TooMany,
     look::Frame,
     operate::Refusal,
     page::Page,
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// What a browser is told to wait after a failure of ours.
-const RETRY_AFTER_SECONDS: &str = "5";
+const RETRY_AFTER_SECONDS: u64 = 5;
 
 /// Why a page cannot be shown.
 #[derive(Debug, thiserror::Error)]
@@ -45,9 +46,18 @@ pub enum ConsoleError {
     /// What a user's row has sealed does not open.
     #[error(transparent)]
     Sealing(#[from] access::SealingError),
+    /// Somebody tried too often.
+    #[error("too many attempts")]
+    TooMany(TooMany),
     /// A computation was cut off, or a handler stands where its request has not what it needs.
     #[error("a computation was cut off")]
     Cut,
+}
+
+impl From<TooMany> for ConsoleError {
+    fn from(too_many: TooMany) -> Self {
+        Self::TooMany(too_many)
+    }
 }
 
 impl From<sqlx::Error> for ConsoleError {
@@ -63,9 +73,12 @@ impl Fault for ConsoleError {
             Self::Unavailable => Disposition::RETRY,
             Self::Aws(error) => error.disposition(),
             Self::Access(error) => error.disposition(),
-            Self::Refused(_) | Self::NotFound | Self::Document | Self::Sealing(_) | Self::Cut => {
-                Disposition::Permanent
-            }
+            Self::Refused(_)
+            | Self::NotFound
+            | Self::Document
+            | Self::Sealing(_)
+            | Self::TooMany(_)
+            | Self::Cut => Disposition::Permanent,
         }
     }
 }
@@ -85,18 +98,6 @@ pub(crate) fn form_refused(reader: &Reader) -> Response {
     page(reader, StatusCode::FORBIDDEN, "form-refused")
 }
 
-/// The page for whoever tried too often, with the time of the next try in words and as a header.
-pub(crate) fn too_many(reader: &Reader, words: &str, until: OffsetDateTime, now: OffsetDateTime) -> Response {
-    let seconds = (until - now).whole_seconds().max(1);
-    let minutes = seconds.unsigned_abs().div_ceil(60);
-    let title = reader.t(&format!("{words}-title"));
-    let values = [("minutes", i64::try_from(minutes).unwrap_or(i64::MAX).into())];
-    let content = html! { p { (reader.t_with(&format!("{words}-text"), &values)) } };
-    let mut response = Frame { reader, title: &title }.around(StatusCode::TOO_MANY_REQUESTS, &content);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
-}
-
 /// A page that says one thing.
 pub(crate) fn page(reader: &Reader, status: StatusCode, words: &str) -> Response {
     let title = reader.t(&format!("{words}-title"));
@@ -112,17 +113,22 @@ struct Failure {
     key: &'static str,
     /// What an operation said, of what it refused.
     words: Option<String>,
+    /// Until when nothing more is tried.
+    until: Option<OffsetDateTime>,
 }
 
 impl IntoResponse for ConsoleError {
     fn into_response(self) -> Response {
-        let failure = |status, key| Failure { status, key, words: None };
+        let failure = |status, key| Failure { status, key, words: None, until: None };
         let failure = match self {
             Self::NotFound => failure(StatusCode::NOT_FOUND, "not-found"),
             Self::Refused(refusal) if refusal.status == 404 => failure(StatusCode::NOT_FOUND, "not-found"),
             Self::Refused(Refusal { status, words, .. }) => {
                 let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CONFLICT);
-                Failure { status, key: "refused", words: Some(words) }
+                Failure { words: Some(words), ..failure(status, "refused") }
+            }
+            Self::TooMany(TooMany { words, until }) => {
+                Failure { until: Some(until), ..failure(StatusCode::TOO_MANY_REQUESTS, words) }
             }
             Self::Unavailable => failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             error => {
@@ -141,7 +147,7 @@ pub(crate) fn in_words(
     mut response: Response,
     reader: &Reader,
     person: Option<&Person>,
-    is_look: bool,
+    (is_look, now): (bool, OffsetDateTime),
 ) -> Response {
     let is_page = response
         .headers()
@@ -155,19 +161,26 @@ pub(crate) fn in_words(
             } else {
                 (StatusCode::BAD_REQUEST, "form-unreadable")
             };
-            Failure { status, key, words: None }
+            Failure { status, key, words: None, until: None }
         }
         None => return response,
     };
     let title = reader.t(&format!("{}-title", failure.key));
-    let text = failure.words.unwrap_or_else(|| reader.t(&format!("{}-text", failure.key)));
+    let seconds = failure.until.map(|until| (until - now).whole_seconds().max(1).unsigned_abs());
+    let minutes = seconds.map_or(0, |seconds| seconds.div_ceil(60));
+    let text = failure.words.unwrap_or_else(|| {
+        let values = [("minutes", i64::try_from(minutes).unwrap_or(i64::MAX).into())];
+        reader.t_with(&format!("{}-text", failure.key), &values)
+    });
     let content = html! { p { (text) } };
     let mut page = match person {
         Some(person) => Page::new(person, None, &title).status(failure.status).show(&content),
         None => Frame { reader, title: &title }.around(failure.status, &content),
     };
     if failure.status == StatusCode::SERVICE_UNAVAILABLE {
-        page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+        page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+    } else if let Some(seconds) = seconds {
+        page.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
     page
 }

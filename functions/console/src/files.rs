@@ -12,7 +12,15 @@ use std::sync::Arc;
 
 use axum::{Router, routing::get};
 
-use crate::Console;
+use crate::{Console, look::Section, member::Member, page::Page};
+
+/// What logs in and encrypts: the page above those that change any of it.
+const LOGINS: &str = "/files/logins";
+
+fn below_logins<'a>(member: &'a Member, title: &'a str) -> Page<'a> {
+    let logins = member.person.reader.t("logins-title");
+    Page::new(&member.person, Section::Files, title).under(Section::Files).below(&logins, LOGINS.to_owned())
+}
 
 /// The area's routes; who reaches each stands in the gate.
 pub(crate) fn routes() -> Router<Arc<Console>> {

@@ -231,14 +231,14 @@ pub(crate) async fn guard(
         Access::Anyone => next.run(request).await,
         Access::Visitor => {
             let response = visit(&console, &reader, request, next).await;
-            error::in_words(response, &reader, None, is_look)
+            error::in_words(response, &reader, None, (is_look, now))
         }
         access => match enter(&console, access, &mut request, now).await {
             Ok(person) => {
                 let response = checked(&person.reader, &person.form_token, request, next).await;
-                error::in_words(response, &person.reader, Some(&person), is_look)
+                error::in_words(response, &person.reader, Some(&person), (is_look, now))
             }
-            Err(refused) => error::in_words(refused, &reader, None, is_look),
+            Err(refused) => error::in_words(refused, &reader, None, (is_look, now)),
         },
     }
 }

@@ -17,11 +17,6 @@ mod headers;
 mod installation;
 mod limits;
 mod login;
-#[allow(
-    dead_code,
-    unused_imports,
-    reason = "forms of logins and accounts do without some kinds of fields so far"
-)]
 mod look;
 mod member;
 mod notice;

@@ -5,6 +5,7 @@
 
 pub(crate) mod challenge;
 pub(crate) mod code;
+mod guest;
 mod link;
 mod password;
 pub(crate) mod phone;
@@ -12,7 +13,7 @@ mod recovery;
 mod way;
 
 pub(crate) use link::hash;
-pub(crate) use password::{problem, verify};
+pub(crate) use password::verify;
 pub(crate) use way::{redirect, redirect_saying};
 
 use std::sync::Arc;

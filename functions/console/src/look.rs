@@ -13,11 +13,11 @@ mod way;
 
 pub(crate) use badge::{Tone, badge};
 pub(crate) use form::{
-    Button, Choice, Field, Kind, Problems, Submit, ask, choices, form, link_button, select,
+    Button, Choice, Field, Kind, Problems, Submit, ask, choice, choices, form, link_button, select,
 };
 pub(crate) use frame::{Frame, Place, Section};
 pub(crate) use notice::{Notice, empty, notice};
 pub(crate) use pieces::{figures, live, pairs, progress, secret};
 pub(crate) use plot::{Bar, Bars, Funnel, Line, Series, Stage};
 pub(crate) use table::{Cell, Column, Table};
-pub(crate) use way::{Crumb, Pages, Tab, crumbs, tabs};
+pub(crate) use way::{Crumb, Pages, Tab, tabs};

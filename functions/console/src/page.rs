@@ -5,7 +5,7 @@ use axum::{http::StatusCode, response::Response};
 use maud::{Markup, html};
 
 use crate::{
-    look::{Crumb, Frame, Place, Section},
+    look::{Button, Crumb, Frame, Place, Problems, Section, Submit, form, link_button},
     person::Person,
 };
 
@@ -17,6 +17,17 @@ pub(crate) struct Page<'a> {
     above: Vec<(String, String)>,
     status: StatusCode,
     actions: Markup,
+}
+
+/// What a page with one form asks for.
+pub(crate) struct Asking<'a> {
+    /// Where the form goes.
+    pub(crate) action: &'a str,
+    pub(crate) fields: &'a Markup,
+    /// What its button says.
+    pub(crate) submit: &'a str,
+    /// Where the way back leads.
+    pub(crate) back: &'a str,
 }
 
 impl<'a> Page<'a> {
@@ -54,6 +65,24 @@ impl<'a> Page<'a> {
         Self { status, ..self }
     }
 
+    /// A page that is one form, with what is wrong with it.
+    pub(crate) fn ask(self, asking: &Asking<'_>, problems: &Problems<'_>) -> Response {
+        let Asking { action, fields, submit, back } = *asking;
+        let reader = &self.person.reader;
+        let fields = html! {
+            (fields)
+            div.row {
+                (Submit { text: submit, weight: Button::Main }.render())
+                (link_button(back, &reader.t("cancel"), Button::Plain))
+            }
+        };
+        let content = html! {
+            (problems.render(reader))
+            section.card { (form(action, &self.person.form_token, &fields)) }
+        };
+        self.status(problems.status()).show(&content)
+    }
+
     /// The whole of it.
     pub(crate) fn show(&self, content: &Markup) -> Response {
         let person = self.person;
@@ -67,7 +96,7 @@ impl<'a> Page<'a> {
             token: &person.form_token,
         };
         let frame = Frame { reader: &person.reader, title: self.title };
-        frame.within_with(&place, self.status, &self.actions, content)
+        frame.within(&place, self.status, &self.actions, content)
     }
 }
 

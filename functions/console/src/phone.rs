@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::{
     Console, ConsoleError,
-    limits::{Limit, Spent, TEXTS_OF_ADDRESS, TEXTS_OF_PHONE, TEXTS_OF_USER},
+    limits::{Limit, TEXTS_OF_ADDRESS, TEXTS_OF_PHONE, TEXTS_OF_USER, TooMany},
     person::Reader,
     visitor::Visitor,
 };
@@ -45,22 +45,12 @@ pub(crate) struct Text<'a> {
     pub(crate) visitor: &'a Visitor,
 }
 
-/// What became of it.
-pub(crate) enum Sent {
-    /// It is on its way.
-    OnItsWay,
-    /// There were too many, until then.
-    TooMany(OffsetDateTime),
-    /// The tenant's day is full, until then.
-    DayFull(OffsetDateTime),
-}
-
 /// Sends a new code, which voids the one before it. Its hash is committed before the text goes.
 pub(crate) async fn send(
     console: &Console,
     text: &Text<'_>,
     now: OffsetDateTime,
-) -> Result<Sent, ConsoleError> {
+) -> Result<(), ConsoleError> {
     let phone = open(console, text.user, text.phone_sealed.clone())?;
     let limits: [(Limit, &[u8]); 3] = [
         (TEXTS_OF_USER, &text.user.to_be_bytes()),
@@ -68,12 +58,10 @@ pub(crate) async fn send(
         (TEXTS_OF_ADDRESS, &text.visitor.address_key()),
     ];
     for (limit, whose) in limits {
-        if let Spent::Refused { until } = limit.spend(console, whose, now).await? {
-            return Ok(Sent::TooMany(until));
-        }
+        limit.spend(console, whose, now).await?;
     }
     if !spend_of_day(console, text.tenant, now).await? {
-        return Ok(Sent::DayFull(next_day(now)));
+        return Err(TooMany { words: "text-day", until: next_day(now) }.into());
     }
     let code = Code::generate()?;
     let expected = Expected::new(code.hash(&console.master, text.challenge), text.wrong, now);
@@ -86,7 +74,7 @@ pub(crate) async fn send(
     .execute(console.store.pool())
     .await?;
     console.clients.send_text(&phone, &words(console, text.reader, &code)).await?;
-    Ok(Sent::OnItsWay)
+    Ok(())
 }
 
 /// The last line binds the code to our address: phones fill it in there alone (W3C, origin-bound one-time codes).

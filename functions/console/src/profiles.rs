@@ -6,7 +6,7 @@ use access::Scope;
 use axum::{
     Form, Router,
     extract::{Path, State},
-    http::{Method, StatusCode, header},
+    http::{Method, header},
     response::{IntoResponse, Redirect, Response},
     routing::get,
 };
@@ -202,11 +202,10 @@ fn edit(member: &Member, entered: &Entered, problems: &Problems<'_>) -> Response
         }
     };
     let title = if is_new { reader.t("profiles-new") } else { entered.name.clone() };
-    let status = if problems.0.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Page::new(&member.person, Section::Profiles, &title)
         .under(Section::Profiles)
         .actions(remove)
-        .status(status)
+        .status(problems.status())
         .show(&content)
 }
 

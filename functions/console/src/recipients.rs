@@ -7,7 +7,7 @@ use access::Scope;
 use axum::{
     Form, Router,
     extract::State,
-    http::{Method, StatusCode},
+    http::Method,
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -151,9 +151,8 @@ async fn page(
             }
         }
     };
-    let status = if problems.0.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Ok(Page::new(&member.person, Section::Recipients, &reader.t("section-recipients"))
-        .status(status)
+        .status(problems.status())
         .show(&content))
 }
 

@@ -1,6 +1,8 @@
 //! The people of a tenant, for its administrators; operators, for operators. Nobody sees a password here, nor a whole phone number, nor changes their own
 //! rights: the last administrator cannot lock out everybody.
 
+mod change;
+
 use std::{
     ops::{Deref, DerefMut},
     sync::Arc,
@@ -10,11 +12,9 @@ use access::Role;
 use axum::{
     Form, Router,
     extract::State,
-    http::StatusCode,
     response::Response,
     routing::{get, post},
 };
-use fluent_bundle::FluentValue;
 use mail::Address;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -22,12 +22,13 @@ use sqlx::{PgConnection, PgTransaction, Row};
 use store::TenantTx;
 use time::OffsetDateTime;
 
+use self::change::{Change, DISABLE, ENABLE, END_SESSIONS, RESET_PHONE};
 use crate::{
     Console, ConsoleError,
+    account::settings::languages,
     gate::At,
-    limits::{CODES_OF_USER, LOGINS_OF_USER},
-    login::{problem, redirect},
-    look::Section,
+    login::redirect,
+    look::{Button, Column, Field, Kind, Problems, Section, Submit, Table, Tone, badge, form, select},
     notice,
     page::Page,
     person::Person,
@@ -43,12 +44,12 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
     Router::new()
         .route("/users", get(show))
         .route("/users/invite", post(invite))
-        .route("/users/role", post(set_role))
-        .route("/users/disable", post(disable))
-        .route("/users/enable", post(enable))
-        .route("/users/unlock", post(unlock))
-        .route("/users/phone", post(reset_phone))
-        .route("/users/sessions", post(end_sessions))
+        .route("/users/role", post(Change::set_role))
+        .route("/users/disable", post(async |change: Change| change.make(&DISABLE, None).await))
+        .route("/users/enable", post(async |change: Change| change.make(&ENABLE, None).await))
+        .route("/users/unlock", post(Change::unlock))
+        .route("/users/phone", post(async |change: Change| change.make(&RESET_PHONE, None).await))
+        .route("/users/sessions", post(async |change: Change| change.make(&END_SESSIONS, None).await))
 }
 
 /// A transaction that sees a tenant's people as the tenant; or operators.
@@ -113,6 +114,15 @@ impl User {
             _ => "users-is-active",
         }
     }
+
+    const fn tone(&self) -> Tone {
+        match self {
+            Self { is_disabled: true, .. } => Tone::Bad,
+            Self { is_locked: true, .. } => Tone::Warn,
+            Self { last_login_at: None, .. } => Tone::Idle,
+            _ => Tone::Good,
+        }
+    }
 }
 
 async fn load(tx: &mut Tx, person: &Person, now: OffsetDateTime) -> Result<Vec<User>, ConsoleError> {
@@ -146,97 +156,104 @@ async fn show(
     At(now): At,
     person: Person,
 ) -> Result<Response, ConsoleError> {
-    page(&console, &person, now, None).await
+    page(&console, &person, now, &Invitation::default(), &Problems::default()).await
 }
 
 async fn page(
     console: &Console,
     person: &Person,
     now: OffsetDateTime,
-    wrong: Option<&str>,
+    wanted: &Invitation,
+    problems: &Problems<'_>,
 ) -> Result<Response, ConsoleError> {
     let mut tx = Tx::begin(console, person).await?;
     let users = load(&mut tx, person, now).await?;
-    let (reader, title) = (&person.reader, person.reader.t("users-title"));
-    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let reader = &person.reader;
+    let [title, invite] = ["users-title", "users-invite"].map(|key| reader.t(key));
+    let heads =
+        ["email", "role", "state", "phone", "login", "do"].map(|head| reader.t(&format!("users-{head}")));
+    let [email, role, state, phone, login, deeds] = &heads;
+    let columns = [
+        Column::text(email),
+        Column::short(role),
+        Column::short(state),
+        Column::short(phone),
+        Column::short(login),
+        Column::actions(deeds),
+    ];
+    let rows = users.iter().map(|user| row(person, user)).collect();
     let content = html! {
-        (problem(wrong))
-        div.scroll role="region" aria-label=(title) tabindex="0" { table {
-            thead { tr {
-                @for head in ["email", "role", "state", "phone", "login", "do"] { th scope="col" { (reader.t(&format!("users-{head}"))) } }
-            } }
-            tbody { @for user in &users { (row(person, user)) } }
-        } }
-        h2 { (reader.t("users-invite")) }
-        form method="post" action="/users/invite" {
-            (person.form_token)
-            p {
-                label for="email" { (reader.t("login-email")) }
-                input #email type="email" name="email" autocomplete="off" required maxlength="254" spellcheck="false"
-                    aria-describedby=[wrong.map(|_| "problem")];
-            }
-            @if person.tenant.is_some() {
-                p { label for="role" { (reader.t("users-role")) } (roles(person, "role", Role::Viewer)) }
-            }
-            p {
-                label for="language" { (reader.t("settings-language")) }
-                select #language name="language" {
-                    @for language in Language::ALL {
-                        option value=(language.tag()) lang=(language.tag()) selected[language == reader.language] { (language.text("language-name")) }
-                    }
-                }
-            }
-            p { button type="submit" { (reader.t("users-invite")) } }
+        (problems.render(reader))
+        (Table { caption: &title, caption_hidden: true, columns: &columns, rows, total: None }.render())
+        section.card {
+            h2 { (invite) }
+            (invitation(person, wanted, problems))
         }
     };
-    Ok(Page::new(person, Section::Users, &title).status(status).show(&content))
+    Ok(Page::new(person, Section::Users, &title).status(problems.status()).show(&content))
 }
 
-fn roles(person: &Person, id: &str, chosen: Role) -> Markup {
-    html! {
-        select id=(id) name="role" {
-            @for role in Role::OF_TENANTS { option value=(role) selected[*role == chosen] { (person.reader.t(&format!("role-{role}"))) } }
-        }
-    }
-}
-
-fn row(person: &Person, user: &User) -> Markup {
+fn invitation(person: &Person, wanted: &Invitation, problems: &Problems<'_>) -> Markup {
     let reader = &person.reader;
-    let email = [("email", FluentValue::from(user.email.as_str()))];
-    let button = |action: &str, key: &str| {
+    let [email, role, invite] = ["login-email", "users-role", "users-invite"].map(|key| reader.t(key));
+    let roles: Vec<_> =
+        Role::OF_TENANTS.iter().map(|role| (role.name(), reader.t(&format!("role-{role}")))).collect();
+    let roles: Vec<_> = roles.iter().map(|(role, name)| (*role, name.as_str())).collect();
+    let chosen = wanted.role.parse().unwrap_or(Role::Viewer).name();
+    let language = Language::of(&wanted.language).unwrap_or(reader.language);
+    let fields = html! {
+        (Field { value: &wanted.email, ..Field::new("email", &email, Kind::Email) }.render(problems))
+        @if person.tenant.is_some() { (select("role", &role, None, &roles, chosen, problems)) }
+        (languages(reader, language))
+        (Submit { text: &invite, weight: Button::Main }.render())
+    };
+    form("/users/invite", &person.form_token, &fields)
+}
+
+fn row(person: &Person, user: &User) -> Vec<Markup> {
+    let reader = &person.reader;
+    vec![
+        html! { (user.email) },
+        html! { (reader.t(&format!("role-{}", user.role))) },
+        badge(user.tone(), &reader.t(user.state())),
+        html! { @if let Some(ends) = &user.phone_ends { (reader.t_with("users-phone-ends", &[("ends", ends.as_str().into())])) } },
+        html! { @if let Some(at) = user.last_login_at { (reader.time(at)) } },
+        html! { @if user.id == person.id { (reader.t("users-self")) } @else { (deeds(person, user)) } },
+    ]
+}
+
+/// What may be done to somebody: a form each.
+fn deeds(person: &Person, user: &User) -> Markup {
+    let reader = &person.reader;
+    let deed = |action: &str, key: &str, fields: Markup| {
+        let text = reader.t(key);
         html! {
-            form method="post" action={ "/users/" (action) } {
+            form.row method="post" action={ "/users/" (action) } {
                 (person.form_token)
                 input type="hidden" name="user" value=(user.id);
-                button.quiet type="submit" aria-label=(format!("{}: {}", reader.t(key), user.email)) { (reader.t(key)) }
+                (fields)
+                button.button.slim type="submit" aria-label={ (text) ": " (user.email) } { (text) }
             }
         }
     };
-    let is_self = user.id == person.id;
+    let none = || html! {};
+    let label = reader.t_with("users-role-of", &[("email", user.email.as_str().into())]);
+    let roles = || {
+        html! {
+            select name="role" aria-label=(label) {
+                @for role in Role::OF_TENANTS { option value=(role) selected[*role == user.role] { (reader.t(&format!("role-{role}"))) } }
+            }
+        }
+    };
     html! {
-        tr {
-            th scope="row" { (user.email) }
-            td { (reader.t(&format!("role-{}", user.role))) }
-            td { (reader.t(user.state())) }
-            td { @if let Some(ends) = &user.phone_ends { (reader.t_with("users-phone-ends", &[("ends", ends.as_str().into())])) } }
-            td { @if let Some(at) = user.last_login_at { (reader.time(at)) } }
-            td {
-                @if is_self { (reader.t("users-self")) }
-                @else {
-                    @if person.tenant.is_some() {
-                        form method="post" action="/users/role" {
-                            (person.form_token)
-                            input type="hidden" name="user" value=(user.id);
-                            label.hidden for={ "role-" (user.id) } { (reader.t_with("users-role-of", &email)) }
-                            (roles(person, &format!("role-{}", user.id), user.role))
-                            button.quiet type="submit" { (reader.t("settings-submit")) }
-                        }
-                    }
-                    @if user.is_disabled { (button("enable", "users-enable")) } @else { (button("disable", "users-disable")) }
-                    (button("sessions", "users-end-sessions"))
-                    @if user.is_locked { (button("unlock", "users-unlock")) }
-                    @if user.phone_ends.is_some() { (button("phone", "users-reset-phone")) }
-                }
+        details.more {
+            summary aria-label={ (reader.t("users-do")) ": " (user.email) } { (reader.t("users-do")) }
+            div.deeds {
+                @if person.tenant.is_some() { (deed("role", "settings-submit", roles())) }
+                @if user.is_disabled { (deed("enable", "users-enable", none())) } @else { (deed("disable", "users-disable", none())) }
+                (deed("sessions", "users-end-sessions", none()))
+                @if user.is_locked { (deed("unlock", "users-unlock", none())) }
+                @if user.phone_ends.is_some() { (deed("phone", "users-reset-phone", none())) }
             }
         }
     }
@@ -265,7 +282,8 @@ async fn invite(
     };
     let address = Address::parse(&form.email).ok().filter(|address| !address.is_beyond_ascii());
     let (Some(role), Some(address)) = (role, address) else {
-        return page(&console, &person, now, Some(&person.reader.t("users-malformed"))).await;
+        let wrong = Problems::one("email", person.reader.t("users-malformed"));
+        return page(&console, &person, now, &form, &wrong).await;
     };
     let language = Language::of(&form.language).unwrap_or(person.reader.language);
     let mut tx = Tx::begin(&console, &person).await?;
@@ -288,140 +306,11 @@ async fn invite(
         .await?;
     let Some(user) = made else {
         drop(tx);
-        return page(&console, &person, now, Some(&person.reader.t("users-taken"))).await;
+        let wrong = Problems::one("email", person.reader.t("users-taken"));
+        return page(&console, &person, now, &form, &wrong).await;
     };
     notice::write(&mut tx, user, "invitation", None, now).await?;
     record::of_person(&mut tx, &person, &visitor, "invite_user", Some(&user.to_string()), now).await?;
     tx.commit().await?;
     Ok(redirect("/users", None))
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Chosen {
-    user: i64,
-    role: String,
-}
-
-/// What is done to somebody else of the same tenant, or to another operator: `$1` is the user's number, `$2` the tenant's or none. What is not theirs to change, or
-/// is so already, is left as it is.
-async fn change(
-    console: &Console,
-    (person, visitor): (&Person, &Visitor),
-    user: i64,
-    (action, told): (&str, Option<&str>),
-    (statement, value): (&'static str, Option<&str>),
-    now: OffsetDateTime,
-) -> Result<Response, ConsoleError> {
-    if user == person.id {
-        return page(console, person, now, Some(&person.reader.t("users-not-yourself"))).await;
-    }
-    let mut tx = Tx::begin(console, person).await?;
-    let query =
-        sqlx::query(statement).bind(user).bind(person.tenant.map(|tenant| tenant.0)).bind(now).bind(value);
-    if query.execute(&mut *tx).await?.rows_affected() > 0 {
-        if let Some(kind) = told {
-            notice::write(&mut tx, user, kind, None, now).await?;
-        }
-        record::of_person(&mut tx, person, visitor, action, Some(&user.to_string()), now).await?;
-    }
-    tx.commit().await?;
-    Ok(redirect("/users", None))
-}
-
-/// `POST /users/role`.
-async fn set_role(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    person: Person,
-    visitor: Visitor,
-    Form(form): Form<Chosen>,
-) -> Result<Response, ConsoleError> {
-    let role = form.role.parse().ok().filter(|role: &Role| Role::OF_TENANTS.contains(role));
-    let Some(role) = role.filter(|_| person.tenant.is_some()) else {
-        return page(&console, &person, now, Some(&person.reader.t("users-malformed"))).await;
-    };
-    let statement = "UPDATE broadcast.users SET role = $4 WHERE id = $1 AND tenant_id = $2 AND role <> $4 AND $3::timestamptz IS NOT NULL";
-    let how = (statement, Some(role.name()));
-    change(&console, (&person, &visitor), form.user, ("set_role", None), how, now).await
-}
-
-/// `POST /users/disable`.
-async fn disable(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    person: Person,
-    visitor: Visitor,
-    Form(form): Form<Chosen>,
-) -> Result<Response, ConsoleError> {
-    let statement = "UPDATE broadcast.users SET disabled_at = $3
-                     WHERE id = $1 AND tenant_id IS NOT DISTINCT FROM $2 AND disabled_at IS NULL AND $4::text IS NULL";
-    change(&console, (&person, &visitor), form.user, ("disable_user", None), (statement, None), now).await
-}
-
-/// `POST /users/enable`.
-async fn enable(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    person: Person,
-    visitor: Visitor,
-    Form(form): Form<Chosen>,
-) -> Result<Response, ConsoleError> {
-    let statement = "UPDATE broadcast.users SET disabled_at = NULL
-                     WHERE id = $1 AND tenant_id IS NOT DISTINCT FROM $2 AND disabled_at <= $3 AND $4::text IS NULL";
-    change(&console, (&person, &visitor), form.user, ("enable_user", None), (statement, None), now).await
-}
-
-/// `POST /users/phone`: the next login registers one again. A trigger ends the sessions.
-async fn reset_phone(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    person: Person,
-    visitor: Visitor,
-    Form(form): Form<Chosen>,
-) -> Result<Response, ConsoleError> {
-    let statement = "UPDATE broadcast.users SET phone_sealed = NULL, phone_ends = NULL, phone_verified_at = NULL
-                     WHERE id = $1 AND tenant_id IS NOT DISTINCT FROM $2 AND phone_verified_at <= $3 AND $4::text IS NULL";
-    let how = (statement, None);
-    change(&console, (&person, &visitor), form.user, ("reset_phone", Some("phone_reset")), how, now).await
-}
-
-/// `POST /users/sessions`: somebody is logged out everywhere.
-async fn end_sessions(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    person: Person,
-    visitor: Visitor,
-    Form(form): Form<Chosen>,
-) -> Result<Response, ConsoleError> {
-    let statement = "DELETE FROM broadcast.sessions WHERE user_id IN (SELECT id FROM broadcast.users WHERE id = $1 AND tenant_id IS NOT DISTINCT FROM $2)
-                     AND created_at <= $3 AND $4::text IS NULL";
-    change(&console, (&person, &visitor), form.user, ("end_sessions", None), (statement, None), now).await
-}
-
-/// `POST /users/unlock`: ends a lock, and forgets what led to it.
-async fn unlock(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    person: Person,
-    visitor: Visitor,
-    Form(form): Form<Chosen>,
-) -> Result<Response, ConsoleError> {
-    let statement = "UPDATE broadcast.users SET locked_until = NULL
-                     WHERE id = $1 AND tenant_id IS NOT DISTINCT FROM $2 AND locked_until > $3 AND $4::text IS NULL";
-    let mut tx = Tx::begin(&console, &person).await?;
-    let email: Option<String> = sqlx::query_scalar(
-        "SELECT email FROM broadcast.users WHERE id = $1 AND tenant_id IS NOT DISTINCT FROM $2",
-    )
-    .bind(form.user)
-    .bind(person.tenant.map(|tenant| tenant.0))
-    .fetch_optional(&mut *tx)
-    .await?;
-    drop(tx);
-    // Nobody of another tenant's.
-    if let Some(email) = email.filter(|_| form.user != person.id) {
-        LOGINS_OF_USER.forget(&console, email.as_bytes()).await?;
-        CODES_OF_USER.forget(&console, &form.user.to_be_bytes()).await?;
-    }
-    change(&console, (&person, &visitor), form.user, ("unlock_user", None), (statement, None), now).await
 }

@@ -17,7 +17,8 @@ pub const WRONG_COST: Duration = Duration::from_mins(1);
 /// The wrong code that ends the login: three tries of a million, whatever else is guessed.
 pub const WRONG_MAX: i32 = 3;
 
-const DIGITS: usize = 6;
+/// Of a code.
+pub const DIGITS: usize = 6;
 const CODES: u32 = 1_000_000;
 
 /// Six digits.

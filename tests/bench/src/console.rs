@@ -1,5 +1,5 @@
 //! The console's pages over a campaign of a million recipients: how long the slowest of twenty looks takes, and how large pages are. Beside them
-//! the same figures counted at each look, as the API does where it is asked for what is true now.
+//! the same figures counted at each look, as the API does where it is asked for what is true now. And what a login tells strangers by its time.
 //!
 //! The server is a process of its own, without Lambda before it; its figures were counted once, as the function `count` does.
 
@@ -22,6 +22,7 @@ use crate::{
     cloud::Cloud,
     comparison::{Comparison, rounded},
     database::Database,
+    strangers,
 };
 
 const RECIPIENTS: i64 = 1_000_000;
@@ -30,6 +31,7 @@ const LOOKS: usize = 200;
 const PEER_LOOKS: usize = 5;
 /// What a page may weigh, in bytes: the goal that this is measured for.
 const PAGE_BYTES_MAX: usize = 100 * 1000;
+const EMAIL: &str = "ada@bench.example";
 
 type Http = Client<HttpConnector, Empty<Bytes>>;
 
@@ -80,6 +82,7 @@ pub async fn bench(stack: &Stack) -> Result<Vec<Comparison>> {
             peak_rss_mib: console.peak_rss_mib()?,
         });
     }
+    comparisons.push(strangers::bench(&console, &owner, EMAIL).await?);
     drop((console, api));
     owner.close().await;
     database.drop().await?;
@@ -161,12 +164,14 @@ async fn prepare(database: &Database, owner: &PgPool) -> Result<()> {
 async fn log_in(database: &Database, owner: &PgPool) -> Result<Token> {
     let token = Token::generate()?;
     sqlx::query(
-        "WITH person AS (INSERT INTO broadcast.users (tenant_id, email, role) VALUES ($1, 'ada@bench.example', 'admin') RETURNING id)
+        "WITH person AS (INSERT INTO broadcast.users (tenant_id, email, role, password_hash) VALUES ($1, $3, 'admin', $4) RETURNING id)
          INSERT INTO broadcast.sessions (user_id, token_hash, created_at, seen_at, ends_at, browser)
          SELECT id, $2, now(), now(), now() + interval '12 hours', 'bench' FROM person",
     )
     .bind(database.tenant.0)
     .bind(&token.hash()[..])
+    .bind(EMAIL)
+    .bind(access::password::hash("the password of the bench")?)
     .execute(owner)
     .await?;
     Ok(token)

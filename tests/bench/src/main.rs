@@ -20,6 +20,7 @@ mod processor;
 mod s3;
 mod send;
 mod sink;
+mod strangers;
 mod sweep;
 mod track;
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use testkit::{
     Tenant,
     browser::{Browser, Page, User},
+    chromium,
     gpg::Gpg,
     sftp::{self, Login, Sftp},
     wait,
@@ -33,37 +34,47 @@ fn last_link(page: &Page, end: &str) -> String {
     format!("{}{end}", before.rsplit_once('"').unwrap().1)
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn ssh_keys() {
     const FORM: &str = "/files/logins/ssh-keys";
-    let (tenant, mut browser) = logged_in("ssh").await;
+    let (tenant, mut screenless) = logged_in("ssh").await;
     let folder = tempfile::tempdir().unwrap();
     let (private, public) = sftp::keygen(folder.path());
-    let page = browser.get(FORM).await;
-    let refused = browser.submit(&page, FORM, &[("public_key", "-----BEGIN OPENSSH PRIVATE KEY-----")]).await;
-    refused.must_be(FORM, 422);
-    assert!(refused.text.contains("This is not an OpenSSH public key"), "{}", refused.text);
-    let refused = browser.submit(&page, FORM, &[("public_key", &public), ("sources", "10.0.0.1/8")]).await;
+    let page = screenless.get(FORM).await;
+    let refused = screenless.submit(&page, FORM, &[("public_key", &public), ("sources", "10.0.0.1/8")]).await;
     refused.must_be(FORM, 422);
     assert!(refused.text.contains("id=\"field-sources-wrong\""), "{}", refused.text);
 
-    let page =
-        browser.submit(&refused, FORM, &[("public_key", &public), ("sources", "127.0.0.0/8, ::1/128")]).await;
-    page.must_be("/files/logins", 200);
-    assert!(page.text.contains("127.0.0.0/8, ::1/128"), "{}", page.text);
+    let browser = chromium::Browser::start().await;
+    browser.adopt(&screenless, &tenant.stack.console_url).await;
+    browser.go(&format!("{}/files", tenant.stack.console_url)).await;
+    browser.press("Logins and keys").await;
+    browser.press("Add an SSH key").await;
+    browser.fill("Public key", "-----BEGIN OPENSSH PRIVATE KEY-----").await;
+    browser.press("Add an SSH key").await;
+    browser.shown("This is not an OpenSSH public key").await;
+    browser.accessible().await;
+    browser.fill("Public key", public.trim()).await;
+    browser.fill("From", "127.0.0.0/8, ::1/128").await;
+    browser.press("Add an SSH key").await;
+    browser.shown("127.0.0.0/8, ::1/128").await;
     let session = || Sftp::new(&tenant.stack, &tenant.slug, Login::Key(private.clone()));
     session().must(&["ls".to_owned()]).await;
 
-    let remove = last_link(&page, "/remove");
-    let asked = browser.get(&remove).await;
-    browser.submit(&asked, &remove, &[]).await.must_be("/files/logins", 200);
+    browser.press_in_row("127.0.0.0/8, ::1/128", "Remove").await;
+    browser.shown("Remove this SSH key?").await;
+    browser.accessible().await;
+    let remove = browser.address().await.path().to_owned();
+    browser.press("Remove").await;
+    browser.shown("SFTP and SCP").await;
+    browser.well_behaved().await;
     wait::until("the key to be refused", async || {
         (!session().run(&["ls".to_owned()]).await.ok).then_some(())
     })
     .await;
     // The one that the tenant was made with still does.
     tenant.sftp().must(&["ls".to_owned()]).await;
-    assert_eq!(browser.get(&remove).await.status, 404);
+    assert_eq!(screenless.get(&remove).await.status, 404);
 }
 
 #[tokio::test]

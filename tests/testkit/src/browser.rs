@@ -318,15 +318,6 @@ impl User {
             .await
             .unwrap()
     }
-
-    /// What waits to be mailed.
-    pub async fn notices(&self) -> Vec<String> {
-        sqlx::query_scalar("SELECT kind FROM broadcast.notices WHERE user_id = $1 ORDER BY id")
-            .bind(self.id)
-            .fetch_all(&mut database(&self.stack).await)
-            .await
-            .unwrap()
-    }
 }
 
 /// An e-mail address at a domain that no other has, and a mobile number.

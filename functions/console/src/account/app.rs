@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use access::{Totp, code::Code};
-use axum::{Form, extract::State, http::StatusCode, response::Response};
+use axum::{Form, extract::State, response::Response};
 use data_encoding::HEXLOWER;
 use maud::{Markup, html};
 use qrcode::{Color, QrCode};
@@ -12,15 +12,19 @@ use serde::Deserialize;
 use crate::{
     Console, ConsoleError, cookie, error,
     gate::At,
-    login::{problem, redirect},
+    login::{code, redirect},
+    look::{Button, Field, Problems, link_button},
     notice,
-    page::Page,
+    page::{Asking, Page},
     person::Person,
     record, session, totp,
     visitor::Visitor,
 };
 
-use super::{Factors, page, password::confirm};
+use super::{
+    Factors, current_password, page,
+    password::{confirm, unconfirmed},
+};
 
 /// Around the squares, in squares (ISO/IEC 18004, 6.3.8).
 const QUIET_ZONE: usize = 4;
@@ -47,40 +51,29 @@ pub(super) async fn offer(
     if !Factors::of(&console, &person).await?.may_set_up_app() {
         return Ok(error::forbidden(&person.reader));
     }
-    show(&console, &person, &Totp::generate()?, None)
+    show(&console, &person, &Totp::generate()?, &Problems::default())
 }
 
 fn show(
     console: &Console,
     person: &Person,
     new: &Totp,
-    wrong: Option<&str>,
+    problems: &Problems<'_>,
 ) -> Result<Response, ConsoleError> {
-    let (reader, title) = (&person.reader, person.reader.t("app-title"));
-    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let reader = &person.reader;
+    let [title, current, code, submit] =
+        ["app-title", "change-current", "code-label", "app-submit"].map(|key| reader.t(key));
     let sealed = HEXLOWER.encode(&totp::seal(console, person.id, new)?);
-    let content = html! {
+    let fields = html! {
         p { (reader.t("app-how")) }
         (qr(&new.uri("Broadcast", &person.email), &reader.t("app-picture"))?)
         p { (reader.t("app-secret")) " " code { (new.base32()) } }
-        (problem(wrong))
-        form method="post" action="/account/app" {
-            (person.form_token)
-            input type="hidden" name="sealed" value=(sealed);
-            p {
-                label for="current" { (reader.t("change-current")) }
-                input #current type="password" name="current" autocomplete="current-password" required maxlength="256";
-            }
-            p {
-                label for="code" { (reader.t("code-label")) }
-                input #code type="text" name="code" autocomplete="one-time-code" inputmode="numeric" required maxlength="12"
-                    aria-describedby=[wrong.map(|_| "problem")];
-            }
-            p { button type="submit" { (reader.t("app-submit")) } }
-        }
-        p { a href="/account" { (reader.t("account-back")) } }
+        input type="hidden" name="sealed" value=(sealed);
+        (current_password("current", &current).render(problems))
+        (Field { focus: false, ..code::field(&code) }.render(problems))
     };
-    Ok(Page::new(person, None, &title).status(status).show(&content))
+    let asking = Asking { action: "/account/app", fields: &fields, submit: &submit, back: "/account" };
+    Ok(Page::new(person, None, &title).ask(&asking, problems))
 }
 
 /// Dark on light in every theme: cameras want it so.
@@ -110,16 +103,19 @@ pub(super) async fn set_up(
     if !Factors::of(&console, &person).await?.may_set_up_app() {
         return Ok(error::forbidden(&person.reader));
     }
-    if let Some(refused) = confirm(&console, &person, form.current, now).await? {
-        return Ok(refused);
-    }
     let sealed = HEXLOWER.decode(form.sealed.as_bytes()).ok();
     // What does not open is no form of ours, or one of another key.
     let Some(new) = sealed.and_then(|sealed| totp::open(&console, person.id, sealed).ok()) else {
         return Ok(redirect("/account/app", None));
     };
+    if !confirm(&console, &person, form.current, now).await? {
+        let wrong = Problems::one("current", person.reader.t("change-wrong"));
+        return show(&console, &person, &new, &wrong);
+    }
     let step = Code::parse(&form.code).and_then(|code| new.step(code.digits(), None, now));
-    let Some(step) = step else { return show(&console, &person, &new, Some(&person.reader.t("code-wrong"))) };
+    let Some(step) = step else {
+        return show(&console, &person, &new, &Problems::one("code", person.reader.t("code-wrong")));
+    };
     let mut tx = console.store.pool().begin().await?;
     sqlx::query("UPDATE broadcast.users SET totp_sealed = $2, totp_since = $3, totp_step = $4 WHERE id = $1")
         .bind(person.id)
@@ -145,8 +141,8 @@ pub(super) async fn end(
     visitor: Visitor,
     Form(form): Form<Confirmed>,
 ) -> Result<Response, ConsoleError> {
-    if let Some(refused) = confirm(&console, &person, form.current, now).await? {
-        return Ok(refused);
+    if !confirm(&console, &person, form.current, now).await? {
+        return unconfirmed(&console, &person, "app-current", now).await;
     }
     let mut tx = console.store.pool().begin().await?;
     sqlx::query(
@@ -172,12 +168,12 @@ pub(super) async fn recovery(
     visitor: Visitor,
     Form(form): Form<Confirmed>,
 ) -> Result<Response, ConsoleError> {
-    if let Some(refused) = confirm(&console, &person, form.current, now).await? {
-        return Ok(refused);
+    if !confirm(&console, &person, form.current, now).await? {
+        return unconfirmed(&console, &person, "recovery-current", now).await;
     }
     if !Factors::of(&console, &person).await?.has_phone() {
-        let wrong = person.reader.t("recovery-phone-first");
-        return page(&console, &person, now, StatusCode::UNPROCESSABLE_ENTITY, Some(&wrong)).await;
+        let wrong = Problems::one("recovery-current", person.reader.t("recovery-phone-first"));
+        return page(&console, &person, now, &wrong).await;
     }
     let codes = access::recovery::generate()?;
     let mut tx = console.store.pool().begin().await?;
@@ -198,9 +194,11 @@ pub(super) async fn recovery(
     tx.commit().await?;
     let (reader, title) = (&person.reader, person.reader.t("recovery-new-title"));
     let content = html! {
-        p { (reader.t("recovery-new-how")) }
-        ul.codes { @for code in &codes { li { code { (code) } } } }
-        p { a href="/account" { (reader.t("account-back")) } }
+        section.card {
+            p { (reader.t("recovery-new-how")) }
+            ul.codes { @for code in &codes { li { code { (code) } } } }
+            div.row { (link_button("/account", &reader.t("secret-kept"), Button::Main)) }
+        }
     };
-    Ok(Page::new(&person, None, &title).status(StatusCode::OK).show(&content))
+    Ok(Page::new(&person, None, &title).show(&content))
 }

@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::{Form, extract::State, http::StatusCode, response::Response};
+use axum::{Form, extract::State, response::Response};
 use serde::Deserialize;
+use time::OffsetDateTime;
 
 use crate::{
     Console, ConsoleError, cookie,
-    error::too_many,
     gate::At,
-    limits::{CONFIRMATIONS_OF_USER, Spent},
+    limits::CONFIRMATIONS_OF_USER,
     login::{hash, redirect, verify},
+    look::Problems,
     notice,
     person::Person,
     record, session,
@@ -26,26 +27,33 @@ pub(super) struct Change {
     new: String,
 }
 
-/// Whether somebody logged in knows the password; a page where they do not. A browser that was left open is not its owner.
+/// Whether somebody logged in knows the password. A browser that was left open is not its owner.
 pub(super) async fn confirm(
     console: &Console,
     person: &Person,
     password: String,
-    now: time::OffsetDateTime,
-) -> Result<Option<Response>, ConsoleError> {
+    now: OffsetDateTime,
+) -> Result<bool, ConsoleError> {
     let whose = person.id.to_be_bytes();
-    if let Spent::Refused { until } = CONFIRMATIONS_OF_USER.spend(console, &whose, now).await? {
-        return Ok(Some(too_many(&person.reader, "login-limit", until, now)));
-    }
+    CONFIRMATIONS_OF_USER.spend(console, &whose, now).await?;
     let stored =
         sqlx::query_scalar("SELECT password_hash FROM broadcast.users WHERE id = $1").bind(person.id);
     let stored: Option<String> = stored.fetch_one(console.store.pool()).await?;
-    if verify(password, stored).await? {
+    let is_right = verify(password, stored).await?;
+    if is_right {
         CONFIRMATIONS_OF_USER.forget(console, &whose).await?;
-        return Ok(None);
     }
-    let wrong = person.reader.t("change-wrong");
-    page(console, person, now, StatusCode::UNPROCESSABLE_ENTITY, Some(&wrong)).await.map(Some)
+    Ok(is_right)
+}
+
+/// The page again, for whoever does not know it.
+pub(super) async fn unconfirmed(
+    console: &Console,
+    person: &Person,
+    field: &str,
+    now: OffsetDateTime,
+) -> Result<Response, ConsoleError> {
+    page(console, person, now, &Problems::one(field, person.reader.t("change-wrong"))).await
 }
 
 /// `POST /account/password`. All sessions end with the old password; this browser gets a new one.
@@ -56,14 +64,13 @@ pub(super) async fn change(
     visitor: Visitor,
     Form(form): Form<Change>,
 ) -> Result<Response, ConsoleError> {
-    if let Some(refused) = confirm(&console, &person, form.current, now).await? {
-        return Ok(refused);
+    if !confirm(&console, &person, form.current, now).await? {
+        return unconfirmed(&console, &person, "current", now).await;
     }
     let hash = match hash(&console, person.id, form.new).await? {
         Ok(hash) => hash,
         Err(words) => {
-            let wrong = person.reader.t(words);
-            return page(&console, &person, now, StatusCode::UNPROCESSABLE_ENTITY, Some(&wrong)).await;
+            return page(&console, &person, now, &Problems::one("new", person.reader.t(words))).await;
         }
     };
     let mut tx = console.store.pool().begin().await?;

@@ -3,35 +3,33 @@
 use std::sync::Arc;
 
 use access::code::{Code, Verdict};
-use axum::{
-    Form,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-    response::Response,
-};
+use axum::{Form, extract::State, http::HeaderMap, response::Response};
 use maud::html;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
 use crate::{
     Console, ConsoleError, cookie,
-    error::too_many,
     gate::At,
     login::{
         challenge::{self, Challenge, Purpose},
-        code::{spend, wrong_text},
+        code,
         phone::judge,
-        problem, redirect,
+        redirect,
     },
+    look::Problems,
     notice,
-    page::Page,
+    page::{Asking, Page},
     person::Person,
-    phone::{self, Sent, Text},
+    phone::{self, Text},
     record, session,
     visitor::Visitor,
 };
 
-use super::{page, password::confirm};
+use super::{
+    page,
+    password::{confirm, unconfirmed},
+};
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -54,8 +52,8 @@ pub(super) async fn change(
     visitor: Visitor,
     Form(form): Form<Change>,
 ) -> Result<Response, ConsoleError> {
-    if let Some(refused) = confirm(&console, &person, form.current, now).await? {
-        return Ok(refused);
+    if !confirm(&console, &person, form.current, now).await? {
+        return unconfirmed(&console, &person, "phone-current", now).await;
     }
     let countries: Option<Vec<String>> =
         sqlx::query_scalar("SELECT text_countries FROM broadcast.tenants WHERE id = $1")
@@ -65,8 +63,7 @@ pub(super) async fn change(
     let number = match judge(&form.phone, countries.as_deref()) {
         Ok(number) => number,
         Err(words) => {
-            let wrong = person.reader.t(words);
-            return page(&console, &person, now, StatusCode::UNPROCESSABLE_ENTITY, Some(&wrong)).await;
+            return page(&console, &person, now, &Problems::one("phone", person.reader.t(words))).await;
         }
     };
     let (challenge, token) = challenge::begin(&console, Purpose::Phone, person.id, now).await?;
@@ -87,11 +84,8 @@ pub(super) async fn change(
         reader,
         visitor: &visitor,
     };
-    let mut response = match phone::send(&console, &text, now).await? {
-        Sent::OnItsWay => redirect("/account/phone", None),
-        Sent::TooMany(until) => return Ok(too_many(reader, "text-limit", until, now)),
-        Sent::DayFull(until) => return Ok(too_many(reader, "text-day", until, now)),
-    };
+    phone::send(&console, &text, now).await?;
+    let mut response = redirect("/account/phone", None);
     cookie::CHALLENGE.set(&mut response, &token);
     Ok(response)
 }
@@ -115,30 +109,20 @@ pub(super) async fn ask(
 ) -> Result<Response, ConsoleError> {
     let mut tx = console.store.pool().begin().await?;
     Ok(match find(&mut tx, &person, &headers, now).await? {
-        Some(challenge) => show(&person, &challenge, None),
+        Some(challenge) => show(&person, &challenge, &Problems::default()),
         None => redirect("/account", None),
     })
 }
 
-fn show(person: &Person, challenge: &Challenge, wrong: Option<&str>) -> Response {
-    let (reader, title) = (&person.reader, person.reader.t("code-title"));
-    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let ends = challenge.new_phone.as_ref().map_or("", |(_, ends)| ends);
-    let content = html! {
+fn show(person: &Person, challenge: &Challenge, problems: &Problems<'_>) -> Response {
+    let (reader, ends) = (&person.reader, challenge.new_phone.as_ref().map_or("", |(_, ends)| ends));
+    let [title, label, submit] = ["code-title", "code-label", "phone-change"].map(|key| reader.t(key));
+    let fields = html! {
         p { (reader.t_with("code-sent", &[("ends", ends.into())])) }
-        (problem(wrong))
-        form method="post" action="/account/phone/code" {
-            (person.form_token)
-            p {
-                label for="code" { (reader.t("code-label")) }
-                input #code type="text" name="code" autocomplete="one-time-code" inputmode="numeric" required maxlength="12"
-                    aria-describedby=[wrong.map(|_| "problem")] autofocus;
-            }
-            p { button type="submit" { (reader.t("phone-change")) } }
-        }
-        p { a href="/account" { (reader.t("account-back")) } }
+        (code::field(&label).render(problems))
     };
-    Page::new(person, None, &title).status(status).show(&content)
+    let asking = Asking { action: "/account/phone/code", fields: &fields, submit: &submit, back: "/account" };
+    Page::new(person, None, &title).ask(&asking, problems)
 }
 
 /// `POST /account/phone/code`. All sessions end with the old number; this browser gets a new one.
@@ -154,21 +138,20 @@ pub(super) async fn check(
     let Some(challenge) = find(&mut tx, &person, &headers, now).await? else {
         return Ok(redirect("/account", None));
     };
+    let again = |words| Ok(show(&person, &challenge, &Problems::one("code", words)));
     let (Some(code), Some(expected)) = (Code::parse(&form.code), &challenge.expected) else {
-        return Ok(show(&person, &challenge, Some(&person.reader.t("code-malformed"))));
+        return again(person.reader.t("code-malformed"));
     };
-    if let Some(refused) = spend(&console, &challenge, &person.reader, now).await? {
-        return Ok(refused);
-    }
+    code::spend(&console, &challenge, now).await?;
     let words = match expected.judge(&code.hash(&console.master, challenge.id), now) {
         Verdict::Right => return register(tx, (&person, &visitor), &challenge, now).await,
         Verdict::Expired => person.reader.t("code-expired"),
-        Verdict::Wrong { ends_at } => wrong_text(&person.reader, ends_at, now),
+        Verdict::Wrong { ends_at } => code::wrong_text(&person.reader, ends_at, now),
         Verdict::Failed => person.reader.t("code-wrong"),
     };
     let is_over = challenge::note_wrong(&mut tx, &challenge, now).await?;
     tx.commit().await?;
-    if is_over { Ok(redirect("/account", None)) } else { Ok(show(&person, &challenge, Some(&words))) }
+    if is_over { Ok(redirect("/account", None)) } else { again(words) }
 }
 
 async fn register(

@@ -4,11 +4,17 @@ use std::sync::{Arc, LazyLock};
 
 use axum::{Form, extract::State, response::Response};
 use jiff::tz;
+use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::password::confirm;
+use super::password::{confirm, unconfirmed};
 use crate::{
-    Console, ConsoleError, gate::At, login::redirect, person::Person, record, visitor::Visitor,
+    Console, ConsoleError,
+    gate::At,
+    login::redirect,
+    person::{Person, Reader},
+    record,
+    visitor::Visitor,
     words::Language,
 };
 
@@ -20,6 +26,20 @@ static ZONES: LazyLock<Vec<String>> = LazyLock::new(|| {
     zones.sort_unstable();
     zones
 });
+
+/// The choice of a language, each in its own words.
+pub(crate) fn languages(reader: &Reader, chosen: Language) -> Markup {
+    html! {
+        div.field {
+            label for="field-language" { (reader.t("settings-language")) }
+            select #field-language name="language" {
+                @for language in Language::ALL {
+                    option value=(language.tag()) lang=(language.tag()) selected[language == chosen] { (language.text("language-name")) }
+                }
+            }
+        }
+    }
+}
 
 /// Those that may be chosen.
 pub(super) fn zones() -> &'static [String] {
@@ -68,8 +88,8 @@ pub(super) async fn end_session(
     visitor: Visitor,
     Form(form): Form<Ended>,
 ) -> Result<Response, ConsoleError> {
-    if let Some(refused) = confirm(&console, &person, form.current, now).await? {
-        return Ok(refused);
+    if !confirm(&console, &person, form.current, now).await? {
+        return unconfirmed(&console, &person, "sessions-current", now).await;
     }
     let mut tx = console.store.pool().begin().await?;
     let ended =

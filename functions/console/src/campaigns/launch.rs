@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Form,
     extract::{Path, State},
-    http::{Method, StatusCode},
+    http::Method,
     response::{IntoResponse, Redirect, Response},
 };
 use maud::html;
@@ -100,10 +100,9 @@ async fn page(
             }
         }))
     };
-    let status = if problems.0.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let title = reader.t("launch-title");
     let shown = Page::new(&member.person, Section::Campaigns, &title).under(Section::Campaigns);
-    Ok(shown.below(&campaign.name, format!("/campaigns/{id}")).status(status).show(&content))
+    Ok(shown.below(&campaign.name, format!("/campaigns/{id}")).status(problems.status()).show(&content))
 }
 
 /// Whom it mails, as far as that is known.

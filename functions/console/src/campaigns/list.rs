@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Form,
     extract::{Query, State},
-    http::{Method, StatusCode},
+    http::Method,
     response::{IntoResponse, Redirect, Response},
 };
 use maud::{Markup, html};
@@ -19,10 +19,10 @@ use super::{
 use crate::{
     Console, ConsoleError,
     gate::At,
-    look::{Button, Column, Field, Kind, Pages, Problems, Section, Submit, Table, empty, form, link_button},
+    look::{Button, Column, Field, Kind, Pages, Problems, Section, Table, empty, link_button},
     member::Member,
     operate::{Asked, Listing},
-    page::Page,
+    page::{Asking, Page},
     person::Reader,
 };
 
@@ -150,21 +150,10 @@ fn new(member: &Member, name: &str, problems: &Problems<'_>) -> Response {
     let label = reader.t("campaign-name");
     let hint = reader.t("campaign-name-hint");
     let field = Field { value: name, hint: Some(&hint), ..Field::new("name", &label, Kind::Text) };
-    let make = reader.t("campaigns-make");
-    let content = html! {
-        (problems.render(reader))
-        (form("/campaigns/new", &member.person.form_token, &html! {
-            (member.once())
-            (field.render(problems))
-            (Submit { text: &make, weight: Button::Main }.render())
-        }))
-    };
-    let status = if problems.0.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let title = reader.t("campaigns-new");
-    Page::new(&member.person, Section::Campaigns, &title)
-        .under(Section::Campaigns)
-        .status(status)
-        .show(&content)
+    let fields = html! { (member.once()) (field.render(problems)) };
+    let [title, make] = ["campaigns-new", "campaigns-make"].map(|key| reader.t(key));
+    let asking = Asking { action: "/campaigns/new", fields: &fields, submit: &make, back: "/campaigns" };
+    Page::new(&member.person, Section::Campaigns, &title).under(Section::Campaigns).ask(&asking, problems)
 }
 
 /// A campaign to be made.

@@ -4,15 +4,13 @@ use axum::{Form, extract::State, http::Method, response::Response};
 use maud::html;
 use serde::Deserialize;
 
+use super::{LOGINS, below_logins};
 use crate::{
     Console, ConsoleError,
-    look::{Button, Notice, Section, Submit, form, link_button, notice, pairs, secret},
+    look::{Button, Notice, Submit, form, link_button, notice, pairs, secret},
     member::Member,
     operate::Asked,
-    page::Page,
 };
-
-const LOGINS: &str = "/files/logins";
 
 /// The form's number.
 #[derive(Deserialize)]
@@ -43,12 +41,7 @@ pub(super) async fn ask(member: Member) -> Response {
         }
     };
     let title = reader.t("password-make-title");
-    page(&member, &title).show(&content)
-}
-
-fn page<'a>(member: &'a Member, title: &'a str) -> Page<'a> {
-    let logins = member.person.reader.t("logins-title");
-    Page::new(&member.person, Section::Files, title).under(Section::Files).below(&logins, LOGINS.to_owned())
+    below_logins(&member, &title).show(&content)
 }
 
 /// `POST /files/logins/password`: the one page that shows it. Sent again, the form shows the same password and makes no other.
@@ -69,5 +62,5 @@ pub(super) async fn make(
         }
     };
     let title = reader.t("password-made-title");
-    Ok(page(&member, &title).show(&content))
+    Ok(below_logins(&member, &title).show(&content))
 }

@@ -3,25 +3,22 @@ use std::sync::Arc;
 use axum::{
     Form,
     extract::{Path, State},
-    http::{Method, StatusCode},
+    http::Method,
     response::{IntoResponse, Redirect, Response},
 };
 use maud::html;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::logins::PgpKey;
+use super::{LOGINS, below_logins, logins::PgpKey};
 use crate::{
     Console, ConsoleError,
-    look::{
-        Button, Choice, Field, Kind, Problems, Section, Submit, ask as question, choices, form, link_button,
-    },
+    look::{Button, Choice, Field, Kind, Problems, Submit, ask as question, choices},
     member::Member,
     operate::{Asked, Listing},
-    page::Page,
+    page::Asking,
 };
 
-const LOGINS: &str = "/files/logins";
 const HERE: &str = "/files/logins/pgp-keys";
 /// For what a key is handed in.
 const PURPOSES: [&str; 2] = ["recipient", "signer"];
@@ -60,22 +57,9 @@ fn show(member: &Member, wanted: &NewKey, problems: &Problems<'_>) -> Response {
         (member.once())
         (choices("purpose", &reader.t("purpose"), false, &purposes, problems))
         (key.render(problems))
-        div.row {
-            (Submit { text: add, weight: Button::Main }.render())
-            (link_button(LOGINS, &reader.t("cancel"), Button::Plain))
-        }
     };
-    let content = html! {
-        (problems.render(reader))
-        section.card { (form(HERE, &member.person.form_token, &fields)) }
-    };
-    let status = if problems.0.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    page(member, add).status(status).show(&content)
-}
-
-fn page<'a>(member: &'a Member, title: &'a str) -> Page<'a> {
-    let logins = member.person.reader.t("logins-title");
-    Page::new(&member.person, Section::Files, title).under(Section::Files).below(&logins, LOGINS.to_owned())
+    let asking = Asking { action: HERE, fields: &fields, submit: add, back: LOGINS };
+    below_logins(member, add).ask(&asking, problems)
 }
 
 /// `POST /files/logins/pgp-keys`.
@@ -116,7 +100,7 @@ pub(super) async fn ask_remove(
     let yes = Submit { text: &reader.t("remove"), weight: Button::DangerMain };
     let content =
         question(reader, &format!("{HERE}/{id}/remove"), &member.person.form_token, &what, yes, LOGINS);
-    Ok(page(&member, &reader.t("pgp-remove-title")).show(&content))
+    Ok(below_logins(&member, &reader.t("pgp-remove-title")).show(&content))
 }
 
 /// `POST /files/logins/pgp-keys/{id}/remove`.

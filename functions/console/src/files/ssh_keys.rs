@@ -3,23 +3,22 @@ use std::sync::Arc;
 use axum::{
     Form,
     extract::{Path, State},
-    http::{Method, StatusCode},
+    http::Method,
     response::{IntoResponse, Redirect, Response},
 };
 use maud::html;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::logins::SshKey;
+use super::{LOGINS, below_logins, logins::SshKey};
 use crate::{
     Console, ConsoleError,
-    look::{Button, Field, Kind, Problems, Section, Submit, ask as question, form, link_button},
+    look::{Button, Field, Kind, Problems, Submit, ask as question},
     member::Member,
     operate::{Asked, Listing, Refusal},
-    page::Page,
+    page::Asking,
 };
 
-const LOGINS: &str = "/files/logins";
 const HERE: &str = "/files/logins/ssh-keys";
 
 /// A key to be added.
@@ -64,22 +63,9 @@ fn show(member: &Member, wanted: &NewKey, problems: &Problems<'_>) -> Response {
         (key.render(problems))
         (sources.render(problems))
         (expires.render(problems))
-        div.row {
-            (Submit { text: add, weight: Button::Main }.render())
-            (link_button(LOGINS, &reader.t("cancel"), Button::Plain))
-        }
     };
-    let content = html! {
-        (problems.render(reader))
-        section.card { (form(HERE, &member.person.form_token, &fields)) }
-    };
-    let status = if problems.0.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    page(member, add).status(status).show(&content)
-}
-
-fn page<'a>(member: &'a Member, title: &'a str) -> Page<'a> {
-    let logins = member.person.reader.t("logins-title");
-    Page::new(&member.person, Section::Files, title).under(Section::Files).below(&logins, LOGINS.to_owned())
+    let asking = Asking { action: HERE, fields: &fields, submit: add, back: LOGINS };
+    below_logins(member, add).ask(&asking, problems)
 }
 
 /// Networks as people list them.
@@ -134,7 +120,7 @@ pub(super) async fn ask_remove(
     let yes = Submit { text: &reader.t("remove"), weight: Button::DangerMain };
     let action = format!("{HERE}/{id}/remove");
     let content = question(reader, &action, &member.person.form_token, &what, yes, LOGINS);
-    Ok(page(&member, &reader.t("ssh-remove-title")).show(&content))
+    Ok(below_logins(&member, &reader.t("ssh-remove-title")).show(&content))
 }
 
 /// `POST /files/logins/ssh-keys/{id}/remove`.

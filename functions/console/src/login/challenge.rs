@@ -1,6 +1,6 @@
 //! Half a login: the password is proved, the second factor is not. And the end of it, a session.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use access::{Token, code, code::Expected};
 use axum::{http::HeaderMap, response::Response};
@@ -11,11 +11,14 @@ use time::OffsetDateTime;
 use crate::{
     Console, ConsoleError, cookie,
     limits::{CODES_OF_USER, LOGINS_OF_USER},
-    notice, record, session,
+    notice,
+    person::Reader,
+    phone::Text,
+    record, session,
     visitor::Visitor,
 };
 
-use super::{redirect, way::Way};
+use super::{guest::Guest, redirect, way::Way};
 
 /// For registering a phone and a few codes. Nothing of it is worth more than the password.
 const LIFETIME: Duration = Duration::from_mins(15);
@@ -44,6 +47,24 @@ impl Challenge {
     /// Where the next text goes, and its last digits.
     pub(super) fn target(&self) -> Option<&(Vec<u8>, String)> {
         self.new_phone.as_ref().or(self.phone.as_ref())
+    }
+
+    /// A code of it for a number.
+    pub(super) fn text<'a>(
+        &self,
+        phone_sealed: Vec<u8>,
+        reader: &'a Reader,
+        visitor: &'a Visitor,
+    ) -> Text<'a> {
+        Text {
+            challenge: self.id,
+            user: self.user,
+            tenant: self.tenant,
+            wrong: self.wrong,
+            phone_sealed,
+            reader,
+            visitor,
+        }
     }
 }
 
@@ -154,14 +175,39 @@ pub(crate) async fn note_wrong(
     Ok(is_over)
 }
 
-/// The second factor is proved: the challenge is used, and a session begins. `None` where the challenge was used already.
-pub(super) async fn complete(
-    console: &Arc<Console>,
+/// The second factor was wrong. True when that was the last try.
+pub(super) async fn refuse(
+    guest: &Guest,
     mut tx: sqlx::PgTransaction<'_>,
     challenge: &Challenge,
-    (headers, visitor, way): (&HeaderMap, &Visitor, &Way),
-    (factor, now): (&str, OffsetDateTime),
+    factor: &str,
+) -> Result<bool, ConsoleError> {
+    let is_over = note_wrong(&mut tx, challenge, guest.now).await?;
+    note_refused(guest, tx, challenge, factor).await?;
+    Ok(is_over)
+}
+
+/// A line of the audit about a login that did not succeed, and the end of the transaction.
+pub(super) async fn note_refused(
+    guest: &Guest,
+    mut tx: sqlx::PgTransaction<'_>,
+    challenge: &Challenge,
+    factor: &str,
+) -> Result<(), ConsoleError> {
+    let who = (challenge.tenant, Some(challenge.user));
+    record::line(&mut tx, who, &guest.visitor, "login", Some(factor), "refused", guest.now).await?;
+    Ok(tx.commit().await?)
+}
+
+/// The second factor is proved: the challenge is used, and a session begins. `None` where the challenge was used already.
+pub(super) async fn complete(
+    guest: &Guest,
+    mut tx: sqlx::PgTransaction<'_>,
+    challenge: &Challenge,
+    way: &Way,
+    factor: &str,
 ) -> Result<Option<Response>, ConsoleError> {
+    let (console, now) = (&guest.console, guest.now);
     let update =
         sqlx::query("UPDATE broadcast.challenges SET used_at = $2 WHERE id = $1 AND used_at IS NULL")
             .bind(challenge.id)
@@ -185,10 +231,9 @@ pub(super) async fn complete(
         if registered.rows_affected() == 0 {
             return Ok(None);
         }
-        notice::write(&mut tx, challenge.user, "new_phone", Some(visitor), now).await?;
+        notice::write(&mut tx, challenge.user, "new_phone", Some(&guest.visitor), now).await?;
     }
-    let user = (challenge.tenant, challenge.user);
-    let token = log_in(console, &mut tx, user, (headers, visitor), (factor, now)).await?;
+    let token = log_in(guest, &mut tx, (challenge.tenant, challenge.user), factor).await?;
     tx.commit().await?;
     // Behind the commit: whoever is logged in has proved that the attempts were their own.
     LOGINS_OF_USER.forget(console, challenge.email.as_bytes()).await?;
@@ -198,13 +243,13 @@ pub(super) async fn complete(
 
 /// Begins a session, in the place of the one that the browser had.
 pub(super) async fn log_in(
-    console: &Console,
+    guest: &Guest,
     db: &mut PgConnection,
     (tenant, user): (Option<TenantId>, i64),
-    (headers, visitor): (&HeaderMap, &Visitor),
-    (factor, now): (&str, OffsetDateTime),
+    factor: &str,
 ) -> Result<Token, ConsoleError> {
-    session::end_of(db, headers).await?;
+    let (visitor, now) = (&guest.visitor, guest.now);
+    session::end_of(db, &guest.headers).await?;
     let token = session::begin(db, user, visitor, now).await?;
     sqlx::query("UPDATE broadcast.users SET last_login_at = $2, locked_until = NULL WHERE id = $1")
         .bind(user)
@@ -219,7 +264,7 @@ pub(super) async fn log_in(
          SELECT known AND is_new FROM others, put",
     )
     .bind(user)
-    .bind(&visitor.place(&console.master, user)[..])
+    .bind(&visitor.place(&guest.console.master, user)[..])
     .bind(now)
     .fetch_one(&mut *db)
     .await?;

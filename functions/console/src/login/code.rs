@@ -1,35 +1,23 @@
 //! The second step: a code, from a text or an authenticator app.
 
-use std::sync::Arc;
-
-use access::code::{Code, Verdict};
-use axum::{
-    Form,
-    extract::{Query, State},
-    http::{HeaderMap, StatusCode},
-    response::Response,
-};
+use access::code::{self, Code, Verdict};
+use axum::{Form, extract::Query, response::Response};
 use maud::html;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
-use crate::{
-    Console, ConsoleError,
-    error::too_many,
-    gate::{At, FormToken},
-    limits::{CODES_OF_USER, Spent},
-    look::Frame,
-    person::Reader,
-    phone::{self, Sent, Text},
-    record, totp,
-    visitor::Visitor,
-};
-
 use super::{
-    challenge::{self, Challenge, Purpose},
-    password::problem,
+    challenge::{self, Challenge},
+    guest::{Guest, Step},
     redirect,
     way::Way,
+};
+use crate::{
+    Console, ConsoleError,
+    limits::{CODES_OF_USER, TooMany},
+    look::{Button, Field, Kind, Problems},
+    person::Reader,
+    phone, totp,
 };
 
 #[derive(Default, Deserialize)]
@@ -40,99 +28,75 @@ pub(crate) struct Entered {
 }
 
 /// `GET /login/code`.
-pub(crate) async fn ask(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    reader: Reader,
-    form_token: FormToken,
-    headers: HeaderMap,
-    Query(way): Query<Way>,
-) -> Result<Response, ConsoleError> {
-    let mut tx = console.store.pool().begin().await?;
-    let Some(challenge) = challenge::find(&mut tx, Purpose::Login, &headers, now).await? else {
-        return Ok(challenge::begin_again("ended"));
-    };
+pub(crate) async fn ask(guest: Guest, Query(way): Query<Way>) -> Result<Response, ConsoleError> {
+    let Some((_, challenge)) = guest.challenge().await? else { return Ok(challenge::begin_again("ended")) };
     if challenge.target().is_none() {
         return Ok(redirect("/login/phone", way.next()));
     }
-    Ok(show(&reader, &form_token, &challenge, &way, None))
+    Ok(show(&guest, &challenge, &way, &Problems::default()))
 }
 
-fn show(
-    reader: &Reader,
-    form_token: &FormToken,
-    challenge: &Challenge,
-    way: &Way,
-    wrong: Option<&str>,
-) -> Response {
-    let title = reader.t("code-title");
-    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let ends = challenge.target().map_or("", |(_, ends)| ends);
+fn show(guest: &Guest, challenge: &Challenge, way: &Way, problems: &Problems<'_>) -> Response {
+    let reader = &guest.reader;
     let by_app = challenge.expected.is_none() && challenge.totp.is_some();
-    let next = html! { @if let Some(next) = way.next() { input type="hidden" name="next" value=(next); } };
-    let content = html! {
-        @if by_app { p { (reader.t("code-app")) } }
-        @else { p { (reader.t_with("code-sent", &[("ends", ends.into())])) } }
-        (problem(wrong))
-        form method="post" action="/login/code" {
-            (form_token) (next)
-            p {
-                label for="code" { (reader.t("code-label")) }
-                input #code type="text" name="code" autocomplete="one-time-code" inputmode="numeric" required maxlength="12"
-                    aria-describedby=[wrong.map(|_| "problem")] autofocus;
-            }
-            p { button type="submit" { (reader.t("code-submit")) } }
-        }
-        form method="post" action="/login/code/text" {
-            (form_token) (next)
-            p { button.quiet type="submit" { (reader.t(if by_app { "code-text-instead" } else { "code-again" })) } }
-        }
-        @if challenge.phone.is_none() { p { a href="/login/phone" { (reader.t("code-other-phone")) } } }
-        @if challenge.has_recovery_codes { p { a href="/login/recovery" { (reader.t("code-recovery")) } } }
+    let where_it_is = match challenge.target() {
+        Some((_, ends)) if !by_app => reader.t_with("code-sent", &[("ends", ends.as_str().into())]),
+        _ => reader.t("code-app"),
     };
-    Frame { reader, title: &title }.around(status, &content)
+    let again = if by_app { "code-text-instead" } else { "code-again" };
+    let label = reader.t("code-label");
+    let step = Step {
+        title: "code-title",
+        above: html! { p { (where_it_is) } },
+        action: "/login/code",
+        fields: &[field(&label)],
+        submit: "code-submit",
+        below: html! {
+            (guest.form("/login/code/text", way, &html! {}, (again, Button::Plain)))
+            @if challenge.phone.is_none() { p { a href="/login/phone" { (reader.t("code-other-phone")) } } }
+            @if challenge.has_recovery_codes { p { a href="/login/recovery" { (reader.t("code-recovery")) } } }
+        },
+    };
+    guest.show(&step, way, problems)
+}
+
+/// The field for a code from a text or an app.
+pub(crate) fn field(label: &str) -> Field<'_> {
+    Field {
+        autocomplete: "one-time-code",
+        focus: true,
+        ..Field::new("code", label, Kind::Digits(code::DIGITS))
+    }
 }
 
 /// `POST /login/code`.
-pub(crate) async fn check(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    reader: Reader,
-    form_token: FormToken,
-    visitor: Visitor,
-    headers: HeaderMap,
-    Form(form): Form<Entered>,
-) -> Result<Response, ConsoleError> {
+pub(crate) async fn check(guest: Guest, Form(form): Form<Entered>) -> Result<Response, ConsoleError> {
     let way = Way { next: form.next, ..Way::default() };
-    let mut tx = console.store.pool().begin().await?;
-    let Some(challenge) = challenge::find(&mut tx, Purpose::Login, &headers, now).await? else {
+    let (reader, now) = (&guest.reader, guest.now);
+    let Some((mut tx, challenge)) = guest.challenge().await? else {
         return Ok(challenge::begin_again("ended"));
     };
-    let Some(code) = Code::parse(&form.code) else {
-        return Ok(show(&reader, &form_token, &challenge, &way, Some(&reader.t("code-malformed"))));
-    };
-    if let Some(refused) = spend(&console, &challenge, &reader, now).await? {
-        return Ok(refused);
-    }
-    let (verdict, factor) = judge(&console, &mut tx, &challenge, &code, now).await?;
+    let again = |words| Ok(show(&guest, &challenge, &way, &Problems::one("code", words)));
+    let Some(code) = Code::parse(&form.code) else { return again(reader.t("code-malformed")) };
+    spend(&guest.console, &challenge, now).await?;
+    let (verdict, factor) = judge(&guest.console, &mut tx, &challenge, &code, now).await?;
     let words = match verdict {
         Verdict::Right => {
-            let login = (&headers, &visitor, &way);
-            let done = challenge::complete(&console, tx, &challenge, login, (factor, now)).await?;
+            let done = challenge::complete(&guest, tx, &challenge, &way, factor).await?;
             return Ok(done.unwrap_or_else(|| challenge::begin_again("ended")));
         }
-        Verdict::Expired => reader.t("code-expired"),
-        Verdict::Wrong { ends_at } if challenge.expected.is_some() => wrong_text(&reader, ends_at, now),
+        // Nobody guesses at a code that is over.
+        Verdict::Expired => {
+            challenge::note_refused(&guest, tx, &challenge, factor).await?;
+            return again(reader.t("code-expired"));
+        }
+        Verdict::Wrong { ends_at } if challenge.expected.is_some() => wrong_text(reader, ends_at, now),
         Verdict::Wrong { .. } | Verdict::Failed => reader.t("code-wrong"),
     };
-    let is_over = verdict != Verdict::Expired && challenge::note_wrong(&mut tx, &challenge, now).await?;
-    let who = (challenge.tenant, Some(challenge.user));
-    record::line(&mut tx, who, &visitor, "login", Some(factor), "refused", now).await?;
-    tx.commit().await?;
-    if is_over {
+    if challenge::refuse(&guest, tx, &challenge, factor).await? {
         return Ok(challenge::begin_again("failed"));
     }
-    Ok(show(&reader, &form_token, &challenge, &way, Some(&words)))
+    again(words)
 }
 
 pub(crate) fn wrong_text(reader: &Reader, ends_at: OffsetDateTime, now: OffsetDateTime) -> String {
@@ -169,54 +133,30 @@ async fn judge(
 pub(crate) async fn spend(
     console: &Console,
     challenge: &Challenge,
-    reader: &Reader,
     now: OffsetDateTime,
-) -> Result<Option<Response>, ConsoleError> {
-    match CODES_OF_USER.spend(console, &challenge.user.to_be_bytes(), now).await? {
-        Spent::Allowed { .. } => Ok(None),
-        Spent::Refused { until } => {
-            sqlx::query(
-                "WITH locked AS (UPDATE broadcast.users SET locked_until = $2 WHERE id = $1 AND locked_until IS DISTINCT FROM $2 RETURNING id)
-                 INSERT INTO broadcast.notices (user_id, kind, at, due_at) SELECT id, 'locked', $3, $3 FROM locked",
-            )
-            .bind(challenge.user)
-            .bind(until)
-            .bind(now)
-            .execute(console.store.pool())
-            .await?;
-            Ok(Some(too_many(reader, "login-limit", until, now)))
-        }
+) -> Result<(), ConsoleError> {
+    let spent = CODES_OF_USER.spend(console, &challenge.user.to_be_bytes(), now).await;
+    if let Err(ConsoleError::TooMany(TooMany { until, .. })) = spent {
+        sqlx::query(
+            "WITH locked AS (UPDATE broadcast.users SET locked_until = $2 WHERE id = $1 AND locked_until IS DISTINCT FROM $2 RETURNING id)
+             INSERT INTO broadcast.notices (user_id, kind, at, due_at) SELECT id, 'locked', $3, $3 FROM locked",
+        )
+        .bind(challenge.user)
+        .bind(until)
+        .bind(now)
+        .execute(console.store.pool())
+        .await?;
     }
+    spent.map(drop)
 }
 
 /// `POST /login/code/text`: a new code, or a text instead of the app.
-pub(crate) async fn text(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    reader: Reader,
-    visitor: Visitor,
-    headers: HeaderMap,
-    Form(form): Form<Entered>,
-) -> Result<Response, ConsoleError> {
+pub(crate) async fn text(guest: Guest, Form(form): Form<Entered>) -> Result<Response, ConsoleError> {
     let way = Way { next: form.next, ..Way::default() };
-    let mut tx = console.store.pool().begin().await?;
-    let Some(challenge) = challenge::find(&mut tx, Purpose::Login, &headers, now).await? else {
-        return Ok(challenge::begin_again("ended"));
-    };
+    let Some((tx, challenge)) = guest.challenge().await? else { return Ok(challenge::begin_again("ended")) };
     tx.rollback().await?;
     let Some((sealed, _)) = challenge.target() else { return Ok(redirect("/login/phone", way.next())) };
-    let text = Text {
-        challenge: challenge.id,
-        user: challenge.user,
-        tenant: challenge.tenant,
-        wrong: challenge.wrong,
-        phone_sealed: sealed.clone(),
-        reader: &reader,
-        visitor: &visitor,
-    };
-    Ok(match phone::send(&console, &text, now).await? {
-        Sent::OnItsWay => redirect("/login/code", way.next()),
-        Sent::TooMany(until) => too_many(&reader, "text-limit", until, now),
-        Sent::DayFull(until) => too_many(&reader, "text-day", until, now),
-    })
+    let text = challenge.text(sealed.clone(), &guest.reader, &guest.visitor);
+    phone::send(&guest.console, &text, guest.now).await?;
+    Ok(redirect("/login/code", way.next()))
 }

@@ -1,34 +1,24 @@
 //! Passwords are chosen by a link that comes by mail: the first one, and whenever one is forgotten.
 
-use std::sync::Arc;
-
 use access::Token;
-use axum::{
-    Form,
-    extract::{Path, State},
-    http::StatusCode,
-    response::Response,
-};
+use axum::{Form, extract::Path, http::StatusCode, response::Response};
 use contract::TenantId;
 use maud::html;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
+use super::{
+    guest::{Guest, Step},
+    password::canonical,
+    redirect_saying,
+    way::Way,
+};
 use crate::{
     Console, ConsoleError,
-    error::{page, too_many},
-    gate::{At, FormToken},
-    limits::{LINKS_OF_ADDRESS, LINKS_OF_USER, Spent},
-    look::Frame,
-    notice,
-    person::Reader,
-    record, session,
-    visitor::Visitor,
-};
-
-use super::{
-    password::{canonical, problem},
-    redirect_saying,
+    error::page,
+    limits::{LINKS_OF_ADDRESS, LINKS_OF_USER},
+    look::{Field, Kind, Problems},
+    notice, record, session,
 };
 
 #[derive(Default, Deserialize)]
@@ -44,39 +34,26 @@ pub(crate) struct Chosen {
 }
 
 /// `GET /password`.
-pub(crate) async fn ask(reader: Reader, form_token: FormToken) -> Response {
-    let title = reader.t("forgotten-title");
-    let content = html! {
-        p { (reader.t("forgotten-why")) }
-        form method="post" action="/password" {
-            (form_token)
-            p {
-                label for="email" { (reader.t("login-email")) }
-                input #email type="email" name="email" autocomplete="username" required maxlength="254" spellcheck="false" autofocus;
-            }
-            p { button type="submit" { (reader.t("forgotten-submit")) } }
-        }
+pub(crate) async fn ask(guest: Guest) -> Response {
+    let [why, label] = ["forgotten-why", "login-email"].map(|key| guest.reader.t(key));
+    let email = Field { autocomplete: "username", focus: true, ..Field::new("email", &label, Kind::Email) };
+    let step = Step {
+        title: "forgotten-title",
+        above: html! { p { (why) } },
+        action: "/password",
+        fields: &[email],
+        submit: "forgotten-submit",
+        below: html! {},
     };
-    Frame { reader: &reader, title: &title }.around(StatusCode::OK, &content)
+    guest.show(&step, &Way::default(), &Problems::default())
 }
 
 /// `POST /password`. The answer and the work are the same whether somebody has the address or not; the mail is another function's.
-pub(crate) async fn mail(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    reader: Reader,
-    visitor: Visitor,
-    Form(form): Form<Forgotten>,
-) -> Result<Response, ConsoleError> {
+pub(crate) async fn mail(guest: Guest, Form(form): Form<Forgotten>) -> Result<Response, ConsoleError> {
+    let Guest { console, visitor, now, .. } = &guest;
     let email = canonical(&form.email);
-    let by_address = LINKS_OF_ADDRESS.spend(&console, &visitor.address_key(), now).await?;
-    if let Spent::Refused { until } = by_address {
-        return Ok(too_many(&reader, "link-limit", until, now));
-    }
-    let by_user = LINKS_OF_USER.spend(&console, email.as_bytes(), now).await?;
-    if let Spent::Refused { until } = by_user {
-        return Ok(too_many(&reader, "link-limit", until, now));
-    }
+    LINKS_OF_ADDRESS.spend(console, &visitor.address_key(), *now).await?;
+    LINKS_OF_USER.spend(console, email.as_bytes(), *now).await?;
     sqlx::query(
         "INSERT INTO broadcast.notices (user_id, kind, at, source, browser, due_at)
          SELECT u.id, 'password_link', $2, $3, $4, $2 FROM broadcast.users u LEFT JOIN broadcast.tenants t ON t.id = u.tenant_id
@@ -88,7 +65,7 @@ pub(crate) async fn mail(
     .bind(&visitor.browser)
     .execute(console.store.pool())
     .await?;
-    Ok(page(&reader, StatusCode::OK, "link-mailed"))
+    Ok(page(&guest.reader, StatusCode::OK, "link-mailed"))
 }
 
 /// Whose link this is, if it is one.
@@ -112,36 +89,30 @@ async fn owner(
 }
 
 /// `GET /password/{token}`. Looking uses nothing up: programs look at links of mails.
-pub(crate) async fn choose(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    reader: Reader,
-    form_token: FormToken,
-    Path(text): Path<String>,
-) -> Result<Response, ConsoleError> {
-    Ok(match owner(&console, &text, now).await? {
-        Some((token, _)) => show(&reader, &form_token, &token, None),
-        None => page(&reader, StatusCode::NOT_FOUND, "link-over"),
+pub(crate) async fn choose(guest: Guest, Path(text): Path<String>) -> Result<Response, ConsoleError> {
+    Ok(match owner(&guest.console, &text, guest.now).await? {
+        Some((token, _)) => show(&guest, &token, &Problems::default()),
+        None => page(&guest.reader, StatusCode::NOT_FOUND, "link-over"),
     })
 }
 
-fn show(reader: &Reader, form_token: &FormToken, token: &Token, wrong: Option<&str>) -> Response {
-    let title = reader.t("choose-title");
-    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let content = html! {
-        (problem(wrong))
-        form method="post" action={ "/password/" (token.text()) } {
-            (form_token)
-            p {
-                label for="password" { (reader.t("choose-label")) }
-                input #password type="password" name="password" autocomplete="new-password" required minlength="12" maxlength="256"
-                    aria-describedby=(if wrong.is_some() { "password-hint problem" } else { "password-hint" }) autofocus;
-            }
-            p #password-hint.hint { (reader.t("choose-hint")) }
-            p { button type="submit" { (reader.t("choose-submit")) } }
-        }
+fn show(guest: &Guest, token: &Token, problems: &Problems<'_>) -> Response {
+    let [label, hint] = ["choose-label", "choose-hint"].map(|key| guest.reader.t(key));
+    let password = Field {
+        hint: Some(&hint),
+        autocomplete: "new-password",
+        focus: true,
+        ..Field::new("password", &label, Kind::Password)
     };
-    Frame { reader, title: &title }.around(status, &content)
+    let step = Step {
+        title: "choose-title",
+        above: html! {},
+        action: &format!("/password/{}", token.text()),
+        fields: &[password],
+        submit: "choose-submit",
+        below: html! {},
+    };
+    guest.show(&step, &Way::default(), problems)
 }
 
 /// What passwords for us begin with.
@@ -175,19 +146,16 @@ pub(crate) async fn hash(
 
 /// `POST /password/{token}`.
 pub(crate) async fn set(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    reader: Reader,
-    form_token: FormToken,
-    visitor: Visitor,
+    guest: Guest,
     Path(text): Path<String>,
     Form(form): Form<Chosen>,
 ) -> Result<Response, ConsoleError> {
-    let over = || page(&reader, StatusCode::NOT_FOUND, "link-over");
-    let Some((token, user)) = owner(&console, &text, now).await? else { return Ok(over()) };
-    let hash = match hash(&console, user, form.password).await? {
+    let Guest { console, reader, visitor, now, .. } = &guest;
+    let over = || page(reader, StatusCode::NOT_FOUND, "link-over");
+    let Some((token, user)) = owner(console, &text, *now).await? else { return Ok(over()) };
+    let hash = match hash(console, user, form.password).await? {
         Ok(hash) => hash,
-        Err(words) => return Ok(show(&reader, &form_token, &token, Some(&reader.t(words)))),
+        Err(words) => return Ok(show(&guest, &token, &Problems::one("password", reader.t(words)))),
     };
     let mut tx = console.store.pool().begin().await?;
     // Of two requests with one link, one finds the row.
@@ -213,10 +181,10 @@ pub(crate) async fn set(
     .fetch_one(&mut *tx)
     .await?;
     if !is_first {
-        notice::write(&mut tx, user, "password_changed", Some(&visitor), now).await?;
+        notice::write(&mut tx, user, "password_changed", Some(visitor), *now).await?;
     }
     let who = (tenant.map(TenantId), Some(user));
-    record::line(&mut tx, who, &visitor, "choose_password", None, "done", now).await?;
+    record::line(&mut tx, who, visitor, "choose_password", None, "done", *now).await?;
     tx.commit().await?;
     Ok(redirect_saying("password"))
 }

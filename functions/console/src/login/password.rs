@@ -1,37 +1,27 @@
 //! The first step: e-mail address and password.
 
-use std::sync::Arc;
-
 use access::password::Verifier;
-use axum::{
-    Form,
-    extract::{Query, State},
-    http::{HeaderMap, StatusCode},
-    response::Response,
-};
+use axum::{Form, extract::Query, response::Response};
 use contract::TenantId;
 use mail::Address;
-use maud::{Markup, html};
+use maud::html;
 use serde::Deserialize;
 use sqlx::Row;
 use time::OffsetDateTime;
 
-use crate::{
-    Console, ConsoleError, cookie,
-    error::too_many,
-    gate::{At, FormToken},
-    limits::{LOGINS_OF_ADDRESS, LOGINS_OF_USER, Spent},
-    look::Frame,
-    person::Reader,
-    phone::{self, Sent, Text},
-    record, session,
-    visitor::Visitor,
-};
-
 use super::{
     challenge::{self, Purpose},
+    guest::{Guest, Step},
     redirect,
     way::Way,
+};
+use crate::{
+    Console, ConsoleError, cookie,
+    limits::{LOGINS_OF_ADDRESS, LOGINS_OF_USER},
+    look::{Field, Kind, Notice, Problems, notice},
+    person::Reader,
+    phone::{self, Text},
+    record, session,
 };
 
 /// RFC 5321, 4.5.3.1.3, without the brackets.
@@ -61,47 +51,33 @@ pub(super) fn canonical(email: &str) -> String {
 }
 
 /// `GET /login`.
-pub(crate) async fn ask(reader: Reader, form_token: FormToken, Query(way): Query<Way>) -> Response {
+pub(crate) async fn ask(guest: Guest, Query(way): Query<Way>) -> Response {
+    show(&guest, &way, "", &Problems::default())
+}
+
+fn show(guest: &Guest, way: &Way, typed: &str, problems: &Problems<'_>) -> Response {
+    let reader = &guest.reader;
     let said = SAID.contains(&way.said.as_str()).then(|| reader.t(&format!("login-said-{}", way.said)));
-    show(&reader, &form_token, &way, "", StatusCode::OK, said.as_deref(), None)
-}
-
-fn show(
-    reader: &Reader,
-    form_token: &FormToken,
-    way: &Way,
-    email: &str,
-    status: StatusCode,
-    said: Option<&str>,
-    wrong: Option<&str>,
-) -> Response {
-    let title = reader.t("login-title");
-    let content = html! {
-        @if let Some(said) = said { p.note role="status" { (said) } }
-        (problem(wrong))
-        form method="post" action="/login" {
-            (form_token)
-            @if let Some(next) = way.next() { input type="hidden" name="next" value=(next); }
-            p {
-                label for="email" { (reader.t("login-email")) }
-                input #email type="email" name="email" value=(email) autocomplete="username" required maxlength="254" spellcheck="false"
-                    aria-describedby=[wrong.map(|_| "problem")] autofocus[wrong.is_none()];
-            }
-            p {
-                label for="password" { (reader.t("login-password")) }
-                input #password type="password" name="password" autocomplete="current-password" required maxlength="256"
-                    aria-describedby=[wrong.map(|_| "problem")];
-            }
-            p { button type="submit" { (reader.t("login-submit")) } }
-        }
-        p { a href="/password" { (reader.t("login-forgotten")) } }
+    let [email, password, forgotten] =
+        ["login-email", "login-password", "login-forgotten"].map(|key| reader.t(key));
+    let fields = [
+        Field {
+            value: typed,
+            autocomplete: "username",
+            focus: true,
+            ..Field::new("email", &email, Kind::Email)
+        },
+        Field { autocomplete: "current-password", ..Field::new("password", &password, Kind::Password) },
+    ];
+    let step = Step {
+        title: "login-title",
+        above: html! { @if let Some(said) = said { (notice(Notice::Info, &html! { p { (said) } })) } },
+        action: "/login",
+        fields: &fields,
+        submit: "login-submit",
+        below: html! { p { a href="/password" { (forgotten) } } },
     };
-    Frame { reader, title: &title }.around(status, &content)
-}
-
-/// What is wrong with a form, above it.
-pub(crate) fn problem(words: Option<&str>) -> Markup {
-    html! { @if let Some(words) = words { div #problem.problem role="alert" tabindex="-1" { p { (words) } } } }
+    guest.show(&step, way, problems)
 }
 
 struct User {
@@ -152,72 +128,45 @@ pub(crate) async fn verify(password: String, hash: Option<String>) -> Result<boo
 }
 
 /// `POST /login`.
-pub(crate) async fn check(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    reader: Reader,
-    form_token: FormToken,
-    visitor: Visitor,
-    headers: HeaderMap,
-    Form(form): Form<Login>,
-) -> Result<Response, ConsoleError> {
+pub(crate) async fn check(guest: Guest, Form(form): Form<Login>) -> Result<Response, ConsoleError> {
+    let Guest { console, visitor, now, .. } = &guest;
     let (way, email) = (Way { next: form.next, ..Way::default() }, canonical(&form.email));
     // Whoever is refused by the address locks no account any more.
-    let by_address = LOGINS_OF_ADDRESS.spend(&console, &visitor.address_key(), now).await?;
-    if let Spent::Refused { until } = by_address {
-        return Ok(too_many(&reader, "login-limit", until, now));
-    }
-    let by_user = LOGINS_OF_USER.spend(&console, email.as_bytes(), now).await?;
-    if let Spent::Refused { until } = by_user {
-        return Ok(too_many(&reader, "login-limit", until, now));
-    }
-    let user = find(&console, &email).await?;
+    LOGINS_OF_ADDRESS.spend(console, &visitor.address_key(), *now).await?;
+    let last_until = LOGINS_OF_USER.spend(console, email.as_bytes(), *now).await?;
+    let user = find(console, &email).await?;
     let is_right = verify(form.password, user.as_ref().and_then(|user| user.hash.clone())).await?;
     let user = match user {
         Some(user) if is_right && user.is_active => user,
         other => {
-            if let Spent::Allowed { last_until: Some(until) } = by_user {
-                lock(&console, &email, &visitor, until, now).await?;
+            if let Some(until) = last_until {
+                lock(&guest, &email, until).await?;
             }
             let who = other.map_or((None, None), |user| (user.tenant, Some(user.id)));
             let mut db = console.store.pool().acquire().await?;
-            record::line(&mut db, who, &visitor, "login", Some("password"), "refused", now).await?;
-            let wrong = reader.t("login-wrong");
-            return Ok(show(
-                &reader,
-                &form_token,
-                &way,
-                &form.email,
-                StatusCode::UNPROCESSABLE_ENTITY,
-                None,
-                Some(&wrong),
-            ));
+            record::line(&mut db, who, visitor, "login", Some("password"), "refused", *now).await?;
+            let wrong = Problems::one("email", guest.reader.t("login-wrong"));
+            return Ok(show(&guest, &way, &form.email, &wrong));
         }
     };
     // Told to nobody who has not the password.
-    if let Some(until) = user.locked_until.filter(|until| *until > now) {
-        return Ok(too_many(&reader, "login-limit", until, now));
+    if let Some(until) = user.locked_until.filter(|until| until > now) {
+        return Err(LOGINS_OF_USER.too_many(until).into());
     }
-    go_on(&console, &user, &email, (&headers, &visitor, &way), now).await
+    go_on(&guest, &user, &email, &way).await
 }
 
 /// From the password to the second factor, or to the session where there is none.
-async fn go_on(
-    console: &Arc<Console>,
-    user: &User,
-    email: &str,
-    (headers, visitor, way): (&HeaderMap, &Visitor, &Way),
-    now: OffsetDateTime,
-) -> Result<Response, ConsoleError> {
+async fn go_on(guest: &Guest, user: &User, email: &str, way: &Way) -> Result<Response, ConsoleError> {
+    let Guest { console, visitor, now, .. } = guest;
     if !user.needs_second_factor {
         let mut tx = console.store.pool().begin().await?;
-        let who = (user.tenant, user.id);
-        let token = challenge::log_in(console, &mut tx, who, (headers, visitor), ("password", now)).await?;
+        let token = challenge::log_in(guest, &mut tx, (user.tenant, user.id), "password").await?;
         tx.commit().await?;
         LOGINS_OF_USER.forget(console, email.as_bytes()).await?;
         return Ok(challenge::logged_in(&token, way));
     }
-    let (challenge, token) = challenge::begin(console, Purpose::Login, user.id, now).await?;
+    let (challenge, token) = challenge::begin(console, Purpose::Login, user.id, *now).await?;
     let mut response = match &user.phone_sealed {
         None => redirect("/login/phone", way.next()),
         // An app shows its code by itself; a text goes when it is asked for.
@@ -232,11 +181,8 @@ async fn go_on(
                 reader: &user.reader,
                 visitor,
             };
-            match phone::send(console, &text, now).await? {
-                Sent::OnItsWay => redirect("/login/code", way.next()),
-                Sent::TooMany(until) => return Ok(too_many(&user.reader, "text-limit", until, now)),
-                Sent::DayFull(until) => return Ok(too_many(&user.reader, "text-day", until, now)),
-            }
+            phone::send(console, &text, *now).await?;
+            redirect("/login/code", way.next())
         }
     };
     cookie::CHALLENGE.set(&mut response, &token);
@@ -244,13 +190,8 @@ async fn go_on(
 }
 
 /// The last attempt of a window was wrong. The same statement for an address that nobody has.
-async fn lock(
-    console: &Console,
-    email: &str,
-    visitor: &Visitor,
-    until: OffsetDateTime,
-    now: OffsetDateTime,
-) -> Result<(), ConsoleError> {
+async fn lock(guest: &Guest, email: &str, until: OffsetDateTime) -> Result<(), ConsoleError> {
+    let Guest { console, visitor, now, .. } = guest;
     sqlx::query(
         "WITH locked AS (UPDATE broadcast.users SET locked_until = $2 WHERE email = $1 RETURNING id)
          INSERT INTO broadcast.notices (user_id, kind, at, source, browser, due_at) SELECT id, 'locked', $3, $4, $5, $3 FROM locked",

@@ -1,32 +1,20 @@
 //! The first login of a user without a phone: one is registered, and proved at once by a code.
 
-use std::sync::Arc;
-
 use access::{Phone, PhoneError};
-use axum::{
-    Form,
-    extract::{Query, State},
-    http::{HeaderMap, StatusCode},
-    response::Response,
-};
+use axum::{Form, extract::Query, response::Response};
 use maud::html;
 use serde::Deserialize;
 
-use crate::{
-    Console, ConsoleError,
-    error::too_many,
-    gate::{At, FormToken},
-    look::Frame,
-    person::Reader,
-    phone::{self, Sent, Text},
-    visitor::Visitor,
-};
-
 use super::{
-    challenge::{self, Purpose},
-    password::problem,
+    challenge,
+    guest::{Guest, Step},
     redirect,
     way::Way,
+};
+use crate::{
+    ConsoleError,
+    look::{Field, Kind, Problems},
+    phone,
 };
 
 #[derive(Default, Deserialize)]
@@ -37,43 +25,32 @@ pub(crate) struct Registration {
 }
 
 /// `GET /login/phone`.
-pub(crate) async fn ask(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    reader: Reader,
-    form_token: FormToken,
-    headers: HeaderMap,
-    Query(way): Query<Way>,
-) -> Result<Response, ConsoleError> {
-    let mut tx = console.store.pool().begin().await?;
-    let Some(challenge) = challenge::find(&mut tx, Purpose::Login, &headers, now).await? else {
-        return Ok(challenge::begin_again("ended"));
-    };
+pub(crate) async fn ask(guest: Guest, Query(way): Query<Way>) -> Result<Response, ConsoleError> {
+    let Some((_, challenge)) = guest.challenge().await? else { return Ok(challenge::begin_again("ended")) };
     if challenge.phone.is_some() {
         return Ok(redirect("/login/code", way.next()));
     }
-    Ok(show(&reader, &form_token, &way, "", None))
+    Ok(show(&guest, &way, "", &Problems::default()))
 }
 
-fn show(reader: &Reader, form_token: &FormToken, way: &Way, typed: &str, wrong: Option<&str>) -> Response {
-    let title = reader.t("phone-title");
-    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let content = html! {
-        p { (reader.t("phone-why")) }
-        (problem(wrong))
-        form method="post" action="/login/phone" {
-            (form_token)
-            @if let Some(next) = way.next() { input type="hidden" name="next" value=(next); }
-            p {
-                label for="phone" { (reader.t("phone-label")) }
-                input #phone type="tel" name="phone" value=(typed) autocomplete="tel" inputmode="tel" required maxlength="40"
-                    aria-describedby=(if wrong.is_some() { "phone-hint problem" } else { "phone-hint" }) autofocus[wrong.is_none()];
-            }
-            p #phone-hint.hint { (reader.t("phone-hint")) }
-            p { button type="submit" { (reader.t("phone-submit")) } }
-        }
+fn show(guest: &Guest, way: &Way, typed: &str, problems: &Problems<'_>) -> Response {
+    let [why, label, hint] = ["phone-why", "phone-label", "phone-hint"].map(|key| guest.reader.t(key));
+    let phone = Field {
+        value: typed,
+        hint: Some(&hint),
+        autocomplete: "tel",
+        focus: true,
+        ..Field::new("phone", &label, Kind::Phone)
     };
-    Frame { reader, title: &title }.around(status, &content)
+    let step = Step {
+        title: "phone-title",
+        above: html! { p { (why) } },
+        action: "/login/phone",
+        fields: &[phone],
+        submit: "phone-submit",
+        below: html! {},
+    };
+    guest.show(&step, way, problems)
 }
 
 /// A number that may get codes, or what to say about it. `countries`: the list, `None`: everywhere.
@@ -90,18 +67,9 @@ pub(crate) fn judge(typed: &str, countries: Option<&[String]>) -> Result<Phone, 
 }
 
 /// `POST /login/phone`.
-pub(crate) async fn register(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    reader: Reader,
-    form_token: FormToken,
-    visitor: Visitor,
-    headers: HeaderMap,
-    Form(form): Form<Registration>,
-) -> Result<Response, ConsoleError> {
+pub(crate) async fn register(guest: Guest, Form(form): Form<Registration>) -> Result<Response, ConsoleError> {
     let way = Way { next: form.next, ..Way::default() };
-    let mut tx = console.store.pool().begin().await?;
-    let Some(challenge) = challenge::find(&mut tx, Purpose::Login, &headers, now).await? else {
+    let Some((mut tx, challenge)) = guest.challenge().await? else {
         return Ok(challenge::begin_again("ended"));
     };
     // A registered one is changed by whoever is logged in alone.
@@ -110,9 +78,11 @@ pub(crate) async fn register(
     }
     let phone = match judge(&form.phone, challenge.countries.as_deref()) {
         Ok(phone) => phone,
-        Err(words) => return Ok(show(&reader, &form_token, &way, &form.phone, Some(&reader.t(words)))),
+        Err(words) => {
+            return Ok(show(&guest, &way, &form.phone, &Problems::one("phone", guest.reader.t(words))));
+        }
     };
-    let sealed = phone::seal(&console, challenge.user, &phone)?;
+    let sealed = phone::seal(&guest.console, challenge.user, &phone)?;
     // A code for another number is none for this one.
     sqlx::query(
         "UPDATE broadcast.challenges SET phone_sealed = $2, phone_ends = $3, code_hash = NULL, code_ends_at = NULL WHERE id = $1",
@@ -123,20 +93,9 @@ pub(crate) async fn register(
     .execute(&mut *tx)
     .await?;
     tx.commit().await?;
-    let text = Text {
-        challenge: challenge.id,
-        user: challenge.user,
-        tenant: challenge.tenant,
-        wrong: challenge.wrong,
-        phone_sealed: sealed,
-        reader: &reader,
-        visitor: &visitor,
-    };
-    Ok(match phone::send(&console, &text, now).await? {
-        Sent::OnItsWay => redirect("/login/code", way.next()),
-        Sent::TooMany(until) => too_many(&reader, "text-limit", until, now),
-        Sent::DayFull(until) => too_many(&reader, "text-day", until, now),
-    })
+    let text = challenge.text(sealed, &guest.reader, &guest.visitor);
+    phone::send(&guest.console, &text, guest.now).await?;
+    Ok(redirect("/login/code", way.next()))
 }
 
 #[cfg(test)]

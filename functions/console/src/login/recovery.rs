@@ -1,88 +1,51 @@
 //! For whoever has lost the phone: one of the codes on paper.
 
-use std::sync::Arc;
-
 use access::recovery;
-use axum::{
-    Form,
-    extract::{Query, State},
-    http::{HeaderMap, StatusCode},
-    response::Response,
-};
+use axum::{Form, extract::Query, response::Response};
 use maud::html;
 
-use crate::{
-    Console, ConsoleError,
-    gate::{At, FormToken},
-    look::Frame,
-    notice,
-    person::Reader,
-    record,
-    visitor::Visitor,
-};
-
 use super::{
-    challenge::{self, Purpose},
+    challenge,
     code::{self, Entered},
-    password::problem,
+    guest::{Guest, Step},
     way::Way,
+};
+use crate::{
+    ConsoleError,
+    look::{Field, Kind, Problems},
+    notice,
 };
 
 /// `GET /login/recovery`.
-pub(crate) async fn ask(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    reader: Reader,
-    form_token: FormToken,
-    headers: HeaderMap,
-    Query(way): Query<Way>,
-) -> Result<Response, ConsoleError> {
-    let mut tx = console.store.pool().begin().await?;
-    if challenge::find(&mut tx, Purpose::Login, &headers, now).await?.is_none() {
+pub(crate) async fn ask(guest: Guest, Query(way): Query<Way>) -> Result<Response, ConsoleError> {
+    if guest.challenge().await?.is_none() {
         return Ok(challenge::begin_again("ended"));
     }
-    Ok(show(&reader, &form_token, &way, None))
+    Ok(show(&guest, &way, &Problems::default()))
 }
 
-fn show(reader: &Reader, form_token: &FormToken, way: &Way, wrong: Option<&str>) -> Response {
-    let title = reader.t("recovery-title");
-    let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    let content = html! {
-        p { (reader.t("recovery-why")) }
-        (problem(wrong))
-        form method="post" action="/login/recovery" {
-            (form_token)
-            @if let Some(next) = way.next() { input type="hidden" name="next" value=(next); }
-            p {
-                label for="code" { (reader.t("recovery-label")) }
-                input #code type="text" name="code" autocomplete="off" autocapitalize="none" spellcheck="false" required maxlength="40"
-                    aria-describedby=[wrong.map(|_| "problem")] autofocus;
-            }
-            p { button type="submit" { (reader.t("code-submit")) } }
-        }
-        p { a href="/login/code" { (reader.t("recovery-back")) } }
+fn show(guest: &Guest, way: &Way, problems: &Problems<'_>) -> Response {
+    let [why, label, back] =
+        ["recovery-why", "recovery-label", "recovery-back"].map(|key| guest.reader.t(key));
+    let step = Step {
+        title: "recovery-title",
+        above: html! { p { (why) } },
+        action: "/login/recovery",
+        fields: &[Field { focus: true, ..Field::new("code", &label, Kind::Text) }],
+        submit: "code-submit",
+        below: html! { p { a href="/login/code" { (back) } } },
     };
-    Frame { reader, title: &title }.around(status, &content)
+    guest.show(&step, way, problems)
 }
 
 /// `POST /login/recovery`.
-pub(crate) async fn check(
-    State(console): State<Arc<Console>>,
-    At(now): At,
-    reader: Reader,
-    form_token: FormToken,
-    visitor: Visitor,
-    headers: HeaderMap,
-    Form(form): Form<Entered>,
-) -> Result<Response, ConsoleError> {
+pub(crate) async fn check(guest: Guest, Form(form): Form<Entered>) -> Result<Response, ConsoleError> {
     let way = Way { next: form.next, ..Way::default() };
-    let mut tx = console.store.pool().begin().await?;
-    let Some(challenge) = challenge::find(&mut tx, Purpose::Login, &headers, now).await? else {
+    let Guest { console, visitor, now, .. } = &guest;
+    let Some((mut tx, challenge)) = guest.challenge().await? else {
         return Ok(challenge::begin_again("ended"));
     };
-    if let Some(refused) = code::spend(&console, &challenge, &reader, now).await? {
-        return Ok(refused);
-    }
+    code::spend(console, &challenge, *now).await?;
     let taken = match recovery::hash(&console.master, challenge.user, &form.code) {
         // Of two logins with one code, one finds the row.
         Some(hash) => {
@@ -96,17 +59,13 @@ pub(crate) async fn check(
         None => 0,
     };
     if taken == 1 {
-        notice::write(&mut tx, challenge.user, "recovery_code_used", Some(&visitor), now).await?;
-        let login = (&headers, &visitor, &way);
-        let done = challenge::complete(&console, tx, &challenge, login, ("recovery code", now)).await?;
+        notice::write(&mut tx, challenge.user, "recovery_code_used", Some(visitor), *now).await?;
+        let done = challenge::complete(&guest, tx, &challenge, &way, "recovery code").await?;
         return Ok(done.unwrap_or_else(|| challenge::begin_again("ended")));
     }
-    let is_over = challenge::note_wrong(&mut tx, &challenge, now).await?;
-    let who = (challenge.tenant, Some(challenge.user));
-    record::line(&mut tx, who, &visitor, "login", Some("recovery code"), "refused", now).await?;
-    tx.commit().await?;
+    let is_over = challenge::refuse(&guest, tx, &challenge, "recovery code").await?;
     if is_over {
         return Ok(challenge::begin_again("failed"));
     }
-    Ok(show(&reader, &form_token, &way, Some(&reader.t("code-wrong"))))
+    Ok(show(&guest, &way, &Problems::one("code", guest.reader.t("code-wrong"))))
 }

@@ -1,3 +1,4 @@
+use axum::http::StatusCode;
 use maud::{Markup, html};
 
 use crate::{gate::FormToken, person::Reader};
@@ -9,7 +10,6 @@ pub(crate) enum Kind {
     Email,
     Password,
     Phone,
-    Url,
     Date,
     /// A day and a time, in the reader's zone.
     Moment,
@@ -19,7 +19,7 @@ pub(crate) enum Kind {
         max: u64,
     },
     /// A code of that many digits, as it came.
-    Digits(u8),
+    Digits(usize),
     /// Several lines.
     Area,
     /// A file that stays in the browser.
@@ -34,7 +34,6 @@ impl Kind {
             Self::Email => "email",
             Self::Password => "password",
             Self::Phone => "tel",
-            Self::Url => "url",
             Self::Date => "date",
             Self::Moment => "datetime-local",
             Self::Number { .. } => "number",
@@ -57,6 +56,8 @@ impl Kind {
 pub(crate) struct Field<'a> {
     /// Of the value in the form.
     pub(crate) name: &'a str,
+    /// On the page, where several forms have a field of this name.
+    pub(crate) id: Option<&'a str>,
     pub(crate) label: &'a str,
     pub(crate) kind: Kind,
     pub(crate) value: &'a str,
@@ -64,39 +65,53 @@ pub(crate) struct Field<'a> {
     pub(crate) required: bool,
     /// What a browser may fill in: HTML's words.
     pub(crate) autocomplete: &'a str,
+    /// Whether the page begins with it, unless there is a problem to read first.
+    pub(crate) focus: bool,
 }
 
 impl<'a> Field<'a> {
     /// One that has to be filled in, and is nobody's to guess.
     pub(crate) const fn new(name: &'a str, label: &'a str, kind: Kind) -> Self {
-        Self { name, label, kind, value: "", hint: None, required: true, autocomplete: "off" }
+        Self {
+            name,
+            id: None,
+            label,
+            kind,
+            value: "",
+            hint: None,
+            required: true,
+            autocomplete: "off",
+            focus: false,
+        }
     }
 
     pub(crate) fn render(&self, problems: &Problems<'_>) -> Markup {
-        let Self { name, label, kind, value, hint, required, autocomplete } = *self;
-        let wrong = problems.of(name);
-        let described = described(name, hint.is_some(), wrong.is_some());
+        let Self { name, label, kind, value, hint, required, autocomplete, .. } = *self;
+        let own = self.id.unwrap_or(name);
+        let wrong = problems.of(own);
+        let described = described(own, hint.is_some(), wrong.is_some());
         let invalid = wrong.map(|_| "true");
         let (min, max) = match kind {
             Kind::Number { min, max } => (Some(min), Some(max)),
             _ => (None, None),
         };
         let digits = match kind {
-            Kind::Digits(digits) => Some(digits),
+            // Pasted as it came, with spaces.
+            Kind::Digits(digits) => Some(2 * digits),
             _ => None,
         };
         html! {
             div.field.wide[kind == Kind::Area] {
-                label for=(id(name)) { (label) }
-                (beside(name, hint, wrong))
+                label for=(id(own)) { (label) }
+                (beside(own, hint, wrong))
                 @if kind == Kind::Area {
-                    textarea id=(id(name)) name=(name) required[required] aria-describedby=[described] aria-invalid=[invalid]
+                    textarea id=(id(own)) name=(name) required[required] aria-describedby=[described] aria-invalid=[invalid]
                         spellcheck="false" { (value) }
                 } @else {
                     // Without a name it is in no form's data.
-                    input id=(id(name)) name=[(kind != Kind::File).then_some(name)] type=(kind.input_type()) class=[kind.class()] value=[(kind != Kind::File).then_some(value)] required[required]
+                    input id=(id(own)) name=[(kind != Kind::File).then_some(name)] type=(kind.input_type()) class=[kind.class()] value=[(kind != Kind::File).then_some(value)] required[required]
                         min=[min] max=[max] maxlength=[digits] inputmode=[digits.map(|_| "numeric")] autocomplete=(autocomplete)
-                        aria-describedby=[described] aria-invalid=[invalid];
+                        autofocus[self.focus && problems.0.is_empty()] aria-describedby=[described] aria-invalid=[invalid];
                 }
             }
         }
@@ -147,24 +162,40 @@ pub(crate) fn choices(
         fieldset id=(id(name)) aria-describedby=[described(name, false, wrong.is_some())] {
             legend { (label) }
             (beside(name, None, wrong))
-            @for Choice { value, label, hint, chosen } in choices {
-                @let own = format!("{name}-{value}");
-                div.choice {
-                    input type=(if many { "checkbox" } else { "radio" }) id=(id(&own)) name=(name) value=(value) checked[*chosen]
-                        aria-describedby=[described(&own, hint.is_some(), false)];
-                    label for=(id(&own)) { (label) }
-                    (beside(&own, *hint, None))
-                }
-            }
+            @for one in choices { (choice(name, many, one)) }
         }
     }
 }
 
-/// What is wrong with what was entered: the field's name, and what to do about it.
+/// One choice by itself, of those that have this name.
+pub(crate) fn choice(name: &str, many: bool, choice: &Choice<'_>) -> Markup {
+    let Choice { value, label, hint, chosen } = *choice;
+    let own = format!("{name}-{value}");
+    html! {
+        div.choice {
+            input type=(if many { "checkbox" } else { "radio" }) id=(id(&own)) name=(name) value=(value) checked[chosen]
+                aria-describedby=[described(&own, hint.is_some(), false)];
+            label for=(id(&own)) { (label) }
+            (beside(&own, hint, None))
+        }
+    }
+}
+
+/// What is wrong with what was entered: the field (its name, or what it is on the page), and what to do about it.
 #[derive(Debug, Default)]
 pub(crate) struct Problems<'a>(pub(crate) Vec<(&'a str, String)>);
 
-impl Problems<'_> {
+impl<'a> Problems<'a> {
+    /// A single one.
+    pub(crate) fn one(field: &'a str, words: String) -> Self {
+        Self(vec![(field, words)])
+    }
+
+    /// Of a page that shows them.
+    pub(crate) fn status(&self) -> StatusCode {
+        if self.0.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
+    }
+
     fn of(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(field, _)| *field == name).map(|(_, text)| text.as_str())
     }

@@ -108,13 +108,8 @@ impl Frame<'_> {
         self.respond(status, &body)
     }
 
-    /// The page of a person who is logged in, with its status.
-    pub(crate) fn within(&self, place: &Place<'_>, status: StatusCode, content: &Markup) -> Response {
-        self.within_with(place, status, &html! {}, content)
-    }
-
-    /// The same with what may be done beside the page's title: buttons, links, a badge.
-    pub(crate) fn within_with(
+    /// The page of a person who is logged in, with its status, and what may be done beside its title: buttons, links, a badge.
+    pub(crate) fn within(
         &self,
         place: &Place<'_>,
         status: StatusCode,

@@ -72,7 +72,7 @@ async fn part(reader: Reader, Path(part): Path<String>) -> Response {
         (link_button("/gallery/forms", "Pause", Button::Plain))
         (link_button("/gallery/forms", "Cancel launch", Button::Danger))
     };
-    Frame { reader: &reader, title: "Spring sale 2026" }.within_with(
+    Frame { reader: &reader, title: "Spring sale 2026" }.within(
         &place,
         StatusCode::OK,
         &actions,

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::{
     Form,
     extract::State,
-    http::{Method, StatusCode},
+    http::Method,
     response::{IntoResponse, Redirect, Response},
 };
 use maud::html;
@@ -13,10 +13,10 @@ use serde_json::{Map, Value, json};
 use super::Settings;
 use crate::{
     Console, ConsoleError,
-    look::{Button, Field, Kind, Notice, Problems, Section, Submit, form, link_button, notice},
+    look::{Field, Kind, Notice, Problems, Section, notice},
     member::Member,
     operate::{Asked, Refusal},
-    page::Page,
+    page::{Asking, Page},
 };
 
 const HERE: &str = "/retention/settings";
@@ -79,25 +79,13 @@ fn show(member: &Member, times: &Times, problems: &Problems<'_>) -> Response {
         let kind = Kind::Number { min, max: HOURS_MAX };
         Field { value, hint: Some(&hint), ..Field::new(name, &label, kind) }.render(problems)
     });
-    let content = html! {
-        (problems.render(reader))
+    let fields = html! {
         (notice(Notice::Warning, &html! { p { (reader.t("retention-change-text")) } }))
-        section.card {
-            (form(HERE, &member.person.form_token, &html! {
-                @for field in &fields { (field) }
-                div.row {
-                    (Submit { text: &reader.t("retention-save"), weight: Button::Main }.render())
-                    (link_button("/retention", &reader.t("cancel"), Button::Plain))
-                }
-            }))
-        }
+        @for field in &fields { (field) }
     };
-    let status = if problems.0.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    let title = reader.t("retention-change");
-    Page::new(&member.person, Section::Retention, &title)
-        .under(Section::Retention)
-        .status(status)
-        .show(&content)
+    let [title, submit] = ["retention-change", "retention-save"].map(|key| reader.t(key));
+    let asking = Asking { action: HERE, fields: &fields, submit: &submit, back: "/retention" };
+    Page::new(&member.person, Section::Retention, &title).under(Section::Retention).ask(&asking, problems)
 }
 
 /// `POST /retention/settings`.

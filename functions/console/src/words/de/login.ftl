@@ -107,7 +107,6 @@ sessions-this = Dieser Browser
 sessions-end = Abmelden
 sessions-all-others = Alle anderen
 sessions-end-one = Abmelden: { $browser }
-account-back = Zurück zu Ihrem Konto
 
 ## Der zweite Faktor.
 factors-title = Ihr Telefon und was an seine Stelle tritt
@@ -116,6 +115,7 @@ factors-no-phone = Sie haben kein Telefon registriert.
 factors-new-phone = Neue Mobilnummer
 phone-change = Dieses Telefon verwenden
 app-title = Authenticator-App
+app-instead = Statt der SMS: sicherer, und auch ohne Netz.
 app-how = Fotografieren Sie das Bild mit Ihrer Authenticator-App und geben Sie dann den Code ein, den die App zeigt.
 app-picture = Ein Bild mit dem Geheimnis Ihres Kontos, für Ihre Authenticator-App
 app-secret = Oder geben Sie dieses Geheimnis ein:

@@ -107,7 +107,6 @@ sessions-this = This browser
 sessions-end = Log out
 sessions-all-others = All others
 sessions-end-one = Log out: { $browser }
-account-back = Back to your account
 
 ## The second factor.
 factors-title = Your phone and what takes its place
@@ -116,6 +115,7 @@ factors-no-phone = You have registered no phone.
 factors-new-phone = New mobile number
 phone-change = Use this phone
 app-title = Authenticator app
+app-instead = In the place of texts: safer, and without a network.
 app-how = Photograph the picture with your authenticator app, then enter the code that the app shows.
 app-picture = A picture with the secret of your account, for your authenticator app
 app-secret = Or enter this secret:
