@@ -1,6 +1,7 @@
 //! Retention: how long what is kept, what goes next, and the proof of what went.
 
 mod settings;
+mod statement;
 
 use std::sync::Arc;
 
@@ -8,8 +9,7 @@ use access::Scope;
 use axum::{
     Router,
     extract::{Query, State},
-    http::header,
-    response::{IntoResponse, Response},
+    response::Response,
     routing::get,
 };
 use maud::{Markup, html};
@@ -21,7 +21,7 @@ use crate::{
     gate::At,
     look::{Button, Column, Field, Kind, Pages, Problems, Section, Submit, Table, empty, link_button, pairs},
     member::Member,
-    operate::{Asked, Listing},
+    operate::Listing,
     page::Page,
     person::Reader,
 };
@@ -35,7 +35,7 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/retention", get(show))
         .route("/retention/settings", get(settings::ask).post(settings::change))
         .route("/retention/receipts", get(receipts))
-        .route("/retention/statement", get(statement))
+        .route("/retention/statement", get(statement::download))
 }
 
 #[derive(Deserialize)]
@@ -235,43 +235,4 @@ fn table(reader: &Reader, receipts: &[Receipt]) -> Markup {
     let caption = reader.t("receipts-title");
     Table { caption: &caption, caption_hidden: true, columns: &columns, rows: rows.collect(), total: None }
         .render()
-}
-
-/// Which days.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Days {
-    from: String,
-    to: String,
-}
-
-impl Days {
-    /// Whole days of the reader's: the last one ends with the next one's begin.
-    fn query(&self, reader: &Reader) -> String {
-        let mut query = url::form_urlencoded::Serializer::new(String::new());
-        for (name, day, later) in [("from", &self.from, 0), ("to", &self.to, 1)] {
-            if let Some(time) = reader.begin_of(day, later) {
-                query.append_pair(name, &time);
-            }
-        }
-        query.finish()
-    }
-}
-
-/// `GET /retention/statement`: as the operation writes it.
-async fn statement(
-    State(console): State<Arc<Console>>,
-    member: Member,
-    Query(days): Query<Days>,
-) -> Result<Response, ConsoleError> {
-    let path = format!("/v1/receipts/statement?{}", days.query(&member.person.reader));
-    let asked = Asked::get(&member.identity, path);
-    let answer = console.operations.ask(asked).await?;
-    let mut response = answer.body.into_response();
-    for name in [header::CONTENT_TYPE, header::CONTENT_DISPOSITION] {
-        if let Some(value) = answer.headers.get(&name) {
-            response.headers_mut().insert(name, value.clone());
-        }
-    }
-    Ok(response)
 }

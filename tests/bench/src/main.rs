@@ -4,6 +4,7 @@
 
 mod api;
 mod cloud;
+mod coldstart;
 mod collect;
 mod comparison;
 mod console;
@@ -95,6 +96,8 @@ enum Bench {
     Api,
     /// Pages of the console over a million recipients, beside the same figures counted at each look.
     Console,
+    /// From the start of each function's process to its first question for work, beside a function that does nothing.
+    Coldstart,
     /// Opens over HTTP, beside nginx's `empty_gif`, each on one processor.
     Collect,
     /// Finding and deleting what is over, beside a listing; finding that nothing is, of many files, tenants and campaigns.
@@ -162,6 +165,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Bench::GatewayUpload => Box::pin(gateway::bench(&stack, RUNS, gateway::Way::Up, case)).await?,
         Bench::Api => Box::pin(api::bench(&stack, RUNS)).await?,
         Bench::Console => Box::pin(console::bench(&stack)).await?,
+        Bench::Coldstart => Box::pin(coldstart::bench(&stack)).await?,
         Bench::Collect => Box::pin(collect::bench(RUNS)).await?,
         Bench::Sweep => {
             let (comparisons, figures) = Box::pin(sweep::bench(&stack, RUNS, case)).await?;

@@ -107,3 +107,32 @@ async fn times_are_changed_by_who_may() {
     assert_eq!(manager.get(FORM).await.status, 403);
     assert!(!manager.get("/retention").await.text.contains(FORM));
 }
+
+#[tokio::test]
+async fn a_long_statement_comes_in_parts_and_says_so() {
+    let stack = Stack::from_env().unwrap();
+    let tenant = Tenant::new(&stack, "parts").await;
+    let mut browser = Browser::new(&stack);
+    browser.log_in(&User::new(&stack, Some(tenant.id), "admin").await).await;
+    sqlx::query(
+        "INSERT INTO broadcast.receipts (tenant_id, number, at, what, ids, count, rule, previous, digest)
+         SELECT $1, n, now(), 'file', ARRAY[n], 1, 'Incoming 48 hours', '', '' FROM generate_series(1, 10001) AS n",
+    )
+    .bind(tenant.id)
+    .execute(&mut tenant.superuser().await)
+    .await
+    .unwrap();
+    let page = browser.get("/retention/statement?from=&to=").await;
+    assert!(page.text.contains("up to number 10,000"), "{}", page.text);
+    let mut numbers = Vec::new();
+    for mark in ["part=true", "part=false"] {
+        let (before, _) = page.text.split_once(&format!("{mark}\"")).unwrap();
+        let address = format!("{}{mark}", before.rsplit_once('"').unwrap().1).replace("&amp;", "&");
+        let part = browser.send("GET", &address, &[], "").await;
+        assert_eq!(part.headers["content-type"], "text/csv; charset=utf-8");
+        let text = part.text();
+        numbers
+            .extend(text.lines().skip(1).map(|line| line.split(',').nth(1).unwrap().parse::<i64>().unwrap()));
+    }
+    assert!(numbers.iter().copied().eq(1..=10_001), "{} receipts", numbers.len());
+}

@@ -104,6 +104,10 @@ statement-from = Von
 statement-to = Bis
 statement-hint = Ganze Tage in Ihrer Zeitzone. Leer: vom ersten an.
 statement-download = Nachweis herunterladen (CSV)
+statement-parts = Ein Nachweis in Teilen
+statement-parts-text = Das sind mehr Belege, als eine Datei fasst. Laden Sie jeden Teil herunter; zusammen sind sie der Nachweis.
+statement-part = Belege bis Nummer { $last } herunterladen
+statement-next = Nächster Teil
 
 ## Empfänger.
 access-title = Was über eine Person gespeichert ist

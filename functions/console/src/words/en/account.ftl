@@ -104,6 +104,10 @@ statement-from = From
 statement-to = To
 statement-hint = Whole days in your time zone. Empty: from the first one on.
 statement-download = Download a statement (CSV)
+statement-parts = A statement in parts
+statement-parts-text = These are more receipts than one file holds. Download each part; together they are the statement.
+statement-part = Download the receipts up to number { $last }
+statement-next = Next part
 
 ## Recipients.
 access-title = What is held of a person
