@@ -110,19 +110,19 @@ struct Failure {
     status: StatusCode,
     /// Of the page, in the catalogues.
     key: &'static str,
-    /// What an operation said, of what it refused.
-    words: Option<String>,
+    /// What an operation refused.
+    refusal: Option<Refusal>,
 }
 
 impl IntoResponse for ConsoleError {
     fn into_response(self) -> Response {
-        let failure = |status, key| Failure { status, key, words: None };
+        let failure = |status, key| Failure { status, key, refusal: None };
         let failure = match self {
             Self::NotFound => failure(StatusCode::NOT_FOUND, "not-found"),
             Self::Refused(refusal) if refusal.status == 404 => failure(StatusCode::NOT_FOUND, "not-found"),
-            Self::Refused(Refusal { status, words, .. }) => {
-                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CONFLICT);
-                Failure { status, key: "refused", words: Some(words) }
+            Self::Refused(refusal) => {
+                let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::CONFLICT);
+                Failure { status, key: "refused", refusal: Some(refusal) }
             }
             Self::Unavailable => failure(StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             error => {
@@ -155,12 +155,14 @@ pub(crate) fn in_words(
             } else {
                 (StatusCode::BAD_REQUEST, "form-unreadable")
             };
-            Failure { status, key, words: None }
+            Failure { status, key, refusal: None }
         }
         None => return response,
     };
     let title = reader.t(&format!("{}-title", failure.key));
-    let text = failure.words.unwrap_or_else(|| reader.t(&format!("{}-text", failure.key)));
+    let text = failure
+        .refusal
+        .map_or_else(|| reader.t(&format!("{}-text", failure.key)), |refusal| refusal.words(reader));
     let content = html! { p { (text) } };
     let mut page = match person {
         Some(person) => Page::new(person, None, &title).status(failure.status).show(&content),
