@@ -217,9 +217,8 @@ fn may_be_left_out(body: &mut Value) {
 fn problem_responses<'c>(codes: impl Iterator<Item = &'c str>) -> BTreeMap<String, Value> {
     let mut by_status: BTreeMap<u16, Vec<Code>> = BTreeMap::new();
     for slug in codes {
-        let code = Code::ALL.iter().find(|code| code.slug() == slug);
-        if let Some(code) = code {
-            by_status.entry(code.http_status()).or_default().push(*code);
+        if let Some(code) = Code::of(slug) {
+            by_status.entry(code.http_status()).or_default().push(code);
         }
     }
     let response = |codes: &[Code]| {

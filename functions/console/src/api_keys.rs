@@ -25,7 +25,7 @@ use crate::{
         choices, empty, link_button, notice, pairs, secret,
     },
     member::Member,
-    operate::{Asked, Listing, Refusal},
+    operate::{Asked, Listing},
     page::{Asking, Page},
     person::Reader,
 };
@@ -248,18 +248,11 @@ async fn make(
     match console.operations.ask(asked.with(Value::Object(document)).once(&wanted.once)).await {
         Ok(answer) => Ok(made(&member, &answer.read()?)),
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
-            let field = field_of(&refusal);
-            Ok(new_key(&member, &wanted, &Problems(vec![(field, refusal.words)])))
+            let field = refusal.field_among(["scopes", "sources", "expires_at"]).unwrap_or("name");
+            Ok(new_key(&member, &wanted, &Problems(vec![(field, refusal.words(reader))])))
         }
         Err(error) => Err(error),
     }
-}
-
-/// Which field it is about.
-fn field_of(refusal: &Refusal) -> &'static str {
-    let named =
-        |name: &&str| refusal.code == "field_invalid" && refusal.words.contains(&format!("\"{name}\""));
-    ["scopes", "sources", "expires_at"].into_iter().find(named).unwrap_or("name")
 }
 
 /// The one page that shows a key whole. Sent again, the form shows the same one.
@@ -335,7 +328,7 @@ async fn rotate(
                 &member,
                 &key,
                 &wanted.overlap_hours,
-                &Problems(vec![("overlap_hours", refusal.words)]),
+                &Problems(vec![("overlap_hours", refusal.words(reader))]),
             ))
         }
         Err(error) => Err(error),

@@ -111,21 +111,21 @@ struct Failure {
     status: StatusCode,
     /// Of the page, in the catalogues.
     key: &'static str,
-    /// What an operation said, of what it refused.
-    words: Option<String>,
+    /// What an operation refused.
+    refusal: Option<Refusal>,
     /// Until when nothing more is tried.
     until: Option<OffsetDateTime>,
 }
 
 impl IntoResponse for ConsoleError {
     fn into_response(self) -> Response {
-        let failure = |status, key| Failure { status, key, words: None, until: None };
+        let failure = |status, key| Failure { status, key, refusal: None, until: None };
         let failure = match self {
             Self::NotFound => failure(StatusCode::NOT_FOUND, "not-found"),
             Self::Refused(refusal) if refusal.status == 404 => failure(StatusCode::NOT_FOUND, "not-found"),
-            Self::Refused(Refusal { status, words, .. }) => {
-                let status = StatusCode::from_u16(status).unwrap_or(StatusCode::CONFLICT);
-                Failure { words: Some(words), ..failure(status, "refused") }
+            Self::Refused(refusal) => {
+                let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::CONFLICT);
+                Failure { refusal: Some(refusal), ..failure(status, "refused") }
             }
             Self::TooMany(TooMany { words, until }) => {
                 Failure { until: Some(until), ..failure(StatusCode::TOO_MANY_REQUESTS, words) }
@@ -161,17 +161,20 @@ pub(crate) fn in_words(
             } else {
                 (StatusCode::BAD_REQUEST, "form-unreadable")
             };
-            Failure { status, key, words: None, until: None }
+            Failure { status, key, refusal: None, until: None }
         }
         None => return response,
     };
     let title = reader.t(&format!("{}-title", failure.key));
     let seconds = failure.until.map(|until| (until - now).whole_seconds().max(1).unsigned_abs());
-    let minutes = seconds.map_or(0, |seconds| seconds.div_ceil(60));
-    let text = failure.words.unwrap_or_else(|| {
-        let values = [("minutes", i64::try_from(minutes).unwrap_or(i64::MAX).into())];
-        reader.t_with(&format!("{}-text", failure.key), &values)
-    });
+    let text = match failure.refusal {
+        Some(refusal) => refusal.words(reader),
+        None => {
+            let minutes = seconds.map_or(0, |seconds| seconds.div_ceil(60));
+            let values = [("minutes", i64::try_from(minutes).unwrap_or(i64::MAX).into())];
+            reader.t_with(&format!("{}-text", failure.key), &values)
+        }
+    };
     let content = html! { p { (text) } };
     let mut page = match person {
         Some(person) => Page::new(person, None, &title).status(failure.status).show(&content),

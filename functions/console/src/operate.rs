@@ -8,12 +8,13 @@ use axum::{
     body::{Body, Bytes, to_bytes},
     http::{HeaderMap, Method, Request, StatusCode, header},
 };
+use fault::{Code, Notice};
 use operations::{Identity, Services};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use tower::ServiceExt;
 
-use crate::ConsoleError;
+use crate::{ConsoleError, person::Reader};
 
 /// The largest answer: a list of a thousand items, or a statement.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -21,16 +22,32 @@ const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// The operations.
 pub(crate) struct Operations(Router);
 
-/// What was asked for was not done, and why: a problem document's code and words.
+/// What was asked for was not done, and why: a problem document's code and words, which are English.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Refusal {
     pub(crate) status: u16,
     pub(crate) code: String,
-    #[serde(rename = "detail")]
-    pub(crate) words: String,
+    detail: String,
 }
 
 impl Refusal {
+    /// Why, in the reader's language.
+    pub(crate) fn words(&self, reader: &Reader) -> String {
+        reader.fault(&self.code, &self.detail)
+    }
+
+    /// What fills a gap of its words: the `field` that is not valid, the `part` of a template.
+    pub(crate) fn gap(&self, name: &str) -> Option<String> {
+        let notice = Notice::read(Code::of(&self.code)?, &self.detail)?;
+        notice.value(name).map(str::to_owned)
+    }
+
+    /// Which of a form's fields is not valid, where it says so of one.
+    pub(crate) fn field_among(&self, fields: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
+        let field = self.gap("field").filter(|_| self.code == Code::FieldInvalid.slug())?;
+        fields.into_iter().find(|name| *name == field)
+    }
+
     /// Whether it is about what was entered or where something stands, and so belongs beside the form, rather than there being no such thing.
     pub(crate) fn is_of_the_form(&self) -> bool {
         matches!(self.status, 400 | 409 | 413 | 422)

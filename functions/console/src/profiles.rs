@@ -22,7 +22,7 @@ use crate::{
         link_button, select,
     },
     member::Member,
-    operate::{Asked, Listing, Refusal},
+    operate::{Asked, Listing},
     page::Page,
     person::Reader,
 };
@@ -295,17 +295,12 @@ async fn keep(
         Err(ConsoleError::Refused(refusal))
             if refusal.is_of_the_form() || refusal.code == "version_changed" =>
         {
-            Ok(edit(member, entered, &Problems(vec![(field_of(&refusal), refusal.words)])))
+            let field =
+                refusal.field_among(["charset", "bad_rows_max_percent", "delimiter"]).unwrap_or("name");
+            Ok(edit(member, entered, &Problems(vec![(field, refusal.words(&member.person.reader))])))
         }
         Err(error) => Err(error),
     }
-}
-
-/// Which field a refusal is about: its words name it.
-fn field_of(refusal: &Refusal) -> &'static str {
-    const FIELDS: [&str; 6] =
-        ["charset", "address_column", "key_column", "mapping", "bad_rows_max_percent", "delimiter"];
-    FIELDS.into_iter().find(|field| refusal.words.contains(field)).unwrap_or("name")
 }
 
 /// `GET /profiles/{name}/delete`.

@@ -227,7 +227,14 @@ async fn access_to(
     let held: Held = match console.operations.ask(asked.with(json!({"address": address}))).await {
         Ok(answer) => answer.read()?,
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
-            return page(&console, &member, now, address, &Problems(vec![("address", refusal.words)])).await;
+            return page(
+                &console,
+                &member,
+                now,
+                address,
+                &Problems(vec![("address", refusal.words(&member.person.reader))]),
+            )
+            .await;
         }
         Err(error) => return Err(error),
     };
@@ -326,7 +333,14 @@ async fn erase(
     {
         Ok(_) => Ok(Redirect::to("/recipients").into_response()),
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
-            page(&console, &member, now, "", &Problems(vec![("person", refusal.words)])).await
+            page(
+                &console,
+                &member,
+                now,
+                "",
+                &Problems(vec![("person", refusal.words(&member.person.reader))]),
+            )
+            .await
         }
         Err(error) => Err(error),
     }

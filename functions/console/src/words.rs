@@ -1,5 +1,7 @@
 //! What pages say, in the languages that they have. The catalogues stand in `words/`, a folder for each language with a
-//! file for each part of the console, in Fluent's form.
+//! file for each part of the console, in Fluent's form. What is wrong with what somebody asked for is said by [`faults`].
+
+mod faults;
 
 use std::{borrow::Cow, sync::LazyLock};
 
@@ -99,15 +101,19 @@ impl Language {
     }
 
     fn format(self, key: &str, args: Option<&FluentArgs<'_>>) -> String {
-        let catalogue = self.catalogue();
-        let Some(pattern) = catalogue.get_message(key).and_then(|message| message.value()) else {
+        say(self.catalogue(), key, args).unwrap_or_else(|| {
             tracing::error!(key, language = self.tag(), "a catalogue has no such text");
-            return key.to_owned();
-        };
-        let mut errors = Vec::new();
-        let text: Cow<'_, str> = catalogue.format_pattern(pattern, args, &mut errors);
-        text.into_owned()
+            key.to_owned()
+        })
     }
+}
+
+/// The text of a key with its values, where the catalogue has it.
+fn say(catalogue: &Catalogue, key: &str, args: Option<&FluentArgs<'_>>) -> Option<String> {
+    let pattern = catalogue.get_message(key)?.value()?;
+    let mut errors = Vec::new();
+    let text: Cow<'_, str> = catalogue.format_pattern(pattern, args, &mut errors);
+    Some(text.into_owned())
 }
 
 #[cfg(test)]

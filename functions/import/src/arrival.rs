@@ -4,7 +4,7 @@
 
 use contract::{Folder, ImportCall, ImportId, ObjectEvent, TenantId, control_file_of, data_file_of};
 use exchange::{Meta, TenantFiles};
-use fault::Notice;
+use fault::{Notice, Phrase};
 use sqlx::types::Json;
 
 use crate::{
@@ -112,7 +112,7 @@ impl Arrival<'_> {
                 Ok(control::read_call(data_name, &content).map_or_else(Read::Malformed, Read::Call))
             }
             Err(exchange::Error::TooLarge { max }) => {
-                Ok(Read::Malformed(control::malformed(&format!("it is larger than {max} bytes"))))
+                Ok(Read::Malformed(control::malformed(&Phrase::ControlTooLarge.filled([("max", &max)]))))
             }
             // Another content has an event of its own.
             Err(exchange::Error::Missing | exchange::Error::Changed) => Ok(Read::Gone),

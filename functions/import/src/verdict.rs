@@ -1,7 +1,7 @@
 //! What becomes of a file that was read whole.
 
 use contract::ImportCall;
-use fault::{Code, Notice};
+use fault::{Code, Notice, Phrase};
 
 /// The share of bad rows that a file may have when its profile says nothing.
 const BAD_ROWS_MAX_PERCENT: u8 = 10;
@@ -27,11 +27,11 @@ impl Kind {
         }
     }
 
-    fn words(self) -> &'static str {
+    fn phrase(self) -> Phrase {
         match self {
-            Self::Plain => "a file",
-            Self::Packed => "a packed file",
-            Self::Encrypted => "an encrypted file",
+            Self::Plain => Phrase::File,
+            Self::Packed => Phrase::FilePacked,
+            Self::Encrypted => Phrase::FileEncrypted,
         }
     }
 }
@@ -43,7 +43,7 @@ pub fn of_kind(kind: Kind, bytes: u64) -> Option<Notice> {
         Notice::new(Code::FileTooLarge)
             .with("size", gib(bytes))
             .with("max", gib(max))
-            .with("kind", kind.words())
+            .with("kind", kind.phrase())
             .with("parts", bytes.div_ceil(max))
     })
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::gaps;
+
 macro_rules! catalogue {
     ($($variant:ident, $slug:literal, $status:literal, $text:literal;)*) => {
         /// One thing that can be wrong with what a customer sent.
@@ -141,6 +143,18 @@ catalogue! {
     SshKeyWeak, "ssh_key_weak", 422, "The SSH key is too weak: use ed25519, ECDSA, or RSA with 3072 bits or more.";
 }
 
+impl Code {
+    /// The code of a stable name.
+    pub fn of(slug: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|code| code.slug() == slug)
+    }
+
+    /// The names of the gaps that its words have.
+    pub fn gaps(self) -> Vec<&'static str> {
+        gaps::names(self.template())
+    }
+}
+
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.slug())
@@ -171,11 +185,18 @@ impl Notice {
 
     /// The reason in words, as the customer reads it.
     pub fn words(&self) -> String {
-        let mut text = self.code.template().replace("{{{{", "\u{1}").replace("}}}}", "\u{2}");
-        for (name, value) in &self.params {
-            text = text.replace(&format!("{{{name}}}"), value);
-        }
-        text.replace('\u{1}', "{{").replace('\u{2}', "}}")
+        gaps::fill(self.code.template(), |gap| self.value(gap))
+    }
+
+    /// What fills a gap.
+    pub fn value(&self, gap: &str) -> Option<&str> {
+        self.params.iter().find(|(name, _)| *name == gap).map(|(_, value)| value.as_str())
+    }
+
+    /// The notice that was put into these words. Answers, reports and the database keep the words alone, and whoever says them in another
+    /// language needs the gaps. `None`: the catalogue said it otherwise then.
+    pub fn read(code: Code, words: &str) -> Option<Self> {
+        gaps::read(code.template(), words).map(|(params, _)| Self { code, params })
     }
 }
 
@@ -202,12 +223,23 @@ mod tests {
     }
 
     #[test]
+    fn words_are_read_back() {
+        for code in Code::ALL {
+            let gaps = code.gaps().into_iter().enumerate();
+            let notice = gaps.fold(Notice::new(*code), |notice, (at, gap)| notice.with(gap, at + 7));
+            assert_eq!(Notice::read(*code, &notice.words()), Some(notice));
+        }
+        assert_eq!(Notice::read(Code::RowRagged, "The row is ragged."), None);
+    }
+
+    #[test]
     fn slugs_are_unique_and_parse_back() {
         let mut seen = std::collections::BTreeSet::new();
         for code in Code::ALL {
             assert!(seen.insert(code.slug()), "{code} twice");
             let json = serde_json::to_string(code).unwrap();
             assert_eq!(serde_json::from_str::<Code>(&json).unwrap(), *code);
+            assert_eq!(Code::of(code.slug()), Some(*code));
         }
     }
 

@@ -1,13 +1,17 @@
 //! What went wrong and what to do about it.
 //!
 //! Every crate has one error enum; [`Fault::disposition`] says exhaustively, per variant, whether to try again, to give up, or to tell
-//! the customer. What a customer reads stands in one catalogue, [`Code`], and is never taken from an error chain.
+//! the customer. What a customer reads stands in one catalogue, [`Code`], and is never taken from an error chain. Words of ours that fill a gap
+//! of it are a [`Phrase`].
 #![forbid(unsafe_code)]
 
 mod advice;
 mod catalogue;
+mod gaps;
+mod phrases;
 
 pub use catalogue::{Code, Notice};
+pub use phrases::Phrase;
 
 use std::time::Duration;
 

@@ -19,6 +19,7 @@ mod render;
 
 use std::{collections::BTreeSet, fmt, sync::Arc};
 
+use fault::Phrase;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, value::Value};
 
 pub use error::{Part, RenderError, TemplateError};
@@ -87,7 +88,7 @@ pub struct TemplateLink {
 }
 
 /// Whether dates, numbers and names can be written in this language; otherwise why not.
-pub fn check_locale(tag: &str) -> Result<(), &'static str> {
+pub fn check_locale(tag: &str) -> Result<(), Phrase> {
     Language::new(tag).map(drop)
 }
 
@@ -142,16 +143,13 @@ impl Template<'_> {
     /// The HTML part as it is compiled, and its links with the origin that each must keep. Its lines keep their numbers.
     fn rewrite(&self, html: &str) -> Result<(String, Vec<(TemplateLink, String)>), TemplateError> {
         let syntax = |message: String| TemplateError::Syntax { part: Part::Html, line: 1, message };
-        let inlined = html::inline_css(html).map_err(|message| syntax(message.to_owned()))?;
+        let inlined = html::inline_css(html).map_err(|message| syntax(message.to_string()))?;
         if inlined.len() > INLINED_BYTES_MAX {
-            return Err(syntax(format!(
-                "with its CSS in its elements it is larger than {} KiB",
-                INLINED_BYTES_MAX / 1024
-            )));
+            return Err(syntax(Phrase::InlinedTooLarge.filled([("max", &(INLINED_BYTES_MAX / 1024))])));
         }
         let (rewritten, links) = prepare::links(&inline::name(&inlined, self.files)?)?;
         if links.len() > LINKS_MAX {
-            let message = format!("at most {LINKS_MAX} links are possible");
+            let message = Phrase::LinksMax.filled([("max", &LINKS_MAX)]);
             return Err(TemplateError::Link { line: links[LINKS_MAX].0.line, message });
         }
         let preheader = self.preheader.is_some_and(|preheader| !preheader.trim().is_empty());
@@ -222,11 +220,11 @@ impl fmt::Debug for Compiled {
 
 fn check_source(environment: &Environment<'_>, part: Part, source: &str) -> Result<(), TemplateError> {
     if source.len() > SOURCE_BYTES_MAX {
-        let message = format!("it is larger than {} KiB", SOURCE_BYTES_MAX / 1024);
+        let message = Phrase::SourceTooLarge.filled([("max", &(SOURCE_BYTES_MAX / 1024))]);
         return Err(TemplateError::Syntax { part, line: 1, message });
     }
     if let Some(at) = source.find(RESERVED) {
-        let message = format!("names that begin with {RESERVED} are reserved");
+        let message = Phrase::Reserved.filled([("begin", &RESERVED)]);
         return Err(TemplateError::Syntax { part, line: prepare::line_of(source, at), message });
     }
     // Compiled as it is first, so that errors tell the author's own lines.

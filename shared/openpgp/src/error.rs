@@ -1,6 +1,6 @@
 use std::io;
 
-use fault::{Code, Disposition, Fault, Notice};
+use fault::{Code, Disposition, Fault, Notice, Phrase};
 
 /// What can go wrong. Deliberately few kinds and no detail: what a sender could learn from more would help to forge.
 #[derive(Debug, thiserror::Error)]
@@ -44,19 +44,19 @@ pub enum Error {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum KeyProblem {
     /// No OpenPGP key, more than one, or a damaged one.
-    #[error("it is not one OpenPGP key")]
+    #[error("{}", Phrase::PgpMalformed)]
     Malformed,
     /// A customer sent a private key instead of the public one.
-    #[error("it is a private key, and only the public one is wanted")]
+    #[error("{}", Phrase::PgpPrivate)]
     Private,
     /// One of ours without its secrets, or with a passphrase on them.
     #[error("it has no unlocked secret")]
     Secretless,
     /// Nothing in it may encrypt now: expired, revoked, too weak, or made for something else.
-    #[error("it has no valid encryption key")]
+    #[error("{}", Phrase::PgpNoEncryption)]
     NoEncryption,
     /// Nothing in it may sign now: expired, revoked, too weak, or made for something else.
-    #[error("it has no valid signing key")]
+    #[error("{}", Phrase::PgpNoSigning)]
     NoSigning,
     /// The user id given for a new key is empty, too long, or has control characters.
     #[error("its user id is not valid")]

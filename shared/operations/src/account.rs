@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequestParts, State},
     http::request::Parts,
 };
-use fault::Code;
+use fault::{Code, Phrase};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use time::OffsetDateTime;
@@ -129,7 +129,9 @@ impl RetentionChange {
             .into_iter()
             .find(|(_, hours, min)| hours.is_some_and(|hours| !(*min..=HOURS_MAX).contains(&hours)));
         match wrong {
-            Some((field, _, min)) => Err(invalid(field, format!("{min} to {HOURS_MAX} are possible"))),
+            Some((field, _, min)) => {
+                Err(invalid(field, Phrase::Between.filled([("min", &min), ("max", &HOURS_MAX)])))
+            }
             None => Ok(()),
         }
     }

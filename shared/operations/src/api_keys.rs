@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use access::{Network, NewApiKey, Scope};
 use axum::{Json, extract::State, response::Response};
-use fault::{Code, Notice};
+use fault::{Code, Notice, Phrase};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use store::TenantTx;
@@ -131,10 +131,7 @@ async fn made(
 /// The new key's scopes, if it may be made.
 fn check(caller: &Caller, new: &NewKey) -> Result<BTreeSet<Scope>, OperationError> {
     if new.name.chars().count() > NAME_CHARS_MAX || new.name.chars().any(char::is_control) {
-        return Err(invalid(
-            "name",
-            format!("at most {NAME_CHARS_MAX} characters are possible, and no control characters"),
-        ));
+        return Err(invalid("name", Phrase::AtMostCharacters.filled([("max", &NAME_CHARS_MAX)])));
     }
     let mut scopes = BTreeSet::new();
     for name in &new.scopes {
@@ -148,19 +145,16 @@ fn check(caller: &Caller, new: &NewKey) -> Result<BTreeSet<Scope>, OperationErro
         scopes.insert(scope);
     }
     if scopes.is_empty() {
-        return Err(invalid("scopes", "a key without a scope can do nothing"));
+        return Err(invalid("scopes", Phrase::NoScope));
     }
     if new.sources.len() > SOURCES_MAX {
-        return Err(invalid("sources", format!("at most {SOURCES_MAX} are possible")));
+        return Err(invalid("sources", Phrase::AtMost.filled([("max", &SOURCES_MAX)])));
     }
     if new.sources.iter().any(|text| text.parse::<Network>().is_err()) {
-        return Err(invalid(
-            "sources",
-            "each is an address or a network such as 192.0.2.0/24, with nothing set behind its prefix",
-        ));
+        return Err(invalid("sources", Phrase::Networks));
     }
     if new.expires_at.is_some_and(|end| end <= caller.now) {
-        return Err(invalid("expires_at", "it is in the past"));
+        return Err(invalid("expires_at", Phrase::Past));
     }
     Ok(scopes)
 }

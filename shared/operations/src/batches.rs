@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use contract::Profile;
-use fault::{Code, Notice};
+use fault::{Code, Notice, Phrase};
 use quick_xml::{
     Reader,
     escape::{escape, unescape},
@@ -154,7 +154,7 @@ fn delimiter(text: &str) -> Result<char, OperationError> {
     match text {
         "\t" | "\\t" | "tab" | "TAB" | "Tab" => Ok('\t'),
         "," | ";" | "|" => Ok(text.chars().next().unwrap_or(',')),
-        _ => Err(invalid("Delimiter", "tab, a comma, a semicolon or a pipe is possible")),
+        _ => Err(invalid("Delimiter", Phrase::Delimiter)),
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, response::Response};
 use contract::CampaignId;
-use fault::{Code, Notice};
+use fault::{Code, Notice, Phrase};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::{FromRow, PgConnection};
@@ -133,10 +133,10 @@ fn exists(name: &str) -> OperationError {
 fn check_name(name: &str) -> Result<(), OperationError> {
     let length = name.chars().count();
     if length == 0 || length > NAME_CHARS_MAX {
-        return Err(invalid("name", format!("1 to {NAME_CHARS_MAX} characters are possible")));
+        return Err(invalid("name", Phrase::Characters.filled([("max", &NAME_CHARS_MAX)])));
     }
     if name.trim() != name || name.chars().any(|char| char.is_control() || char == '/') {
-        return Err(invalid("name", "a slash, a control character or a space at an end is not possible"));
+        return Err(invalid("name", Phrase::CampaignName));
     }
     Ok(())
 }

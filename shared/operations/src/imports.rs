@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{Json, extract::State, response::Response};
 use contract::{Folder, ImportCall, ImportId, ImportMessage, Profile};
 use exchange::Meta;
-use fault::{Code, Notice};
+use fault::{Code, Notice, Phrase};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection};
 use store::TenantTx;
@@ -183,13 +183,10 @@ pub(crate) async fn begin(
 fn check(new: &NewImport) -> Result<(), OperationError> {
     let file = &new.file;
     if file.is_empty() || file.len() > FILE_NAME_BYTES_MAX || file.ends_with('/') || file.contains('\0') {
-        return Err(invalid(
-            "file",
-            format!("1 to {FILE_NAME_BYTES_MAX} bytes are possible, and no slash at its end"),
-        ));
+        return Err(invalid("file", Phrase::FileName.filled([("max", &FILE_NAME_BYTES_MAX)])));
     }
     if contract::is_control_file(file) {
-        return Err(invalid("file", "this is a control file; name the file that it belongs to"));
+        return Err(invalid("file", Phrase::FileControl));
     }
     if new.size.is_some_and(|size| size < 0) {
         return Err(invalid("size", "it is negative"));
@@ -199,7 +196,7 @@ fn check(new: &NewImport) -> Result<(), OperationError> {
         return Err(invalid("sha256", "64 hexadecimal digits are needed"));
     }
     if new.profile.as_ref().is_some_and(|name| name.contains('\0')) {
-        return Err(invalid("profile", "it has a NUL character"));
+        return Err(invalid("profile", Phrase::Nul));
     }
     new.overrides.as_ref().map_or(Ok(()), crate::profiles::check)
 }

@@ -8,7 +8,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use contract::{CampaignId, GenerateMessage, LaunchId};
-use fault::{Code, Notice};
+use fault::{Code, Notice, Phrase};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection};
 use store::{LaunchChange, Plan, Scheduled, TenantTx};
@@ -98,10 +98,10 @@ pub(crate) async fn create(
     MaybeDocument(NewLaunch { starts_at, paced_minutes, imports }): MaybeDocument<NewLaunch>,
 ) -> Result<Response, OperationError> {
     if starts_at.is_some_and(|at| at + CLOCK_DIFFERENCE < caller.now) {
-        return Err(invalid("starts_at", "it is in the past; leave it out to start now"));
+        return Err(invalid("starts_at", Phrase::PastStart));
     }
     if paced_minutes.is_some_and(|minutes| !(1..=PACED_MINUTES_MAX).contains(&minutes)) {
-        return Err(invalid("paced_minutes", format!("it must be between 1 and {PACED_MINUTES_MAX}")));
+        return Err(invalid("paced_minutes", Phrase::Pace.filled([("max", &PACED_MINUTES_MAX)])));
     }
     if imports.as_ref().is_some_and(|imports| !(1..=IMPORTS_MAX).contains(&imports.len())) {
         return Err(invalid("imports", format!("it must name 1 to {IMPORTS_MAX} of them")));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::{Json, extract::State, response::Response};
-use fault::{Code, Notice};
+use fault::{Code, Notice, Phrase};
 use openpgp::PublicKey;
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -101,13 +101,13 @@ pub(crate) async fn add(
 /// The key's fingerprint and its armored form, if it can do what it is for.
 fn read(new: &NewPgpKey, now: OffsetDateTime) -> Result<(String, String), OperationError> {
     if new.public_key.len() > ARMORED_BYTES_MAX {
-        return Err(invalid("public_key", format!("at most {ARMORED_BYTES_MAX} bytes are possible")));
+        return Err(invalid("public_key", Phrase::AtMostBytes.filled([("max", &ARMORED_BYTES_MAX)])));
     }
     let key = PublicKey::parse(new.public_key.as_bytes())?;
     match new.purpose.as_str() {
         "recipient" => key.check_encryption(now)?,
         "signer" => key.check_signing(now)?,
-        _ => return Err(invalid("purpose", "recipient and signer are possible")),
+        _ => return Err(invalid("purpose", Phrase::PgpPurpose)),
     }
     Ok((key.fingerprint(), key.armored()?))
 }

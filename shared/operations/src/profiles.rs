@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json, extract::State, http::StatusCode};
 use contract::Profile;
-use fault::{Code, Notice};
+use fault::{Code, Notice, Phrase};
 use serde::Serialize;
 use sqlx::{FromRow, types};
 use utoipa::ToSchema;
@@ -114,7 +114,7 @@ pub(crate) async fn replace(
     .fetch_optional(&mut *tx)
     .await?;
     let version =
-        version.ok_or_else(|| invalid("name", format!("the account has {PROFILES_MAX} profiles already")))?;
+        version.ok_or_else(|| invalid("name", Phrase::ProfilesMax.filled([("max", &PROFILES_MAX)])))?;
     caller.note(&mut tx, &name).await?;
     tx.commit().await?;
     let answer = Answer::ok(&profile)?.of_version(version);
@@ -167,10 +167,7 @@ pub(crate) async fn delete(
 fn check_name(name: &str) -> Result<(), OperationError> {
     let usual = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'.';
     if name.is_empty() || name.len() > NAME_CHARS_MAX || !name.bytes().all(usual) {
-        let problem = format!(
-            "1 to {NAME_CHARS_MAX} letters, digits, dots and underscores are possible: file names carry it between hyphens"
-        );
-        return Err(invalid("name", problem));
+        return Err(invalid("name", Phrase::ProfileName.filled([("max", &NAME_CHARS_MAX)])));
     }
     Ok(())
 }
@@ -178,25 +175,22 @@ fn check_name(name: &str) -> Result<(), OperationError> {
 /// What of a profile would refuse every file.
 pub(crate) fn check(profile: &Profile) -> Result<(), OperationError> {
     if profile.delimiter.is_some_and(|delimiter| !"\t,;|".contains(delimiter)) {
-        return Err(invalid("delimiter", "a tab, a comma, a semicolon or a pipe is possible"));
+        return Err(invalid("delimiter", Phrase::Delimiter));
     }
     let label = profile.charset.as_ref().map(|label| label.trim());
     // As an import reads it.
     if label.is_some_and(|label| encoding_rs::Encoding::for_label_no_replacement(label.as_bytes()).is_none())
     {
-        return Err(invalid(
-            "charset",
-            "no charset has this label after WHATWG; utf-8 and windows-1252 are usual",
-        ));
+        return Err(invalid("charset", Phrase::Charset));
     }
     if profile.bad_rows_max_percent.is_some_and(|percent| percent > 100) {
-        return Err(invalid("bad_rows_max_percent", "0 to 100 are possible"));
+        return Err(invalid("bad_rows_max_percent", Phrase::Between.filled([("min", &0), ("max", &100)])));
     }
     let texts = [&profile.address_column, &profile.key_column].into_iter().flatten();
     let texts = texts.chain(profile.mapping.keys()).chain(profile.mapping.values());
     // Postgres keeps no NUL in a text.
     if texts.into_iter().any(|text| text.contains('\0')) {
-        return Err(invalid("profile", "it has a NUL character"));
+        return Err(invalid("profile", Phrase::Nul));
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use fault::Notice;
+use fault::{Notice, Phrase};
 use mail::{Address, DigestKey};
 
 use crate::{OperationError, request::invalid};
@@ -32,7 +32,7 @@ pub(crate) fn receivers<'t>(
             .map_err(|error| wrong(Notice::new(error.code()).with("column", "address").words()))?;
         let key = address.key(digest).0.to_vec();
         if !known.insert(key.clone()) {
-            return Err(wrong("the address stands there twice".to_owned()));
+            return Err(wrong(Phrase::AddressTwice.to_string()));
         }
         receivers.push(Receiver { address: address.envelope().to_owned(), key });
     }
@@ -45,11 +45,11 @@ pub(crate) fn named(
     place: &str,
 ) -> Result<BTreeMap<String, String>, OperationError> {
     if fields.len() > FIELDS_MAX {
-        return Err(invalid(place, format!("at most {FIELDS_MAX} are possible")));
+        return Err(invalid(place, Phrase::AtMost.filled([("max", &FIELDS_MAX)])));
     }
     // Postgres keeps no NUL in a text, and no mail can have one.
     if fields.iter().any(|(name, value)| name.contains('\0') || value.contains('\0')) {
-        return Err(invalid(place, "it has a NUL character"));
+        return Err(invalid(place, Phrase::Nul));
     }
     Ok(fields.into_iter().map(|(name, value)| (mail::field_name(&name), value)).collect())
 }

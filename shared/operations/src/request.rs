@@ -268,7 +268,9 @@ pub(crate) fn malformed(problem: impl std::fmt::Display) -> OperationError {
 
 /// A field of a well-formed request has a value that is not possible, and why.
 pub(crate) fn invalid(field: &str, problem: impl std::fmt::Display) -> OperationError {
-    Notice::new(Code::FieldInvalid).with("field", field).with("problem", problem).into()
+    // Where it is a notice of its own, its full stop is this one's.
+    let problem = problem.to_string();
+    Notice::new(Code::FieldInvalid).with("field", field).with("problem", problem.trim_end_matches('.')).into()
 }
 
 #[cfg(test)]

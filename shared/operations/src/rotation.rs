@@ -1,5 +1,6 @@
 //! How long an old secret goes on beside the new one.
 
+use fault::Phrase;
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
 use utoipa::ToSchema;
@@ -24,7 +25,10 @@ impl Rotation {
     pub(crate) fn until(&self, now: OffsetDateTime) -> Result<OffsetDateTime, OperationError> {
         let hours = self.overlap_hours.unwrap_or(OVERLAP_HOURS);
         if !(0..=OVERLAP_HOURS_MAX).contains(&hours) {
-            return Err(invalid("overlap_hours", format!("0 to {OVERLAP_HOURS_MAX} are possible")));
+            return Err(invalid(
+                "overlap_hours",
+                Phrase::Between.filled([("min", &0), ("max", &OVERLAP_HOURS_MAX)]),
+            ));
         }
         Ok(now + Duration::hours(hours))
     }

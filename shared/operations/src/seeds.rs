@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
 use contract::CampaignId;
+use fault::Phrase;
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection};
 use time::OffsetDateTime;
@@ -87,7 +88,7 @@ pub(crate) async fn replace(
     Document(NewSeeds { seeds }): Document<NewSeeds>,
 ) -> Result<Json<Seeds>, OperationError> {
     if seeds.len() > SEEDS_MAX {
-        return Err(invalid("seeds", format!("at most {SEEDS_MAX} are possible")));
+        return Err(invalid("seeds", Phrase::AtMost.filled([("max", &SEEDS_MAX)])));
     }
     let addresses = seeds.iter().map(|seed| seed.address.as_str());
     let receivers =

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use access::{Network, SshKey};
 use axum::{Json, extract::State, response::Response};
-use fault::{Code, Notice};
+use fault::{Code, Notice, Phrase};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
 use time::OffsetDateTime;
@@ -108,16 +108,13 @@ pub(crate) async fn add(
 
 fn check(new: &NewSshKey, now: OffsetDateTime) -> Result<(), OperationError> {
     if new.sources.len() > SOURCES_MAX {
-        return Err(invalid("sources", format!("at most {SOURCES_MAX} are possible")));
+        return Err(invalid("sources", Phrase::AtMost.filled([("max", &SOURCES_MAX)])));
     }
     if new.sources.iter().any(|text| text.parse::<Network>().is_err()) {
-        return Err(invalid(
-            "sources",
-            "each is an address or a network such as 192.0.2.0/24, with nothing set behind its prefix",
-        ));
+        return Err(invalid("sources", Phrase::Networks));
     }
     if new.expires_at.is_some_and(|end| end <= now) {
-        return Err(invalid("expires_at", "it is in the past"));
+        return Err(invalid("expires_at", Phrase::Past));
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use access::Purpose;
 use axum::{Json, extract::State, response::Response};
-use fault::Notice;
+use fault::{Notice, Phrase};
 use mail::{Address, AddressKey, DigestKey};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -140,10 +140,7 @@ pub(crate) async fn remove(
 fn checked_reason(reason: &str) -> Result<&str, OperationError> {
     let length = reason.chars().count();
     if length == 0 || length > REASON_CHARS_MAX || reason.chars().any(char::is_control) {
-        return Err(invalid(
-            "reason",
-            format!("1 to {REASON_CHARS_MAX} characters are possible, and no control characters"),
-        ));
+        return Err(invalid("reason", Phrase::CharactersPlain.filled([("max", &REASON_CHARS_MAX)])));
     }
     if reason.contains('@') {
         return Err(invalid("reason", "it must not hold an address: the audit keeps it"));

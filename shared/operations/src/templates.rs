@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use contract::CampaignId;
-use fault::{Code, Notice};
+use fault::{Code, Notice, Phrase};
 use mail::{Address, Compiled, Template, TemplateFile};
 use serde::{Deserialize, Serialize};
 use sqlx::FromRow;
@@ -182,18 +182,15 @@ pub(crate) fn links(compiled: &Compiled) -> Vec<Link> {
 pub(crate) fn sender_domain(draft: &Draft) -> Result<String, OperationError> {
     let name = &draft.from_name;
     if name.chars().count() > FROM_NAME_CHARS_MAX || name.chars().any(char::is_control) {
-        let problem =
-            format!("at most {FROM_NAME_CHARS_MAX} characters are possible, and no control characters");
+        let problem = Phrase::AtMostCharacters.filled([("max", &FROM_NAME_CHARS_MAX)]);
         return Err(invalid("from_name", problem));
     }
-    let address = Address::parse(&draft.from_address)
-        .map_err(|error| invalid("from_address", Notice::new(error.code()).words()))?;
+    let address = Address::parse(&draft.from_address).map_err(|error| {
+        invalid("from_address", Notice::new(error.code()).with("column", "from_address").words())
+    })?;
     // Every mail would need relays and receivers that take such addresses.
     if address.is_beyond_ascii() {
-        return Err(invalid(
-            "from_address",
-            "letters beyond ASCII are not possible before the @ sign of a sender",
-        ));
+        return Err(invalid("from_address", Phrase::SenderAscii));
     }
     for (field, text) in [
         ("subject", Some(&draft.subject)),
@@ -203,7 +200,7 @@ pub(crate) fn sender_domain(draft: &Draft) -> Result<String, OperationError> {
     ] {
         // Postgres keeps no NUL in a text, and no mail can have one.
         if text.is_some_and(|text| text.contains('\0')) {
-            return Err(invalid(field, "it has a NUL character"));
+            return Err(invalid(field, Phrase::Nul));
         }
     }
     Ok(address.domain().to_owned())

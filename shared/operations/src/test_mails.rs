@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use contract::{CampaignId, LaunchId};
-use fault::{Code, Notice};
+use fault::{Code, Notice, Phrase};
 use mail::{Compiled, RenderError};
 use serde::{Deserialize, Serialize};
 use sqlx::{FromRow, PgConnection};
@@ -119,7 +119,7 @@ pub(crate) async fn send(
     Document(mut call): Document<NewTestMails>,
 ) -> Result<Response, OperationError> {
     if !(1..=ADDRESSES_MAX).contains(&call.addresses.len()) {
-        return Err(invalid("addresses", format!("1 to {ADDRESSES_MAX} are possible")));
+        return Err(invalid("addresses", Phrase::Between.filled([("min", &1), ("max", &ADDRESSES_MAX)])));
     }
     let addresses = call.addresses.iter().map(String::as_str);
     let receivers =

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use time::OffsetDateTime;
 
+use crate::person::Reader;
+
 /// A campaign in the list of all.
 #[derive(Deserialize)]
 pub(crate) struct Overview {
@@ -174,7 +176,8 @@ pub(crate) struct Launch {
     #[serde(with = "time::serde::rfc3339::option")]
     pub(crate) starts_at: Option<OffsetDateTime>,
     pub(crate) paced_minutes: Option<u32>,
-    pub(crate) reason: Option<String>,
+    reason_code: Option<String>,
+    reason: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     pub(crate) created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
@@ -182,6 +185,11 @@ pub(crate) struct Launch {
 }
 
 impl Launch {
+    /// Why it stands still or failed, in the reader's language.
+    pub(crate) fn reason(&self, reader: &Reader) -> Option<String> {
+        Some(reader.fault(self.reason_code.as_deref()?, self.reason.as_deref()?))
+    }
+
     /// Whether it goes on or waits, so that something can be done about it.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.state.as_str(), "scheduled" | "preparing" | "running" | "paused")
@@ -203,7 +211,8 @@ pub(crate) struct Import {
     pub(crate) duplicates: u64,
     pub(crate) charset: Option<String>,
     pub(crate) delimiter: Option<String>,
-    pub(crate) reason: Option<String>,
+    reason_code: Option<String>,
+    reason: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     pub(crate) created_at: OffsetDateTime,
     #[serde(with = "time::serde::rfc3339::option")]
@@ -211,6 +220,11 @@ pub(crate) struct Import {
 }
 
 impl Import {
+    /// Why it was refused, or what else is to be said of it, in the reader's language.
+    pub(crate) fn reason(&self, reader: &Reader) -> Option<String> {
+        Some(reader.fault(self.reason_code.as_deref()?, self.reason.as_deref()?))
+    }
+
     /// Whether it is at its end.
     pub(crate) fn is_over(&self) -> bool {
         matches!(self.state.as_str(), "finished" | "refused")

@@ -27,7 +27,7 @@ use crate::{
         pairs, progress, select,
     },
     member::Member,
-    operate::{Asked, Listing, Refusal},
+    operate::{Asked, Listing},
     page::Page,
     person::Reader,
 };
@@ -54,6 +54,7 @@ struct Profile {
 struct Rejected {
     line: i64,
     column: String,
+    code: String,
     reason: String,
 }
 
@@ -178,7 +179,7 @@ pub(crate) fn table(reader: &Reader, imports: &[Import], now: OffsetDateTime) ->
             html! { a.break href={ "/imports/" (import.id) } { (import.file) } },
             html! {
                 (standing::import(reader, &import.state))
-                @if let Some(reason) = &import.reason { p.small { (reason) } }
+                @if let Some(reason) = import.reason(reader) { p.small { (reason) } }
             },
             html! { (reader.number(import.rows)) },
             html! { (reader.number(import.imported)) },
@@ -215,7 +216,15 @@ pub(super) async fn begin(
         Ok(_) => Ok(Redirect::to(&format!("/campaigns/{id}/imports")).into_response()),
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
             let field = if refusal.code == "profile_unknown" { "profile" } else { "file" };
-            page(&console, &member, id, &wanted, &Problems(vec![(field, refusal.words)]), now).await
+            page(
+                &console,
+                &member,
+                id,
+                &wanted,
+                &Problems(vec![(field, refusal.words(&member.person.reader))]),
+                now,
+            )
+            .await
         }
         Err(error) => Err(error),
     }
@@ -237,7 +246,7 @@ pub(super) async fn show(
         import.is_over(),
         &html! {
             p { (standing::import(reader, &import.state)) }
-            @if let Some(reason) = &import.reason { (notice(Notice::Error, &html! { p { (reason) } })) }
+            @if let Some(reason) = import.reason(reader) { (notice(Notice::Error, &html! { p { (reason) } })) }
             @if !import.is_over() { (progress(reader, &reader.t("import-read"), import.bytes_done, import.bytes_total)) }
             (facts(reader, &import, now))
             (rejected)
@@ -295,7 +304,7 @@ async fn rejected(console: &Console, member: &Member, import: &Import) -> Result
     let path = format!("/v1/imports/{}/errors?limit={REJECTED_SHOWN}", import.id);
     let listing: Listing<Rejected> = match console.operations.look(&member.identity, path).await {
         Ok(listing) => listing,
-        Err(ConsoleError::Refused(Refusal { words, .. })) => return Ok(html! { p.quiet { (words) } }),
+        Err(ConsoleError::Refused(refusal)) => return Ok(html! { p.quiet { (refusal.words(reader)) } }),
         Err(error) => return Err(error),
     };
     let heads = ["rejected-line", "rejected-column", "rejected-reason"].map(|key| reader.t(key));
@@ -303,7 +312,7 @@ async fn rejected(console: &Console, member: &Member, import: &Import) -> Result
     let row = |row: &Rejected| {
         let line =
             if row.line == 0 { reader.t("rejected-file") } else { reader.number(row.line.unsigned_abs()) };
-        vec![html! { (line) }, html! { (row.column) }, html! { (row.reason) }]
+        vec![html! { (line) }, html! { (row.column) }, html! { (reader.fault(&row.code, &row.reason)) }]
     };
     let caption = reader.t("rejected-title");
     Ok(html! {

@@ -142,8 +142,8 @@ pub(super) async fn launch(
     match console.operations.ask(asked.with(Value::Object(document)).once(&wanted.once)).await {
         Ok(_) => Ok(back(id)),
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
-            let field = if refusal.words.contains("paced_minutes") { "paced_minutes" } else { "when" };
-            page(&console, &member, id, &wanted, &Problems(vec![(field, refusal.words)])).await
+            let field = refusal.field_among(["paced_minutes"]).unwrap_or("when");
+            page(&console, &member, id, &wanted, &Problems(vec![(field, refusal.words(reader))])).await
         }
         Err(error) => Err(error),
     }

@@ -203,7 +203,7 @@ fn launches(member: &Member, launches: &[Launch], now: OffsetDateTime) -> Markup
             html! { (launch.id) },
             html! {
                 (standing::launch(reader, &launch.state))
-                @if let Some(reason) = &launch.reason { p.small { (reason) } }
+                @if let Some(reason) = launch.reason(reader) { p.small { (reason) } }
                 @if let Some(minutes) = launch.paced_minutes {
                     p.small.quiet { (reader.t_with("launch-paced", &[("minutes", minutes.into())])) }
                 }

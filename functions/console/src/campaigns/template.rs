@@ -174,30 +174,24 @@ pub(super) async fn save(
         Err(ConsoleError::Refused(refusal))
             if refusal.is_of_the_form() || refusal.code == "version_changed" =>
         {
-            let problems = Problems(vec![(field_of(&refusal), refusal.words.clone())]);
+            let problems = Problems(vec![(field_of(&refusal), refusal.words(&member.person.reader))]);
             edit(&console, &member, id, &entered, &[], &problems).await
         }
         Err(error) => Err(error),
     }
 }
 
-/// Which field a refusal is about: its words name it, or the part of the mail.
+/// Which field a refusal is about, or which part of the mail.
 fn field_of(refusal: &Refusal) -> &'static str {
-    const NAMED: [(&str, &str); 9] = [
-        ("`from_name`", "from_name"),
-        ("`from_address`", "from_address"),
-        ("`locale`", "locale"),
-        ("`preheader`", "preheader"),
-        ("`subject`", "subject"),
-        ("subject", "subject"),
-        ("preheader", "preheader"),
-        ("text part", "text"),
-        ("text, line", "text"),
-    ];
+    const FIELDS: [&str; 6] = ["from_name", "from_address", "locale", "subject", "preheader", "text"];
     if refusal.code == "sender_domain" {
         return "from_address";
     }
-    NAMED.iter().find(|(words, _)| refusal.words.contains(words)).map_or("html", |(_, field)| field)
+    let part = || {
+        let part = refusal.gap("part")?;
+        FIELDS.into_iter().find(|name| *name == part)
+    };
+    refusal.field_among(FIELDS).or_else(part).unwrap_or("html")
 }
 
 /// Whose row.
@@ -243,7 +237,7 @@ pub(super) async fn preview(
             pre.mail tabindex="0" { (mail.text) }
         },
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => html! {
-            (notice(Notice::Error, &html! { p { (refusal.words) } }))
+            (notice(Notice::Error, &html! { p { (refusal.words(reader)) } }))
             (choose)
         },
         Err(error) => return Err(error),

@@ -149,7 +149,7 @@ pub(super) async fn send(
         Ok(_) => Ok(Redirect::to(&format!("/campaigns/{id}/test-mails")).into_response()),
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
             let field = if refusal.code == "row_missing" { "line" } else { "addresses" };
-            page(&console, &member, id, &wanted, &Problems(vec![(field, refusal.words)]), now).await
+            page(&console, &member, id, &wanted, &Problems(vec![(field, refusal.words(reader))]), now).await
         }
         Err(error) => Err(error),
     }

@@ -15,7 +15,7 @@ use crate::{
     Console, ConsoleError,
     look::{Button, Field, Kind, Problems, Submit, ask as question},
     member::Member,
-    operate::{Asked, Listing, Refusal},
+    operate::{Asked, Listing},
     page::Asking,
 };
 
@@ -93,18 +93,11 @@ pub(super) async fn add(
     match console.operations.ask(asked.with(Value::Object(document)).once(&wanted.once)).await {
         Ok(_) => Ok(Redirect::to(LOGINS).into_response()),
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
-            let field = field_of(&refusal);
-            Ok(show(&member, &wanted, &Problems(vec![(field, refusal.words)])))
+            let field = refusal.field_among(["sources", "expires_at"]).unwrap_or("public_key");
+            Ok(show(&member, &wanted, &Problems(vec![(field, refusal.words(reader))])))
         }
         Err(error) => Err(error),
     }
-}
-
-/// Which field it is about.
-fn field_of(refusal: &Refusal) -> &'static str {
-    let named =
-        |name: &&str| refusal.code == "field_invalid" && refusal.words.contains(&format!("\"{name}\""));
-    ["sources", "expires_at"].into_iter().find(named).unwrap_or("public_key")
 }
 
 /// `GET /files/logins/ssh-keys/{id}/remove`.

@@ -15,7 +15,7 @@ use crate::{
     Console, ConsoleError,
     look::{Field, Kind, Notice, Problems, Section, notice},
     member::Member,
-    operate::{Asked, Refusal},
+    operate::Asked,
     page::{Asking, Page},
 };
 
@@ -110,15 +110,10 @@ pub(super) async fn change(
     match console.operations.ask(asked).await {
         Ok(_) => Ok(Redirect::to("/retention").into_response()),
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
-            let field = field_of(&times, &refusal);
-            Ok(show(&member, &times, &Problems(vec![(field, refusal.words)])))
+            let field =
+                refusal.field_among(times.fields().map(|(name, ..)| name)).unwrap_or("incoming_hours");
+            Ok(show(&member, &times, &Problems(vec![(field, refusal.words(reader))])))
         }
         Err(error) => Err(error),
     }
-}
-
-/// Which field it is about.
-fn field_of(times: &Times, refusal: &Refusal) -> &'static str {
-    let named = |name: &&str| refusal.words.contains(&format!("\"{name}\""));
-    times.fields().map(|(name, ..)| name).into_iter().find(named).unwrap_or("incoming_hours")
 }

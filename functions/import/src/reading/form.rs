@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Read};
 
-use fault::{Code, Notice};
+use fault::{Code, Notice, Phrase};
 
 /// How many of a file's first bytes are looked at: a tar archive says so at 257.
 const PEEK_BYTES: usize = 512;
@@ -27,40 +27,40 @@ pub enum Form {
 }
 
 /// Where something begins with what, and what it is then.
-type Signs = [(usize, &'static [u8], &'static str)];
+type Signs = [(usize, &'static [u8], Phrase)];
 
 const PACKED: &Signs = &[
-    (257, b"ustar", "a tar archive"),
-    (0, b"7z\xBC\xAF\x27\x1C", "7-Zip"),
-    (0, b"Rar!\x1A\x07", "RAR"),
-    (0, b"\xFD7zXZ\0", "xz"),
-    (0, b"\x28\xB5\x2F\xFD", "Zstandard"),
-    (4, b"1AY&SY", "bzip2"),
-    (0, b"\x04\x22\x4D\x18", "LZ4"),
-    (0, b"LZIP\x01", "lzip"),
-    (0, b"MSCF\0\0\0\0", "a cabinet"),
+    (257, b"ustar", Phrase::Tar),
+    (0, b"7z\xBC\xAF\x27\x1C", Phrase::SevenZip),
+    (0, b"Rar!\x1A\x07", Phrase::Rar),
+    (0, b"\xFD7zXZ\0", Phrase::Xz),
+    (0, b"\x28\xB5\x2F\xFD", Phrase::Zstandard),
+    (4, b"1AY&SY", Phrase::Bzip2),
+    (0, b"\x04\x22\x4D\x18", Phrase::Lz4),
+    (0, b"LZIP\x01", Phrase::Lzip),
+    (0, b"MSCF\0\0\0\0", Phrase::Cabinet),
 ];
 
 const DOCUMENTS: &Signs = &[
-    (0, b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", "an old Excel workbook (.xls) or another Office document"),
-    (0, b"%PDF-", "a PDF document"),
-    (0, b"{\\rtf", "an RTF document"),
-    (0, b"PAR1", "a Parquet file"),
-    (0, b"SQLite format 3\0", "an SQLite database"),
-    (0, b"\x89PNG\r\n\x1A\n", "a picture"),
-    (0, b"\xFF\xD8\xFF", "a picture"),
-    (0, b"\xFF\xFE\0\0", "text in UTF-32"),
-    (0, b"\0\0\xFE\xFF", "text in UTF-32"),
-    (0, b"-----BEGIN PGP PUBLIC KEY BLOCK-----", "an OpenPGP key"),
-    (0, b"-----BEGIN PGP SIGNED MESSAGE-----", "a text with an OpenPGP signature"),
+    (0, b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1", Phrase::ExcelOld),
+    (0, b"%PDF-", Phrase::Pdf),
+    (0, b"{\\rtf", Phrase::Rtf),
+    (0, b"PAR1", Phrase::Parquet),
+    (0, b"SQLite format 3\0", Phrase::Sqlite),
+    (0, b"\x89PNG\r\n\x1A\n", Phrase::Picture),
+    (0, b"\xFF\xD8\xFF", Phrase::Picture),
+    (0, b"\xFF\xFE\0\0", Phrase::Utf32),
+    (0, b"\0\0\xFE\xFF", Phrase::Utf32),
+    (0, b"-----BEGIN PGP PUBLIC KEY BLOCK-----", Phrase::PgpKeyFile),
+    (0, b"-----BEGIN PGP SIGNED MESSAGE-----", Phrase::PgpSignedText),
 ];
 
 /// In any case, after white space.
-const MARKUP: [(&[u8], &str); 4] = [
-    (b"<!doctype html", "a web page"),
-    (b"<html", "a web page"),
-    (b"<table", "a web page"),
-    (b"<?xml", "an XML document"),
+const MARKUP: [(&[u8], Phrase); 4] = [
+    (b"<!doctype html", Phrase::WebPage),
+    (b"<html", Phrase::WebPage),
+    (b"<table", Phrase::WebPage),
+    (b"<?xml", Phrase::Xml),
 ];
 
 /// Looks at the first bytes, and gives the reader back with them.
@@ -92,11 +92,11 @@ fn form(head: &[u8]) -> Form {
 }
 
 /// The words for a document that is no table.
-pub fn document(what: &str) -> Notice {
+pub fn document(what: Phrase) -> Notice {
     Notice::new(Code::FileForm).with("form", what)
 }
 
-fn markup(head: &[u8]) -> Option<&'static str> {
+fn markup(head: &[u8]) -> Option<Phrase> {
     let text = head.strip_prefix(UTF8_BOM).unwrap_or(head).trim_ascii_start();
     let begins = |sign: &[u8]| text.get(..sign.len()).is_some_and(|start| start.eq_ignore_ascii_case(sign));
     MARKUP.iter().find(|(sign, _)| begins(sign)).map(|(_, what)| *what)

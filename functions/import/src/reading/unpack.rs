@@ -9,7 +9,7 @@ mod zip;
 
 use std::io::{self, Read};
 
-use fault::{Code, Notice};
+use fault::{Code, Notice, Phrase};
 use gzip::Gzip;
 use source::Source;
 use zip::Zip;
@@ -55,14 +55,14 @@ pub enum Problem {
 impl Problem {
     /// As the customer reads it.
     pub fn notice(self) -> Notice {
-        let files = |found: &str| Notice::new(Code::FilePackedFiles).with("found", found);
+        let files = |found: Phrase| Notice::new(Code::FilePackedFiles).with("found", found);
         match self {
             Self::Damaged => Code::FilePackedDamaged.into(),
             Self::Password => Code::FilePackedPassword.into(),
             Self::Method => Code::FilePackedMethod.into(),
-            Self::NoFile => files("no file"),
-            Self::ManyFiles => files("more than one file"),
-            Self::Document => form::document("an Excel workbook (.xlsx) or another Office document"),
+            Self::NoFile => files(Phrase::NoFile),
+            Self::ManyFiles => files(Phrase::ManyFiles),
+            Self::Document => form::document(Phrase::Excel),
             Self::TooLarge => {
                 let max = format!("{} GiB", UNPACKED_BYTES_MAX >> 30);
                 Notice::new(Code::FileTextTooLarge).with("max", max)

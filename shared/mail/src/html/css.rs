@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use css_inline::InlineOptions;
+use fault::Phrase;
 
 use super::{Attribute, Piece, Tag, has_template, pieces, template_end, unescape};
 
@@ -22,14 +23,14 @@ const NODES_MAX: usize = 400_000;
 const WORK_MAX: usize = 100_000_000;
 
 /// Why a source's rules cannot be written into its elements.
-const TOO_MUCH: &str = "it has too many elements and CSS rules, or elements that are never closed";
+const TOO_MUCH: Phrase = Phrase::CssTooMuch;
 
 /// The source with the rules of its style elements in its elements. The style elements stay, for `@media` and `:hover`.
-pub(crate) fn inline(source: &str) -> Result<String, &'static str> {
+pub(crate) fn inline(source: &str) -> Result<String, Phrase> {
     let pieces = pieces(source);
     let Some(copy) = Copy::of(source, &pieces)? else { return Ok(source.to_owned()) };
     let options = InlineOptions { load_remote_stylesheets: false, ..InlineOptions::default() };
-    let inlined = options.build().inline(&copy.html).map_err(|_| "its CSS cannot be read")?;
+    let inlined = options.build().inline(&copy.html).map_err(|_| Phrase::CssUnreadable)?;
     let styles = read_styles(&inlined);
     let mut written = String::with_capacity(source.len() + source.len() / 2);
     let mut copied = 0;
@@ -53,7 +54,7 @@ struct Copy<'p> {
 
 impl<'p> Copy<'p> {
     /// `None` when no style element has rules that hold for every recipient.
-    fn of(source: &str, pieces: &'p [Piece]) -> Result<Option<Self>, &'static str> {
+    fn of(source: &str, pieces: &'p [Piece]) -> Result<Option<Self>, Phrase> {
         let mut copy = Self { html: String::with_capacity(source.len()), tags: Vec::new() };
         // Blocks of the template language that are open: what stands in them is not for everybody.
         let mut blocks = 0_usize;

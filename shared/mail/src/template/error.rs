@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt, ops::Range};
 
-use fault::{Code, Disposition, Fault, Notice};
+use fault::{Code, Disposition, Fault, Notice, Phrase};
 
 use super::{comparison, locale};
 use crate::html::expressions;
@@ -87,7 +87,7 @@ pub enum TemplateError {
     #[error("template's locale not usable")]
     Locale {
         /// What is wrong.
-        message: &'static str,
+        message: Phrase,
     },
 }
 
@@ -119,7 +119,7 @@ impl Fault for TemplateError {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RenderError {
     /// A field is blank, or does not exist.
-    #[error("the field \"{field}\" is blank, {part}, line {line}")]
+    #[error("{}", Phrase::MailField.filled([("field", field), ("part", part), ("line", line)]))]
     Field {
         /// Where.
         part: Part,
@@ -129,7 +129,7 @@ pub enum RenderError {
         field: String,
     },
     /// The fuel is used up.
-    #[error("too much work in the {part}, line {line}")]
+    #[error("{}", Phrase::MailFuel.filled([("part", part), ("line", line)]))]
     Fuel {
         /// Where.
         part: Part,
@@ -137,13 +137,13 @@ pub enum RenderError {
         line: usize,
     },
     /// The result is longer than [`crate::OUTPUT_BYTES_MAX`] or [`crate::SUBJECT_BYTES_MAX`].
-    #[error("the {part} is too long")]
+    #[error("{}", Phrase::MailTooLong.filled([("part", part)]))]
     TooLong {
         /// Which.
         part: Part,
     },
     /// A link's target is too long or damaged once its fields are filled.
-    #[error("a link of the {part} is not valid, line {line}")]
+    #[error("{}", Phrase::MailLink.filled([("part", part), ("line", line)]))]
     Link {
         /// Where.
         part: Part,
@@ -151,13 +151,13 @@ pub enum RenderError {
         line: usize,
     },
     /// The template's conditions left the unsubscribe link out.
-    #[error("no unsubscribe link in the {part}")]
+    #[error("{}", Phrase::MailUnsubscribe.filled([("part", part)]))]
     Unsubscribe {
         /// Where it is missing.
         part: Part,
     },
     /// A filter cannot read a field's value, or anything else.
-    #[error("the field \"{field}\" is {problem}, {part}, line {line}")]
+    #[error("{}", Phrase::MailValue.filled([("field", field), ("problem", problem), ("part", part), ("line", line)]))]
     Value {
         /// Where.
         part: Part,
@@ -166,7 +166,7 @@ pub enum RenderError {
         /// The name of the field that is nearest.
         field: String,
         /// What is wrong with its value, without the value.
-        problem: &'static str,
+        problem: Phrase,
     },
 }
 
@@ -229,7 +229,7 @@ pub(super) fn render_error(
         _ => {
             let names = near();
             let field = names.iter().find(|name| is_field(name)).or_else(|| names.first());
-            let problem = locale::is_unreadable(error).map_or("not usable there", |unreadable| unreadable.0);
+            let problem = locale::is_unreadable(error).map_or(Phrase::NotUsable, |unreadable| unreadable.0);
             RenderError::Value { part, line, field: field.map_or("", |name| name).to_owned(), problem }
         }
     }

@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
+use fault::Phrase;
+
 use super::{TemplateError, prepare::line_of};
 use crate::{
     TemplateFile,
@@ -32,24 +34,24 @@ pub(super) fn name(source: &str, files: &[TemplateFile]) -> Result<String, Templ
         if name.is_empty() && !has_field || !in_markup(at) {
             continue;
         }
-        let error = |problem: &str| {
-            let message = format!("line {} of the html part shows it, {problem}", line_of(source, at));
+        let error = |problem: Phrase| {
+            let message = problem.filled([("line", &line_of(source, at))]);
             TemplateError::File { file: name.to_owned(), message }
         };
         if has_field {
-            return Err(error("and no field can be part of its name"));
+            return Err(error(Phrase::InlineNamedByField));
         }
         match files.iter().find(|file| file.name == name) {
             Some(file) if file.inline => shown.insert(name),
-            Some(_) => return Err(error("but it is an attachment and not inline")),
-            None => return Err(error("but the template has no file of this name")),
+            Some(_) => return Err(error(Phrase::InlineAttached)),
+            None => return Err(error(Phrase::InlineMissing)),
         };
         written.push_str(&source[copied..at]);
         written.extend([SCHEME, &content_id(name)]);
         copied = start + end;
     }
     if let Some(unused) = files.iter().find(|file| file.inline && !shown.contains(file.name.as_str())) {
-        let message = format!("it is inline, but the html part shows no cid:{}", unused.name);
+        let message = Phrase::InlineUnused.filled([("file", &unused.name)]);
         return Err(TemplateError::File { file: unused.name.clone(), message });
     }
     written.push_str(&source[copied..]);

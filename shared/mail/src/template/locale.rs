@@ -2,6 +2,7 @@
 
 use std::{error, fmt, sync::OnceLock};
 
+use fault::Phrase;
 use fixed_decimal::{Decimal, SignedRoundingMode, UnsignedRoundingMode};
 use icu_calendar::{Date, Gregorian};
 use icu_datetime::{
@@ -35,7 +36,7 @@ pub(super) struct Language {
 
 /// The value of a field is none that the filter can read. Not the value itself, which is personal data.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Unreadable(pub &'static str);
+pub(super) struct Unreadable(pub Phrase);
 
 /// The template asks a filter for what it cannot do, whatever the value.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +44,7 @@ pub(super) struct Misused;
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.0)
+        self.0.fmt(f)
     }
 }
 
@@ -58,8 +59,8 @@ impl error::Error for Misused {}
 
 impl Language {
     /// A BCP 47 tag of a language that CLDR has.
-    pub fn new(tag: &str) -> Result<Self, &'static str> {
-        let unknown = "it is no language tag (BCP 47) such as en, de or en-GB";
+    pub fn new(tag: &str) -> Result<Self, Phrase> {
+        let unknown = Phrase::LocaleTag;
         if tag.len() > TAG_BYTES_MAX {
             return Err(unknown);
         }
@@ -76,7 +77,7 @@ impl Language {
         let written = |style| Some(language.ymd(style)?.format(&probe).to_string());
         // Of a language that it does not have, CLDR writes what no language does.
         if written(2) == root {
-            return Err("dates and numbers of this language are not known");
+            return Err(Phrase::LocaleUnknown);
         }
         let short = written(0).unwrap_or_default();
         let at = |digits| short.find(digits).unwrap_or(usize::MAX);
@@ -103,10 +104,9 @@ impl Language {
             "medium" => 1,
             "long" => 2,
             "full" => 3,
-            _ => return Err(misused("a date is short, medium, long or full")),
+            _ => return Err(misused(Phrase::DateStyle)),
         };
-        let date = figures::date(text, self.order)
-            .ok_or_else(|| unreadable("no date that can be read without a doubt"))?;
+        let date = figures::date(text, self.order).ok_or_else(|| unreadable(Phrase::NoDate))?;
         let written = if style == 3 {
             let fields = YMDE::long();
             let full = self
@@ -116,19 +116,19 @@ impl Language {
         } else {
             self.ymd(style).map(|formatter| formatter.format(&date).to_string())
         };
-        written.ok_or_else(|| misused("dates of this language are not known"))
+        written.ok_or_else(|| misused(Phrase::DatesUnknown))
     }
 
     fn number(&self, value: &Value, decimals: Option<i16>) -> Result<String, Error> {
         if decimals.is_some_and(|decimals| !(0..=DECIMALS_MAX).contains(&decimals)) {
-            return Err(misused("a number has 0 to 10 decimals"));
+            return Err(misused(Phrase::Decimals));
         }
         // What the template has calculated has a point and no groups.
         let number = match value.as_str() {
             Some(text) => figures::number(text),
             None => Decimal::try_from_str(&value.to_string()).ok(),
         };
-        let mut number = number.ok_or_else(|| unreadable("no number that can be read without a doubt"))?;
+        let mut number = number.ok_or_else(|| unreadable(Phrase::NoNumber))?;
         if let Some(decimals) = decimals {
             number.round_with_mode(-decimals, SignedRoundingMode::Unsigned(UnsignedRoundingMode::HalfExpand));
             number.absolute.pad_end(-decimals);
@@ -140,8 +140,7 @@ impl Language {
             )
             .ok()
         });
-        let formatter =
-            formatter.as_ref().ok_or_else(|| misused("numbers of this language are not known"))?;
+        let formatter = formatter.as_ref().ok_or_else(|| misused(Phrase::NumbersUnknown))?;
         Ok(formatter.format(&number).to_string())
     }
 }
@@ -170,12 +169,12 @@ fn readable(state: &State, written: Result<String, Error>, text: &str) -> Result
     }
 }
 
-fn unreadable(problem: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidOperation, problem).with_source(Unreadable(problem))
+fn unreadable(problem: Phrase) -> Error {
+    Error::new(ErrorKind::InvalidOperation, problem.to_string()).with_source(Unreadable(problem))
 }
 
-fn misused(problem: &'static str) -> Error {
-    Error::new(ErrorKind::InvalidOperation, problem).with_source(Misused)
+fn misused(problem: Phrase) -> Error {
+    Error::new(ErrorKind::InvalidOperation, problem.to_string()).with_source(Misused)
 }
 
 /// What a filter of ours could not read, if that is the error.

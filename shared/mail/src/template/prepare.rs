@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use fault::Phrase;
+
 use super::{TemplateError, TemplateLink};
 use crate::{
     LINK_BYTES_MAX, address, field_name,
@@ -74,8 +76,8 @@ pub(super) fn links(source: &str) -> Result<(String, Vec<(TemplateLink, String)>
         for attribute in tag.attributes.iter().filter(|attribute| attribute.name == "href") {
             let value = &source[attribute.value.clone()];
             let line = line_of(source, attribute.value.start);
-            let target =
-                target(value).map_err(|message| TemplateError::Link { line, message: message.to_owned() })?;
+            let target = target(value)
+                .map_err(|message| TemplateError::Link { line, message: message.to_string() })?;
             let Some(Target { origin, rest }) = target else { continue };
             let number = u32::try_from(found.len()).unwrap_or(u32::MAX);
             let quote = if attribute.quoted { "" } else { "\"" };
@@ -98,7 +100,7 @@ struct Target<'a> {
 }
 
 /// `None` for what is left alone: places in the mail, mail and phone links, the unsubscribe link.
-fn target(value: &str) -> Result<Option<Target<'_>>, &'static str> {
+fn target(value: &str) -> Result<Option<Target<'_>>, Phrase> {
     let value = value.trim();
     let lower = value.to_ascii_lowercase();
     if value.is_empty()
@@ -111,21 +113,17 @@ fn target(value: &str) -> Result<Option<Target<'_>>, &'static str> {
         return Ok(None);
     }
     let Some((scheme, rest)) = web_scheme(value) else {
-        return Err(if value.starts_with('{') {
-            "a field cannot be the whole link: the scheme and the host must stand in the template"
-        } else {
-            "it must begin with https://, http://, mailto: or tel:"
-        });
+        return Err(if value.starts_with('{') { Phrase::LinkWhole } else { Phrase::LinkScheme });
     };
     let host_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let field = (0..rest.len()).find(|at| template_end(rest, *at).is_some());
     if field.is_some_and(|field| field <= host_end) {
-        return Err("a field can only stand in the path or behind it, not in the host");
+        return Err(Phrase::LinkFieldInHost);
     }
     let (host, rest) = rest.split_at(host_end);
-    let origin = format!("{scheme}{}", checked_host(host).ok_or("its host is not valid")?);
+    let origin = format!("{scheme}{}", checked_host(host).ok_or(Phrase::LinkHost)?);
     if origin.len() + literal_bytes(rest) > LINK_BYTES_MAX {
-        return Err("it is longer than 2000 bytes");
+        return Err(Phrase::LinkTooLong);
     }
     Ok(Some(Target { origin, rest }))
 }
