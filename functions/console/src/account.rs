@@ -1,6 +1,7 @@
 //! One's own page: how one reads, where one is logged in, and the password.
 
 mod app;
+mod passkeys;
 mod password;
 mod phone;
 mod settings;
@@ -35,6 +36,7 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/account/app", get(app::offer).post(app::set_up))
         .route("/account/app/end", post(app::end))
         .route("/account/recovery", post(app::recovery))
+        .merge(passkeys::routes())
 }
 
 /// `GET /account`.
@@ -56,6 +58,7 @@ async fn page(
 ) -> Result<Response, ConsoleError> {
     let (reader, title) = (&person.reader, person.reader.t("account-title"));
     let (factors, sessions) = (Factors::of(console, person).await?, sessions(console, person, now).await?);
+    let passkeys = passkeys::link(console, person).await?;
     let content = html! {
         (problem(wrong))
         dl {
@@ -66,6 +69,7 @@ async fn page(
         (settings_form(person))
         (password_form(person))
         (factors.forms(person))
+        (passkeys)
         (sessions)
     };
     Ok(Page::new(person, None, &title).status(status).show(&content))

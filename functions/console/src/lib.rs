@@ -27,6 +27,7 @@ mod member;
 mod notice;
 mod operate;
 mod page;
+mod passkey;
 mod person;
 mod phone;
 mod profiles;

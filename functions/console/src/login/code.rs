@@ -27,6 +27,7 @@ use crate::{
 
 use super::{
     challenge::{self, Challenge, Purpose},
+    passkey,
     password::problem,
     redirect,
     way::Way,
@@ -58,7 +59,7 @@ pub(crate) async fn ask(
     Ok(show(&reader, &form_token, &challenge, &way, None))
 }
 
-fn show(
+pub(super) fn show(
     reader: &Reader,
     form_token: &FormToken,
     challenge: &Challenge,
@@ -69,12 +70,16 @@ fn show(
     let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
     let ends = challenge.target().map_or("", |(_, ends)| ends);
     let by_app = challenge.expected.is_none() && challenge.totp.is_some();
+    // No text went out: whoever has no script or no passkey at hand asks for one.
+    let by_passkey = challenge.expected.is_none() && !by_app && challenge.has_passkeys;
     let next = html! { @if let Some(next) = way.next() { input type="hidden" name="next" value=(next); } };
     let content = html! {
         @if by_app { p { (reader.t("code-app")) } }
+        @else if by_passkey { p { (reader.t("code-passkey")) } }
         @else { p { (reader.t_with("code-sent", &[("ends", ends.into())])) } }
         (problem(wrong))
-        form method="post" action="/login/code" {
+        @if challenge.has_passkeys { (passkey::offer(reader, form_token, way)) }
+        @if !by_passkey { form method="post" action="/login/code" {
             (form_token) (next)
             p {
                 label for="code" { (reader.t("code-label")) }
@@ -82,10 +87,10 @@ fn show(
                     aria-describedby=[wrong.map(|_| "problem")] autofocus;
             }
             p { button type="submit" { (reader.t("code-submit")) } }
-        }
+        } }
         form method="post" action="/login/code/text" {
             (form_token) (next)
-            p { button.quiet type="submit" { (reader.t(if by_app { "code-text-instead" } else { "code-again" })) } }
+            p { button.quiet type="submit" { (reader.t(if by_app || by_passkey { "code-text-instead" } else { "code-again" })) } }
         }
         @if challenge.phone.is_none() { p { a href="/login/phone" { (reader.t("code-other-phone")) } } }
         @if challenge.has_recovery_codes { p { a href="/login/recovery" { (reader.t("code-recovery")) } } }
