@@ -14,7 +14,7 @@ pub(crate) async fn tenant(admin: &Admin, slug: &str) -> Result<Value, AdminErro
              'settings', jsonb_build_object(
                  'incoming_hours', incoming_hours, 'finished_hours', finished_hours, 'invalids_hours', invalids_hours,
                  'exports_hours', exports_hours, 'campaign_hours', campaign_hours, 'campaign_hours_max', campaign_hours_max, 'cancelled_hours', cancelled_hours, 'audit_days', audit_days,
-                 'second_factor', second_factor, 'totp_allowed', totp_allowed, 'text_countries', text_countries, 'texts_per_day', texts_per_day,
+                 'second_factor', second_factor, 'totp_allowed', totp_allowed, 'passkeys_allowed', passkeys_allowed, 'text_countries', text_countries, 'texts_per_day', texts_per_day,
                  'export_minutes', export_minutes, 'encrypt_exports', encrypt_exports, 'export_columns', export_columns,
                  'export_empty', export_empty, 'soft_bounces_max', soft_bounces_max, 'soft_bounce_days', soft_bounce_days, 'sftp_both', sftp_both, 'signature_required', signature_required,
                  'mails_per_hour', mails_per_hour, 'warm_up', warm_up, 'warm_up_from', warm_up_from),

@@ -124,6 +124,9 @@ pub struct TenantSpec {
     /// Whether authenticator apps may take the place of texts.
     #[serde(default)]
     pub totp_allowed: Option<bool>,
+    /// Whether passkeys may take the place of texts.
+    #[serde(default)]
+    pub passkeys_allowed: Option<bool>,
     /// Countries to which codes are sent (ISO 3166-1, two letters). The first is meant by numbers without a country's number.
     #[serde(default)]
     pub text_countries: Option<Vec<String>>,
@@ -158,6 +161,7 @@ impl TenantSpec {
             audit_days: self.audit_days,
             second_factor: self.second_factor,
             totp_allowed: self.totp_allowed,
+            passkeys_allowed: self.passkeys_allowed,
             text_countries: self.text_countries.clone(),
             texts_per_day: self.texts_per_day,
             export_minutes: self.export_minutes,
@@ -185,6 +189,8 @@ pub struct Settings {
     pub second_factor: Option<bool>,
     /// Of logins to the console.
     pub totp_allowed: Option<bool>,
+    /// Of logins to the console.
+    pub passkeys_allowed: Option<bool>,
     /// ISO 3166-1.
     pub text_countries: Option<Vec<String>>,
     /// A day.

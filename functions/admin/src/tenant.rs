@@ -155,7 +155,8 @@ async fn update(
              soft_bounces_max = coalesce($16, soft_bounces_max), soft_bounce_days = coalesce($17, soft_bounce_days),
              audit_days = coalesce($18, audit_days), cancelled_hours = coalesce($19, cancelled_hours),
              second_factor = coalesce($20, second_factor), totp_allowed = coalesce($21, totp_allowed),
-             text_countries = coalesce($22, text_countries), texts_per_day = coalesce($23, texts_per_day)
+             text_countries = coalesce($22, text_countries), texts_per_day = coalesce($23, texts_per_day),
+             passkeys_allowed = coalesce($24, passkeys_allowed)
          WHERE id = $1",
     )
     .bind(tenant.0)
@@ -181,6 +182,7 @@ async fn update(
     .bind(settings.totp_allowed)
     .bind(settings.text_countries)
     .bind(settings.texts_per_day)
+    .bind(settings.passkeys_allowed)
     .execute(db)
     .await?;
     Ok(())

@@ -100,7 +100,7 @@ pub(crate) async fn list(admin: &Admin, slug: Option<&str>) -> Result<Value, Adm
     let users: Value = sqlx::query_scalar(
         "SELECT coalesce(jsonb_agg(jsonb_build_object(
              'id', id, 'role', role, 'language', language, 'has_password', password_hash IS NOT NULL, 'has_phone', phone_sealed IS NOT NULL,
-             'has_app', totp_sealed IS NOT NULL, 'created_at', created_at, 'last_login_at', last_login_at, 'disabled_at', disabled_at,
+             'has_app', totp_sealed IS NOT NULL, 'passkeys', (SELECT count(*) FROM broadcast.passkeys p WHERE p.user_id = users.id), 'created_at', created_at, 'last_login_at', last_login_at, 'disabled_at', disabled_at,
              'locked_until', locked_until) ORDER BY id), '[]')
          FROM broadcast.users WHERE tenant_id IS NOT DISTINCT FROM $1",
     )

@@ -67,6 +67,7 @@ function live(part) {
 
 /** Shows the buttons that only a script can serve. */
 function reveal(within) {
+  if (window.PublicKeyCredential) within.querySelectorAll("[data-passkeys]").forEach((part) => (part.hidden = false));
   if (navigator.clipboard) within.querySelectorAll("button[data-copy]").forEach((button) => (button.hidden = false));
 }
 

@@ -1,6 +1,7 @@
 //! One's own page: how one reads, where one is logged in, and the password.
 
 mod app;
+mod passkeys;
 mod password;
 mod phone;
 pub(crate) mod settings;
@@ -40,6 +41,7 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/account/app", get(app::offer).post(app::set_up))
         .route("/account/app/end", post(app::end))
         .route("/account/recovery", post(app::recovery))
+        .merge(passkeys::routes())
 }
 
 /// `GET /account`.
@@ -69,6 +71,7 @@ async fn page(
     if let Some(name) = &person.tenant_name {
         who.push((&tenant, html! { (name) }));
     }
+    let passkeys = passkeys::card(console, person).await?;
     let content = html! {
         (problems.render(reader))
         section.card {
@@ -81,6 +84,7 @@ async fn page(
             (password_form(person, problems))
         }
         (factors.cards(person, problems))
+        (passkeys)
         section.stack #sessions {
             h2 { (reader.t("sessions-title")) }
             (sessions)

@@ -240,7 +240,7 @@ async fn make(
     document.insert("sources".to_owned(), json!(listed(&wanted.sources)));
     if !wanted.expires_at.trim().is_empty() {
         let Some(end) = reader.moment(&wanted.expires_at) else {
-            return Ok(new_key(&member, &wanted, &Problems(vec![("expires_at", reader.t("expires-wrong"))])));
+            return Ok(new_key(&member, &wanted, &Problems::one("expires_at", reader.t("expires-wrong"))));
         };
         document.insert("expires_at".to_owned(), json!(end));
     }
@@ -249,7 +249,7 @@ async fn make(
         Ok(answer) => Ok(made(&member, &answer.read()?)),
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
             let field = refusal.field_among(["scopes", "sources", "expires_at"]).unwrap_or("name");
-            Ok(new_key(&member, &wanted, &Problems(vec![(field, refusal.words(reader))])))
+            Ok(new_key(&member, &wanted, &Problems::one(field, refusal.words(reader))))
         }
         Err(error) => Err(error),
     }
@@ -316,7 +316,7 @@ async fn rotate(
     let reader = &member.person.reader;
     let Ok(hours) = wanted.overlap_hours.trim().parse::<i64>() else {
         let key = key(&console, &member, id).await?;
-        let problems = Problems(vec![("overlap_hours", reader.t("api-key-overlap-wrong"))]);
+        let problems = Problems::one("overlap_hours", reader.t("api-key-overlap-wrong"));
         return Ok(rotation(&member, &key, &wanted.overlap_hours, &problems));
     };
     let asked = Asked::to(Method::POST, &member.identity, format!("/v1/keys/{id}/rotation"));
@@ -328,7 +328,7 @@ async fn rotate(
                 &member,
                 &key,
                 &wanted.overlap_hours,
-                &Problems(vec![("overlap_hours", refusal.words(reader))]),
+                &Problems::one("overlap_hours", refusal.words(reader)),
             ))
         }
         Err(error) => Err(error),

@@ -1,4 +1,4 @@
-//! What pages load: one style sheet, one script, one icon. Their addresses have a digest of their content, so browsers keep them for good.
+//! What pages load: one style sheet, one script, one icon; and a script for the pages that ask for a passkey. Their addresses have a digest of their content, so browsers keep them for good.
 
 use std::sync::LazyLock;
 
@@ -19,7 +19,7 @@ struct Asset {
     content: String,
 }
 
-static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
+static ASSETS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
     [
         asset("console", "css", "text/css; charset=utf-8", squeezed(include_str!("../assets/console.css"))),
         asset(
@@ -29,6 +29,12 @@ static ASSETS: LazyLock<[Asset; 3]> = LazyLock::new(|| {
             include_str!("../assets/console.js").to_owned(),
         ),
         asset("icon", "svg", "image/svg+xml", include_str!("../assets/icon.svg").to_owned()),
+        asset(
+            "passkey",
+            "js",
+            "text/javascript; charset=utf-8",
+            include_str!("../assets/passkey.js").to_owned(),
+        ),
     ]
 });
 
@@ -63,6 +69,11 @@ pub(crate) fn script() -> &'static str {
 /// Where the icon is.
 pub(crate) fn icon() -> &'static str {
     &ASSETS[2].path
+}
+
+/// Where the script is that asks for passkeys.
+pub(crate) fn passkey() -> &'static str {
+    &ASSETS[3].path
 }
 
 /// Serves one. An address of an older release is not there any more: the page that named it is older, too.

@@ -22,6 +22,7 @@ mod member;
 mod notice;
 mod operate;
 mod page;
+mod passkey;
 mod person;
 mod phone;
 mod profiles;

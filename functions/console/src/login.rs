@@ -7,6 +7,7 @@ pub(crate) mod challenge;
 pub(crate) mod code;
 mod guest;
 mod link;
+mod passkey;
 mod password;
 pub(crate) mod phone;
 mod recovery;
@@ -31,6 +32,8 @@ pub(crate) fn routes() -> Router<Arc<Console>> {
         .route("/login/phone", get(phone::ask).post(phone::register))
         .route("/login/code", get(code::ask).post(code::check))
         .route("/login/code/text", post(code::text))
+        .route("/login/passkey", post(passkey::ask))
+        .route("/login/passkey/check", post(passkey::check))
         .route("/login/recovery", get(recovery::ask).post(recovery::check))
         .route("/password", get(link::ask).post(link::mail))
         .route("/password/{token}", get(link::choose).post(link::set))

@@ -263,7 +263,7 @@ async fn make(
     let name = entered.name.trim().to_owned();
     if console.operations.ask(Asked::get(&member.identity, path(&name))).await.is_ok() {
         let words = member.person.reader.t("profile-name-taken");
-        return Ok(edit(&member, &entered, &Problems(vec![("name", words)])));
+        return Ok(edit(&member, &entered, &Problems::one("name", words)));
     }
     keep(&console, &member, &name, &entered).await
 }
@@ -297,7 +297,7 @@ async fn keep(
         {
             let field =
                 refusal.field_among(["charset", "bad_rows_max_percent", "delimiter"]).unwrap_or("name");
-            Ok(edit(member, entered, &Problems(vec![(field, refusal.words(&member.person.reader))])))
+            Ok(edit(member, entered, &Problems::one(field, refusal.words(&member.person.reader))))
         }
         Err(error) => Err(error),
     }

@@ -232,7 +232,7 @@ async fn access_to(
                 &member,
                 now,
                 address,
-                &Problems(vec![("address", refusal.words(&member.person.reader))]),
+                &Problems::one("address", refusal.words(&member.person.reader)),
             )
             .await;
         }
@@ -322,7 +322,7 @@ async fn erase(
 ) -> Result<Response, ConsoleError> {
     let reader = &member.person.reader;
     if wanted.sure != "yes" {
-        let problems = Problems(vec![("sure", reader.t("erasure-not-sure"))]);
+        let problems = Problems::one("sure", reader.t("erasure-not-sure"));
         return page(&console, &member, now, "", &problems).await;
     }
     let asked = Asked::to(Method::POST, &member.identity, "/v1/recipients/erasure");
@@ -333,14 +333,8 @@ async fn erase(
     {
         Ok(_) => Ok(Redirect::to("/recipients").into_response()),
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
-            page(
-                &console,
-                &member,
-                now,
-                "",
-                &Problems(vec![("person", refusal.words(&member.person.reader))]),
-            )
-            .await
+            page(&console, &member, now, "", &Problems::one("person", refusal.words(&member.person.reader)))
+                .await
         }
         Err(error) => Err(error),
     }

@@ -25,6 +25,7 @@ macro_rules! sources {
         [
             include_str!(concat!("words/", $language, "/common.ftl")),
             include_str!(concat!("words/", $language, "/login.ftl")),
+            include_str!(concat!("words/", $language, "/passkeys.ftl")),
             include_str!(concat!("words/", $language, "/campaigns.ftl")),
             include_str!(concat!("words/", $language, "/installation.ftl")),
             include_str!(concat!("words/", $language, "/account.ftl")),

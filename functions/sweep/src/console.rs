@@ -16,10 +16,11 @@ const TEXTS_KEPT: Duration = Duration::days(2);
 
 /// Deletes what is over. By the real clock: who moves the other one forward stays logged in.
 pub async fn forget(pool: &PgPool, now: OffsetDateTime) -> Result<(), StoreError> {
-    let over: [(&str, OffsetDateTime); 8] = [
+    let over: [(&str, OffsetDateTime); 9] = [
         ("DELETE FROM broadcast.sessions WHERE ends_at <= $1", now),
         ("DELETE FROM broadcast.sessions WHERE seen_at <= $1", now - SESSION_IDLE_MAX),
         ("DELETE FROM broadcast.challenges WHERE ends_at <= $1", now),
+        ("DELETE FROM broadcast.ceremonies WHERE ends_at <= $1", now),
         ("DELETE FROM broadcast.attempts WHERE ends_at <= $1", now),
         ("DELETE FROM broadcast.password_links WHERE ends_at <= $1", now),
         ("DELETE FROM broadcast.texts WHERE day <= ($1 AT TIME ZONE 'UTC')::date", now - TEXTS_KEPT),

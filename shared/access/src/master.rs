@@ -37,6 +37,8 @@ pub enum Purpose {
     Forms,
     /// HMAC of whom attempts are counted by.
     Limits,
+    /// HMAC of users' numbers, which authenticators know them by.
+    Passkeys,
 }
 
 /// Whose keys are derived for what belongs to no tenant, or to all: tenants' numbers begin at 1.
@@ -57,6 +59,7 @@ impl Purpose {
             Self::RecoveryCodes => b"recovery-codes",
             Self::Forms => b"forms",
             Self::Limits => b"limits",
+            Self::Passkeys => b"passkeys",
         }
     }
 }

@@ -18,8 +18,9 @@ const CAPPED: [&str; 8] = [
     "hyper",
 ];
 
-/// Libraries that write names which they were asked for at any level, among them domains of recipients.
-const SILENT: [&str; 3] = ["hickory_resolver", "hickory_net", "hickory_proto"];
+/// Libraries that write names which they were asked for at any level, among them domains of recipients; or call an error what a stranger sends.
+const SILENT: [&str; 5] =
+    ["hickory_resolver", "hickory_net", "hickory_proto", "webauthn_rs", "webauthn_rs_core"];
 
 /// Starts logging: level from `RUST_LOG`, `info` without it. A panic is logged by its place alone: its words may quote data.
 pub fn init() {

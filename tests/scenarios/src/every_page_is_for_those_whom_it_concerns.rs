@@ -45,6 +45,8 @@ const ROWS: &[(&str, &str, &str, Whom)] = &[
     ("GET", "/login/code", "/login/code", All),
     ("POST", "/login/code", "/login/code", All),
     ("POST", "/login/code/text", "/login/code/text", All),
+    ("POST", "/login/passkey", "/login/passkey", All),
+    ("POST", "/login/passkey/check", "/login/passkey/check", All),
     ("GET", "/login/recovery", "/login/recovery", All),
     ("POST", "/login/recovery", "/login/recovery", All),
     ("GET", "/password", "/password", All),
@@ -128,6 +130,12 @@ const ROWS: &[(&str, &str, &str, Whom)] = &[
     ("GET", "/account/app", "/account/app", People),
     ("POST", "/account/app", "/account/app", People),
     ("POST", "/account/app/end", "/account/app/end", People),
+    ("GET", "/account/passkeys", "/account/passkeys", People),
+    ("GET", "/account/passkeys/new", "/account/passkeys/new", People),
+    ("POST", "/account/passkeys/new", "/account/passkeys/new", People),
+    ("POST", "/account/passkeys/register", "/account/passkeys/register", People),
+    ("GET", "/account/passkeys/{id}/remove", "/account/passkeys/987654321/remove", People),
+    ("POST", "/account/passkeys/{id}/remove", "/account/passkeys/987654321/remove", People),
     ("POST", "/account/recovery", "/account/recovery", People),
     ("GET", "/tenants", "/tenants", OPERATORS),
     ("GET", "/queues", "/queues", OPERATORS),
@@ -235,7 +243,7 @@ fn token(form: &Form) -> String {
 
 async fn askers(name: &str) -> Vec<Asker> {
     let stack = Stack::from_env().unwrap();
-    let tenant = Tenant::with(&stack, name, json!({"totp_allowed": true})).await;
+    let tenant = Tenant::with(&stack, name, json!({"totp_allowed": true, "passkeys_allowed": true})).await;
     let mut askers = Vec::new();
     for role in ["stranger", "viewer", "manager", "admin", "operator"] {
         let tenant = (role != "operator").then_some(tenant.id);

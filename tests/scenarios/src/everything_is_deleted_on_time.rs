@@ -365,17 +365,23 @@ async fn what_is_over_of_logins_goes_with_the_next_tick() {
     let mark = testkit::unique("logins");
     let user: i64 =
         sqlx::query_scalar(statement).bind(tenant.id).bind(&mark).fetch_one(&mut database).await.unwrap();
+    // Of the two sessions that stay.
+    let asked = "INSERT INTO broadcast.ceremonies (session_id, state, ends_at)
+        SELECT id, '{}', now() + (row_number() OVER () * 2 - 3) * interval '1 minute' FROM broadcast.sessions
+        WHERE user_id = $1 AND ends_at > now() AND seen_at > now() - interval '30 minutes'";
+    assert_eq!(sqlx::query(asked).bind(user).execute(&mut database).await.unwrap().rows_affected(), 2);
     let counts = "SELECT ARRAY[(SELECT count(*) FROM broadcast.sessions WHERE user_id = $1), (SELECT count(*) FROM broadcast.challenges WHERE user_id = $1),
         (SELECT count(*) FROM broadcast.attempts WHERE kind = $2), (SELECT count(*) FROM broadcast.password_links WHERE user_id = $1),
         (SELECT count(*) FROM broadcast.texts WHERE tenant_id = $3), (SELECT count(*) FROM broadcast.places WHERE user_id = $1),
-        (SELECT count(*) FROM broadcast.notices WHERE user_id = $1)]";
+        (SELECT count(*) FROM broadcast.notices WHERE user_id = $1),
+        (SELECT count(*) FROM broadcast.ceremonies c JOIN broadcast.sessions s ON s.id = c.session_id WHERE s.user_id = $1)]";
     let mut left = async || -> Vec<i64> {
         let counts = sqlx::query_scalar(counts).bind(user).bind(&mark).bind(tenant.id);
         counts.fetch_one(&mut database).await.unwrap()
     };
     let event = json!({"time": OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).unwrap()});
     testkit::tenant::invoke(&stack, "sweep", &event).await;
-    assert_eq!(left().await, [2, 1, 1, 1, 1, 1, 1]);
+    assert_eq!(left().await, [2, 1, 1, 1, 1, 1, 1, 1]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

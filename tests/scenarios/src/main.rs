@@ -71,6 +71,7 @@ mod nonsense_ends_its_own_session_alone;
 mod nothing_of_a_person_is_left;
 mod overwritten_file_is_a_new_file;
 mod page_that_unsubscribes_is_for_everybody;
+mod passkeys_take_the_place_of_texts;
 mod people_are_told_by_mail;
 mod people_manage_their_accounts;
 mod pgp_in_and_out;

@@ -1,5 +1,5 @@
 //! A database that was restored from a backup brings no right back that ended after it: no session, no disabled person, no role that was lowered, no phone
-//! and no password that were replaced. And until it knows, it lets nobody in.
+//! and no password that were replaced, no passkey that was removed. And until it knows, it lets nobody in.
 
 use serde_json::json;
 use testkit::{
@@ -21,7 +21,7 @@ async fn whatever_the_copy_says() {
     let stack = own::deploy(&main, "back", &["console", "send", "sweep"]).await;
     let tenant = Tenant::new(&stack, "back").await;
     let mut people = Vec::new();
-    for role in ["admin", "admin", "admin", "admin", "admin", "manager"] {
+    for role in ["admin", "admin", "admin", "admin", "admin", "manager", "viewer"] {
         people.push(User::new(&stack, Some(tenant.id), role).await);
     }
     people.push(User::new(&stack, None, "operator").await);
@@ -31,14 +31,24 @@ async fn whatever_the_copy_says() {
         browser.log_in(user).await;
         browsers.push(browser);
     }
+    let [disabled, lowered, reset, replaced, deleted, untouched, keyed, operator] = &people[..] else {
+        panic!()
+    };
+    for user in [reset, keyed] {
+        user.change(
+            "INSERT INTO broadcast.passkeys (user_id, credential_id, credential, name, created_at)
+             SELECT $1, sha256(($1 || name)::bytea), '{}', name, now() FROM unnest(ARRAY['stolen', 'kept']) AS name",
+        )
+        .await;
+    }
     fire(&stack, "send").await;
     let backup = own::back_up(&stack);
-    let [disabled, lowered, reset, replaced, deleted, untouched, operator] = &people[..] else { panic!() };
     admin(&stack, json!({"command": "disable_user", "email": disabled.email})).await;
     lowered.change("UPDATE broadcast.users SET role = 'viewer' WHERE id = $1").await;
     admin(&stack, json!({"command": "reset_phone", "email": reset.email})).await;
     replaced.change("UPDATE broadcast.users SET password_hash = 'another' WHERE id = $1").await;
     deleted.change("DELETE FROM broadcast.users WHERE id = $1").await;
+    keyed.change("DELETE FROM broadcast.passkeys WHERE user_id = $1 AND name = 'stolen'").await;
     admin(&stack, json!({"command": "disable_user", "email": operator.email})).await;
     let page = browsers[5].get("/account").await;
     browsers[5].clone().submit(&page, "/logout", &[]).await.must_be("/login", 200);
@@ -74,5 +84,7 @@ async fn whatever_the_copy_says() {
         let page = browser.get("/account").await;
         assert!(page.text.contains(role), "{}", page.text);
     }
+    let passkeys = "SELECT count(*) FROM broadcast.passkeys WHERE user_id = $1";
+    assert_eq!((reset.count(passkeys).await, keyed.count(passkeys).await), (0, 1));
     own::undeploy(&stack).await;
 }

@@ -90,7 +90,8 @@ fn form(piece: &str) -> Form {
     }
 }
 
-fn attribute(tag: &str, name: &str) -> Option<String> {
+/// The value of an attribute in a tag's text.
+pub fn attribute(tag: &str, name: &str) -> Option<String> {
     let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
     let value = rest.split('"').next()?;
     Some(value.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&amp;", "&"))
@@ -299,6 +300,12 @@ impl User {
         let changed =
             sqlx::query(change).bind(kind).bind(&key[..]).execute(&mut database(&self.stack).await).await;
         assert_eq!(changed.unwrap().rows_affected(), 1, "{kind}");
+    }
+
+    /// What the database counts. `$1` is the user's number.
+    pub async fn count(&self, statement: &'static str) -> i64 {
+        let counted = sqlx::query_scalar(statement).bind(self.id);
+        counted.fetch_one(&mut database(&self.stack).await).await.unwrap()
     }
 
     /// How many sessions there are.

@@ -1,6 +1,7 @@
 //! Debian's Chromium, as a person uses it: by what is written on labels, buttons and links. Each test has one of its own, with its own profile, and
 //! nothing but this machine is reached.
 
+mod authenticator;
 mod chromedriver;
 mod commands;
 
@@ -12,6 +13,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 
 use crate::wait;
+pub use authenticator::Authenticator;
 use chromedriver::Chromedriver;
 use commands::{Log, Protocol};
 

@@ -221,7 +221,7 @@ pub(super) async fn begin(
                 &member,
                 id,
                 &wanted,
-                &Problems(vec![(field, refusal.words(&member.person.reader))]),
+                &Problems::one(field, refusal.words(&member.person.reader)),
                 now,
             )
             .await

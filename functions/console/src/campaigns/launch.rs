@@ -126,14 +126,14 @@ pub(super) async fn launch(
     let mut document = Map::new();
     if wanted.when == "later" {
         let Some(at) = reader.moment(&wanted.starts_at) else {
-            let problems = Problems(vec![("starts_at", reader.t("launch-at-wrong"))]);
+            let problems = Problems::one("starts_at", reader.t("launch-at-wrong"));
             return page(&console, &member, id, &wanted, &problems).await;
         };
         document.insert("starts_at".to_owned(), json!(at));
     }
     if !wanted.paced_minutes.trim().is_empty() {
         let Ok(minutes) = wanted.paced_minutes.trim().parse::<i32>() else {
-            let problems = Problems(vec![("paced_minutes", reader.t("launch-pace-wrong"))]);
+            let problems = Problems::one("paced_minutes", reader.t("launch-pace-wrong"));
             return page(&console, &member, id, &wanted, &problems).await;
         };
         document.insert("paced_minutes".to_owned(), json!(minutes));
@@ -143,7 +143,7 @@ pub(super) async fn launch(
         Ok(_) => Ok(back(id)),
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
             let field = refusal.field_among(["paced_minutes"]).unwrap_or("when");
-            page(&console, &member, id, &wanted, &Problems(vec![(field, refusal.words(reader))])).await
+            page(&console, &member, id, &wanted, &Problems::one(field, refusal.words(reader))).await
         }
         Err(error) => Err(error),
     }

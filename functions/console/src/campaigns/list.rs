@@ -177,7 +177,7 @@ pub(super) async fn make(
             Ok(Redirect::to(&format!("/campaigns/{}", made.id)).into_response())
         }
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
-            Ok(new(&member, name, &Problems(vec![("name", refusal.words(&member.person.reader))])))
+            Ok(new(&member, name, &Problems::one("name", refusal.words(&member.person.reader))))
         }
         Err(error) => Err(error),
     }

@@ -174,7 +174,7 @@ pub(super) async fn save(
         Err(ConsoleError::Refused(refusal))
             if refusal.is_of_the_form() || refusal.code == "version_changed" =>
         {
-            let problems = Problems(vec![(field_of(&refusal), refusal.words(&member.person.reader))]);
+            let problems = Problems::one(field_of(&refusal), refusal.words(&member.person.reader));
             edit(&console, &member, id, &entered, &[], &problems).await
         }
         Err(error) => Err(error),

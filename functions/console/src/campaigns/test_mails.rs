@@ -139,7 +139,7 @@ pub(super) async fn send(
     let mut document = json!({"addresses": addresses});
     if !wanted.line.trim().is_empty() {
         let Ok(line) = wanted.line.trim().parse::<i64>() else {
-            let problems = Problems(vec![("line", reader.t("test-mails-line-wrong"))]);
+            let problems = Problems::one("line", reader.t("test-mails-line-wrong"));
             return page(&console, &member, id, &wanted, &problems, now).await;
         };
         document["line"] = json!(line);
@@ -149,7 +149,7 @@ pub(super) async fn send(
         Ok(_) => Ok(Redirect::to(&format!("/campaigns/{id}/test-mails")).into_response()),
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
             let field = if refusal.code == "row_missing" { "line" } else { "addresses" };
-            page(&console, &member, id, &wanted, &Problems(vec![(field, refusal.words(reader))]), now).await
+            page(&console, &member, id, &wanted, &Problems::one(field, refusal.words(reader)), now).await
         }
         Err(error) => Err(error),
     }

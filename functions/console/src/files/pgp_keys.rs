@@ -74,7 +74,7 @@ pub(super) async fn add(
         Ok(_) => Ok(Redirect::to(LOGINS).into_response()),
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
             let field = if PURPOSES.contains(&wanted.purpose.as_str()) { "public_key" } else { "purpose" };
-            Ok(show(&member, &wanted, &Problems(vec![(field, refusal.words(&member.person.reader))])))
+            Ok(show(&member, &wanted, &Problems::one(field, refusal.words(&member.person.reader))))
         }
         Err(error) => Err(error),
     }

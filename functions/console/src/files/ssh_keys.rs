@@ -85,7 +85,7 @@ pub(super) async fn add(
     document.insert("sources".to_owned(), json!(listed(&wanted.sources)));
     if !wanted.expires_at.trim().is_empty() {
         let Some(end) = reader.moment(&wanted.expires_at) else {
-            return Ok(show(&member, &wanted, &Problems(vec![("expires_at", reader.t("expires-wrong"))])));
+            return Ok(show(&member, &wanted, &Problems::one("expires_at", reader.t("expires-wrong"))));
         };
         document.insert("expires_at".to_owned(), json!(end));
     }
@@ -94,7 +94,7 @@ pub(super) async fn add(
         Ok(_) => Ok(Redirect::to(LOGINS).into_response()),
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
             let field = refusal.field_among(["sources", "expires_at"]).unwrap_or("public_key");
-            Ok(show(&member, &wanted, &Problems(vec![(field, refusal.words(reader))])))
+            Ok(show(&member, &wanted, &Problems::one(field, refusal.words(reader))))
         }
         Err(error) => Err(error),
     }

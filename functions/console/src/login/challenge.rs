@@ -38,6 +38,8 @@ pub(crate) struct Challenge {
     /// The registered number.
     pub(super) phone: Option<(Vec<u8>, String)>,
     pub(super) totp: Option<(Vec<u8>, Option<i64>)>,
+    /// Whether a passkey may take the place of a code.
+    pub(super) has_passkeys: bool,
     pub(super) has_recovery_codes: bool,
     /// Where its texts may go; `None`: everywhere.
     pub(crate) countries: Option<Vec<String>>,
@@ -120,6 +122,8 @@ pub(crate) async fn find(
         "SELECT c.id, c.user_id, c.wrong, c.code_hash, c.code_ends_at, c.phone_sealed AS new_phone, c.phone_ends AS new_ends,
                 u.tenant_id, u.email, u.phone_sealed, u.phone_ends, u.totp_step, t.text_countries,
                 CASE WHEN u.tenant_id IS NULL OR t.totp_allowed THEN u.totp_sealed END AS totp_sealed,
+                u.phone_sealed IS NOT NULL AND (u.tenant_id IS NULL OR t.passkeys_allowed)
+                    AND EXISTS (SELECT FROM broadcast.passkeys p WHERE p.user_id = u.id) AS has_passkeys,
                 EXISTS (SELECT FROM broadcast.recovery_codes r WHERE r.user_id = u.id) AS has_recovery_codes,
                 broadcast.is_current() AS current
          FROM broadcast.challenges c JOIN broadcast.users u ON u.id = c.user_id LEFT JOIN broadcast.tenants t ON t.id = u.tenant_id
@@ -150,6 +154,7 @@ pub(crate) async fn find(
         new_phone: sealed("new_phone", "new_ends"),
         phone: sealed("phone_sealed", "phone_ends"),
         totp: row.get::<Option<Vec<u8>>, _>("totp_sealed").map(|sealed| (sealed, row.get("totp_step"))),
+        has_passkeys: row.get("has_passkeys"),
         has_recovery_codes: row.get("has_recovery_codes"),
         countries: row.get("text_countries"),
     }))

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use super::{
     challenge::{self, Challenge},
     guest::{Guest, Step},
-    redirect,
+    passkey, redirect,
     way::Way,
 };
 use crate::{
@@ -36,26 +36,40 @@ pub(crate) async fn ask(guest: Guest, Query(way): Query<Way>) -> Result<Response
     Ok(show(&guest, &challenge, &way, &Problems::default()))
 }
 
-fn show(guest: &Guest, challenge: &Challenge, way: &Way, problems: &Problems<'_>) -> Response {
+pub(super) fn show(guest: &Guest, challenge: &Challenge, way: &Way, problems: &Problems<'_>) -> Response {
     let reader = &guest.reader;
+    // No text went out: whoever has neither asks for one.
     let by_app = challenge.expected.is_none() && challenge.totp.is_some();
-    let where_it_is = match challenge.target() {
-        Some((_, ends)) if !by_app => reader.t_with("code-sent", &[("ends", ends.as_str().into())]),
-        _ => reader.t("code-app"),
+    let by_passkey = challenge.expected.is_none() && !by_app && challenge.has_passkeys;
+    let what_to_do = match challenge.target() {
+        _ if by_app => reader.t("code-app"),
+        _ if by_passkey => reader.t("code-passkey"),
+        Some((_, ends)) => reader.t_with("code-sent", &[("ends", ends.as_str().into())]),
+        None => String::new(),
     };
-    let again = if by_app { "code-text-instead" } else { "code-again" };
     let label = reader.t("code-label");
-    let step = Step {
+    let another_text = |key| guest.form("/login/code/text", way, &html! {}, (key, Button::Plain));
+    let above = html! {
+        p { (what_to_do) }
+        @if challenge.has_passkeys { (passkey::offer(guest, way)) }
+    };
+    let below = html! {
+        @if !by_passkey { (another_text(if by_app { "code-text-instead" } else { "code-again" })) }
+        @if challenge.phone.is_none() { p { a href="/login/phone" { (reader.t("code-other-phone")) } } }
+        @if challenge.has_recovery_codes { p { a href="/login/recovery" { (reader.t("code-recovery")) } } }
+    };
+    let code = Step {
         title: "code-title",
-        above: html! { p { (where_it_is) } },
+        above,
         action: "/login/code",
         fields: &[field(&label)],
-        submit: "code-submit",
-        below: html! {
-            (guest.form("/login/code/text", way, &html! {}, (again, Button::Plain)))
-            @if challenge.phone.is_none() { p { a href="/login/phone" { (reader.t("code-other-phone")) } } }
-            @if challenge.has_recovery_codes { p { a href="/login/recovery" { (reader.t("code-recovery")) } } }
-        },
+        submit: ("code-submit", Button::Main),
+        below,
+    };
+    let step = if by_passkey {
+        Step { action: "/login/code/text", fields: &[], submit: ("code-text-instead", Button::Plain), ..code }
+    } else {
+        code
     };
     guest.show(&step, way, problems)
 }

@@ -30,7 +30,7 @@ pub(crate) struct Guest {
     pub(super) reader: Reader,
     pub(super) visitor: Visitor,
     pub(super) headers: HeaderMap,
-    form_token: FormToken,
+    pub(super) form_token: FormToken,
 }
 
 /// A page with one form. Its words are keys of the catalogue, unless they have values in them.
@@ -41,8 +41,8 @@ pub(super) struct Step<'a> {
     /// Where the form goes.
     pub(super) action: &'a str,
     pub(super) fields: &'a [Field<'a>],
-    /// What its button says.
-    pub(super) submit: &'a str,
+    /// What its button says, and how much it weighs.
+    pub(super) submit: (&'a str, Button),
     /// Other ways to go.
     pub(super) below: Markup,
 }
@@ -64,7 +64,7 @@ impl Guest {
         let content = html! {
             (step.above)
             (problems.render(reader))
-            (self.form(step.action, way, &fields, (step.submit, Button::Main)))
+            (self.form(step.action, way, &fields, step.submit))
             (step.below)
         };
         Frame { reader, title: &reader.t(step.title) }.around(problems.status(), &content)
@@ -79,8 +79,7 @@ impl Guest {
         (submit, weight): (&str, Button),
     ) -> Markup {
         let content = html! {
-            @if let Some(next) = way.next() { input type="hidden" name="next" value=(next); }
-            (fields)
+            (way) (fields)
             (Submit { text: &self.reader.t(submit), weight }.render())
         };
         form(action, &self.form_token, &content)

@@ -17,7 +17,7 @@ use crate::{
     Console, ConsoleError,
     error::page,
     limits::{LINKS_OF_ADDRESS, LINKS_OF_USER},
-    look::{Field, Kind, Problems},
+    look::{Button, Field, Kind, Problems},
     notice, record, session,
 };
 
@@ -42,7 +42,7 @@ pub(crate) async fn ask(guest: Guest) -> Response {
         above: html! { p { (why) } },
         action: "/password",
         fields: &[email],
-        submit: "forgotten-submit",
+        submit: ("forgotten-submit", Button::Main),
         below: html! {},
     };
     guest.show(&step, &Way::default(), &Problems::default())
@@ -109,7 +109,7 @@ fn show(guest: &Guest, token: &Token, problems: &Problems<'_>) -> Response {
         above: html! {},
         action: &format!("/password/{}", token.text()),
         fields: &[password],
-        submit: "choose-submit",
+        submit: ("choose-submit", Button::Main),
         below: html! {},
     };
     guest.show(&step, &Way::default(), problems)

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Console, ConsoleError, cookie,
     limits::{LOGINS_OF_ADDRESS, LOGINS_OF_USER},
-    look::{Field, Kind, Notice, Problems, notice},
+    look::{Button, Field, Kind, Notice, Problems, notice},
     person::Reader,
     phone::{self, Text},
     record, session,
@@ -74,7 +74,7 @@ fn show(guest: &Guest, way: &Way, typed: &str, problems: &Problems<'_>) -> Respo
         above: html! { @if let Some(said) = said { (notice(Notice::Info, &html! { p { (said) } })) } },
         action: "/login",
         fields: &fields,
-        submit: "login-submit",
+        submit: ("login-submit", Button::Main),
         below: html! { p { a href="/password" { (forgotten) } } },
     };
     guest.show(&step, way, problems)
@@ -89,7 +89,8 @@ struct User {
     locked_until: Option<OffsetDateTime>,
     needs_second_factor: bool,
     phone_sealed: Option<Vec<u8>>,
-    has_totp: bool,
+    /// An app or a passkey: a text goes when it is asked for.
+    has_other_factor: bool,
     reader: Reader,
 }
 
@@ -99,7 +100,8 @@ async fn find(console: &Console, email: &str) -> Result<Option<User>, ConsoleErr
              SELECT u.id, u.tenant_id, u.password_hash, u.locked_until, u.phone_sealed, u.language, u.zone,
                     u.disabled_at IS NULL AND (u.tenant_id IS NULL OR t.status = 'active') AS is_active,
                     u.tenant_id IS NULL OR t.second_factor AS needs_second_factor,
-                    u.totp_sealed IS NOT NULL AND (u.tenant_id IS NULL OR t.totp_allowed) AS has_totp
+                    u.totp_sealed IS NOT NULL AND (u.tenant_id IS NULL OR t.totp_allowed)
+                        OR (u.tenant_id IS NULL OR t.passkeys_allowed) AND EXISTS (SELECT FROM broadcast.passkeys p WHERE p.user_id = u.id) AS has_other_factor
              FROM broadcast.users u LEFT JOIN broadcast.tenants t ON t.id = u.tenant_id WHERE u.email = $1) u ON true",
     )
     .bind(email)
@@ -115,7 +117,7 @@ async fn find(console: &Console, email: &str) -> Result<Option<User>, ConsoleErr
         locked_until: row.get("locked_until"),
         needs_second_factor: row.get("needs_second_factor"),
         phone_sealed: row.get("phone_sealed"),
-        has_totp: row.get("has_totp"),
+        has_other_factor: row.get("has_other_factor"),
         reader: Reader::of(row.get("language"), row.get("zone")),
     }))
 }
@@ -169,8 +171,7 @@ async fn go_on(guest: &Guest, user: &User, email: &str, way: &Way) -> Result<Res
     let (challenge, token) = challenge::begin(console, Purpose::Login, user.id, *now).await?;
     let mut response = match &user.phone_sealed {
         None => redirect("/login/phone", way.next()),
-        // An app shows its code by itself; a text goes when it is asked for.
-        Some(_) if user.has_totp => redirect("/login/code", way.next()),
+        Some(_) if user.has_other_factor => redirect("/login/code", way.next()),
         Some(sealed) => {
             let text = Text {
                 challenge,

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ConsoleError,
-    look::{Field, Kind, Problems},
+    look::{Button, Field, Kind, Problems},
     phone,
 };
 
@@ -47,7 +47,7 @@ fn show(guest: &Guest, way: &Way, typed: &str, problems: &Problems<'_>) -> Respo
         above: html! { p { (why) } },
         action: "/login/phone",
         fields: &[phone],
-        submit: "phone-submit",
+        submit: ("phone-submit", Button::Main),
         below: html! {},
     };
     guest.show(&step, way, problems)

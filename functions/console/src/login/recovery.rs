@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     ConsoleError,
-    look::{Field, Kind, Problems},
+    look::{Button, Field, Kind, Problems},
     notice,
 };
 
@@ -32,7 +32,7 @@ fn show(guest: &Guest, way: &Way, problems: &Problems<'_>) -> Response {
         above: html! { p { (why) } },
         action: "/login/recovery",
         fields: &[Field { focus: true, ..Field::new("code", &label, Kind::Text) }],
-        submit: "code-submit",
+        submit: ("code-submit", Button::Main),
         below: html! { p { a href="/login/code" { (back) } } },
     };
     guest.show(&step, way, problems)

@@ -4,6 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
+use maud::{Markup, Render, html};
 use serde::Deserialize;
 use url::form_urlencoded;
 
@@ -24,6 +25,13 @@ impl Way {
     /// The wanted path, if it is one of ours.
     pub(crate) fn next(&self) -> Option<&str> {
         local(&self.next)
+    }
+}
+
+impl Render for Way {
+    /// The field of a form that takes the wanted path along.
+    fn render(&self) -> Markup {
+        html! { @if let Some(next) = self.next() { input type="hidden" name="next" value=(next); } }
     }
 }
 

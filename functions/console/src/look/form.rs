@@ -324,7 +324,7 @@ mod tests {
             fine.contains("aria-describedby=\"field-mail-hint\"") && !fine.contains("aria-invalid"),
             "{fine}"
         );
-        let wrong = field.render(&Problems(vec![("mail", "Not one.".to_owned())])).into_string();
+        let wrong = field.render(&Problems::one("mail", "Not one.".to_owned())).into_string();
         assert!(wrong.contains("aria-describedby=\"field-mail-hint field-mail-wrong\""), "{wrong}");
         assert!(
             wrong.contains("aria-invalid=\"true\"") && wrong.contains("id=\"field-mail-wrong\""),

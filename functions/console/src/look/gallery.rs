@@ -85,7 +85,7 @@ fn token() -> FormToken {
 }
 
 fn login() -> Markup {
-    let problems = Problems(vec![("password", "The e-mail address or the password is wrong.".to_owned())]);
+    let problems = Problems::one("password", "The e-mail address or the password is wrong.".to_owned());
     let fields = html! {
         (Field { value: "k@example.com", autocomplete: "username", ..Field::new("email", "E-mail address", Kind::Email) }.render(&problems))
         (Field { autocomplete: "current-password", ..Field::new("password", "Password", Kind::Password) }.render(&problems))

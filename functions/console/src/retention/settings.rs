@@ -112,7 +112,7 @@ pub(super) async fn change(
         Err(ConsoleError::Refused(refusal)) if refusal.is_of_the_form() => {
             let field =
                 refusal.field_among(times.fields().map(|(name, ..)| name)).unwrap_or("incoming_hours");
-            Ok(show(&member, &times, &Problems(vec![(field, refusal.words(reader))])))
+            Ok(show(&member, &times, &Problems::one(field, refusal.words(reader))))
         }
         Err(error) => Err(error),
     }

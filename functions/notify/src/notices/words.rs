@@ -64,11 +64,11 @@ const TEXTS: &[(&str, [&str; 2], [&str; 2])] = &[
         "phone_reset",
         [
             "Your phone was reset",
-            "An administrator has reset the phone of your account at Broadcast ({when}). At your next login you register one again.",
+            "An administrator has reset the phone of your account at Broadcast ({when}). An authenticator app and passkeys were removed with it. At your next login you register a phone again.",
         ],
         [
             "Ihr Telefon wurde zurückgesetzt",
-            "Ein Administrator hat das Telefon Ihres Kontos bei Broadcast zurückgesetzt ({when}). Bei Ihrer nächsten Anmeldung registrieren Sie wieder eines.",
+            "Ein Administrator hat das Telefon Ihres Kontos bei Broadcast zurückgesetzt ({when}). Eine Authenticator-App und Passkeys wurden mit ihm entfernt. Bei Ihrer nächsten Anmeldung registrieren Sie wieder ein Telefon.",
         ],
     ),
     (
@@ -91,6 +91,28 @@ const TEXTS: &[(&str, [&str; 2], [&str; 2])] = &[
         [
             "Ihre Authenticator-App wurde entfernt",
             "Die Authenticator-App Ihres Kontos bei Broadcast wurde entfernt ({when}{where}). Codes kommen wieder per SMS.",
+        ],
+    ),
+    (
+        "new_passkey",
+        [
+            "A passkey was added",
+            "A passkey was added to your account at Broadcast ({when}{where}). It is good for logins from now on, beside your password.",
+        ],
+        [
+            "Ein Passkey wurde hinzugefügt",
+            "Ihrem Konto bei Broadcast wurde ein Passkey hinzugefügt ({when}{where}). Er gilt von jetzt an für Anmeldungen, neben Ihrem Passwort.",
+        ],
+    ),
+    (
+        "passkey_removed",
+        [
+            "A passkey was removed",
+            "A passkey of your account at Broadcast was removed ({when}{where}). It is no longer good for logins.",
+        ],
+        [
+            "Ein Passkey wurde entfernt",
+            "Ein Passkey Ihres Kontos bei Broadcast wurde entfernt ({when}{where}). Er gilt nicht mehr für Anmeldungen.",
         ],
     ),
     (
@@ -224,8 +246,8 @@ mod tests {
     /// The migration's kinds are these.
     #[test]
     fn every_kind_of_the_table_has_its_words() {
-        let migration = include_str!("../../../../shared/store/migrations/0025_console.sql");
-        let (_, kinds) = migration.split_once("kind     text NOT NULL CHECK (kind IN (").unwrap();
+        let migration = include_str!("../../../../shared/store/migrations/0031_passkeys.sql");
+        let (_, kinds) = migration.split_once("CHECK (kind IN (").unwrap();
         let kinds: Vec<&str> = kinds.split("))").next().unwrap().split('\'').skip(1).step_by(2).collect();
         let known: Vec<&str> = TEXTS.iter().map(|(kind, ..)| *kind).collect();
         let (mut kinds, mut known) = (kinds, known);

@@ -1,0 +1,29 @@
+# Passkeys: bei der Anmeldung und auf der eigenen Seite.
+code-passkey = Bestätigen Sie die Anmeldung mit Ihrem Passkey. Ohne ihn lassen Sie sich einen Code an Ihr Telefon schicken.
+passkey-use = Passkey benutzen
+passkey-use-title = Mit einem Passkey anmelden
+passkey-confirm = Ihr Browser fragt nach Ihrem Passkey: Folgen Sie dem, was er sagt.
+passkey-again = Noch einmal versuchen
+passkey-code-instead = Stattdessen einen Code benutzen
+passkey-failed = Das ging nicht oder wurde abgebrochen. Es ist nichts geschehen; versuchen Sie es noch einmal.
+passkey-known = Dieses Gerät hat schon einen Passkey für Ihr Konto.
+passkey-needs-script = Passkeys brauchen einen Browser, der dieser Seite ihre Skripte erlaubt.
+passkey-wrong = Das war keiner Ihrer Passkeys. Versuchen Sie es noch einmal oder benutzen Sie einen Code.
+passkey-over = Diese Frage nach einem Passkey gilt nicht mehr. Beginnen Sie noch einmal.
+
+passkeys-title = Passkeys
+passkeys-what = Ein Passkey tritt bei einer Anmeldung an die Stelle des Codes, neben Ihr Passwort: ein Fingerabdruck, ein Gesicht, eine PIN oder ein Sicherheitsschlüssel. Womit er beweist, wer Sie sind, verlässt Ihr Gerät oder dessen Schlüsselbund nie.
+passkeys-none = Noch keine Passkeys
+passkeys-full = Sie haben so viele Passkeys, wie möglich sind. Entfernen Sie einen, bevor Sie einen weiteren hinzufügen.
+passkeys-name = Name
+passkeys-name-hint = Unter dem Sie ihn wiedererkennen.
+passkeys-misnamed = Schreiben Sie einen Namen aus höchstens { $most } Zeichen.
+passkeys-created = Hinzugefügt
+passkeys-used = Zuletzt benutzt
+passkeys-never = Noch nicht
+passkeys-add = Passkey hinzufügen
+passkeys-go-on = Weiter
+passkeys-not-added = Der Passkey wurde nicht hinzugefügt: Die Antwort Ihres Geräts passt nicht zur Frage. Beginnen Sie noch einmal.
+passkeys-remove-title = Passkey entfernen?
+passkeys-remove-text = Er öffnet keine Anmeldung mehr. Sie werden überall sonst abgemeldet. Ihr Gerät zeigt ihn vielleicht weiterhin: Löschen Sie ihn auch dort.
+passkeys-remove-one = Den Passkey { $name } entfernen

@@ -1,0 +1,29 @@
+# Passkeys: at the login, and on one's own page.
+code-passkey = Confirm the login with your passkey. Without it, have a code sent to your phone.
+passkey-use = Use a passkey
+passkey-use-title = Log in with a passkey
+passkey-confirm = Your browser asks for your passkey: follow what it says.
+passkey-again = Try again
+passkey-code-instead = Use a code instead
+passkey-failed = That did not work, or was stopped. Nothing has happened; try again.
+passkey-known = This device has a passkey for your account already.
+passkey-needs-script = Passkeys need a browser that allows this page its scripts.
+passkey-wrong = That was not one of your passkeys. Try again, or use a code.
+passkey-over = This request for a passkey is over. Begin again.
+
+passkeys-title = Passkeys
+passkeys-what = A passkey takes the place of the code at a login, beside your password: a fingerprint, a face, a PIN, or a security key. What it proves with never leaves your device or its keychain.
+passkeys-none = No passkeys yet
+passkeys-full = You have as many passkeys as are possible. Remove one before you add another.
+passkeys-name = Name
+passkeys-name-hint = By which you know it again.
+passkeys-misnamed = Write a name of { $most } characters at most.
+passkeys-created = Added
+passkeys-used = Last used
+passkeys-never = Not yet
+passkeys-add = Add a passkey
+passkeys-go-on = Go on
+passkeys-not-added = The passkey was not added: the answer of your device does not fit what was asked. Begin again.
+passkeys-remove-title = Remove a passkey?
+passkeys-remove-text = It opens no login any more. You are logged out everywhere else. Your device may still show it: delete it there, too.
+passkeys-remove-one = Remove the passkey { $name }
