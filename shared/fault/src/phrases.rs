@@ -172,6 +172,12 @@ mod tests {
     }
 
     #[test]
+    fn the_phrases_read_like_this() {
+        let lines = Phrase::ALL.iter().map(|phrase| format!("{}: {phrase}\n", phrase.slug()));
+        insta::assert_snapshot!(lines.collect::<String>());
+    }
+
+    #[test]
     fn slugs_are_unique_and_no_codes() {
         let mut seen: std::collections::BTreeSet<&str> =
             crate::Code::ALL.iter().map(|code| code.slug()).collect();

@@ -266,7 +266,8 @@ pub(crate) fn malformed(problem: impl std::fmt::Display) -> OperationError {
     Notice::new(Code::BodyMalformed).with("problem", problem).into()
 }
 
-/// A field of a well-formed request has a value that is not possible, and why.
+/// A field of a well-formed request has a value that is not possible, and why: a [`fault::Phrase`] wherever a form of the console can bring
+/// it about, which then says it in its reader's language.
 pub(crate) fn invalid(field: &str, problem: impl std::fmt::Display) -> OperationError {
     // Where it is a notice of its own, its full stop is this one's.
     let problem = problem.to_string();

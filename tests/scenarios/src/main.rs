@@ -24,6 +24,7 @@ mod console_hands_out_files;
 mod console_manages_logins_and_keys;
 mod console_notes_deeds_and_no_plain_looks;
 mod console_pages_are_for_everybody;
+mod console_says_what_is_wrong_in_german;
 mod console_shows_operators_what_is_wrong;
 mod control_file_asks_once;
 mod copies_are_of_whole_files;
