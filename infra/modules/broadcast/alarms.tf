@@ -25,75 +25,54 @@ locals {
     unsubscribes  = { function = "collect", words = "unsubscribe not taken", lines_max = 0 }
   }
 
-  gauges = merge(
-    {
-      database-capacity = {
-        description = "The database needs nearly all that it may have."
-        namespace   = "AWS/RDS"
-        metric      = "ACUUtilization"
-        dimensions  = { DBClusterIdentifier = aws_rds_cluster.this.cluster_identifier }
-        statistic   = "Average"
-        above       = 90
+  # Figures of AWS that are above what is well for a quarter of an hour.
+  gauges = {
+    database-capacity = {
+      description = "The database needs nearly all that it may have."
+      namespace   = "AWS/RDS"
+      metric      = "ACUUtilization"
+      dimensions  = { DBClusterIdentifier = aws_rds_cluster.this.cluster_identifier }
+      above       = 90
+    }
+    gateway-down = {
+      description = "A gateway answers no connection."
+      namespace   = "AWS/NetworkELB"
+      metric      = "UnHealthyHostCount"
+      dimensions = {
+        LoadBalancer = aws_lb.gateway.arn_suffix
+        TargetGroup  = aws_lb_target_group.gateway.arn_suffix
       }
-      gateway-down = {
-        description = "A gateway answers no connection."
-        namespace   = "AWS/NetworkELB"
-        metric      = "UnHealthyHostCount"
-        dimensions = {
-          LoadBalancer = aws_lb.gateway.arn_suffix
-          TargetGroup  = aws_lb_target_group.gateway.arn_suffix
-        }
-        statistic = "Maximum"
-        above     = 0
-      }
-      texts = {
-        description = "Texts have cost most of what they may."
-        namespace   = "AWS/SNS"
-        metric      = "SMSMonthToDateSpentUSD"
-        dimensions  = {}
-        statistic   = "Maximum"
-        above       = var.texts_usd * 0.8
-      }
-    },
-    {
-      for name, edge in local.edges : "answers-${name}" => {
-        description = "Requests are answered with errors of ours."
-        namespace   = "AWS/Lambda"
-        metric      = "Url5xxCount"
-        dimensions  = { FunctionName = "${var.name}-${name}" }
-        statistic   = "Sum"
-        above       = 5
-      }
-    },
-    {
-      for name, gauge in {
-        bounces = {
-          description = "So many mails bounce that SES may stop sending."
-          namespace   = "AWS/SES"
-          metric      = "Reputation.BounceRate"
-          dimensions  = {}
-          statistic   = "Maximum"
-          above       = 0.04
-        }
-        complaints = {
-          description = "So many people complain that SES may stop sending."
-          namespace   = "AWS/SES"
-          metric      = "Reputation.ComplaintRate"
-          dimensions  = {}
-          statistic   = "Maximum"
-          above       = 0.0008
-        }
-        reports-late = {
-          description = "SES's events come late."
-          namespace   = "AWS/Firehose"
-          metric      = "DeliveryToS3.DataFreshness"
-          dimensions  = { DeliveryStreamName = "${var.name}-reports" }
-          statistic   = "Maximum"
-          above       = 900
-        }
-      } : name => gauge if local.ses
-    },
-  )
+      above = 0
+    }
+    texts = {
+      description = "Texts have cost most of what they may."
+      namespace   = "AWS/SNS"
+      metric      = "SMSMonthToDateSpentUSD"
+      dimensions  = {}
+      above       = var.texts_usd * 0.8
+    }
+    bounces = {
+      description = "So many mails bounce that SES may stop sending."
+      namespace   = "AWS/SES"
+      metric      = "Reputation.BounceRate"
+      dimensions  = {}
+      above       = 0.04
+    }
+    complaints = {
+      description = "So many people complain that SES may stop sending."
+      namespace   = "AWS/SES"
+      metric      = "Reputation.ComplaintRate"
+      dimensions  = {}
+      above       = 0.0008
+    }
+    reports-late = {
+      description = "SES's events come late."
+      namespace   = "AWS/Firehose"
+      metric      = "DeliveryToS3.DataFreshness"
+      dimensions  = { DeliveryStreamName = "${var.name}-reports" }
+      above       = 900
+    }
+  }
 }
 
 resource "aws_cloudwatch_log_metric_filter" "call" {
@@ -133,16 +112,33 @@ resource "aws_cloudwatch_metric_alarm" "gauge" {
   for_each = local.gauges
 
   alarm_name          = "${var.name}-${each.key}"
-  alarm_description   = "${each.value.description} Runbook: infra/README.md#${split("-", each.key)[0] == "answers" ? "answers" : each.key}"
+  alarm_description   = "${each.value.description} Runbook: infra/README.md#${each.key}"
   namespace           = each.value.namespace
   metric_name         = each.value.metric
   dimensions          = each.value.dimensions
-  statistic           = each.value.statistic
+  statistic           = "Maximum"
   period              = 300
   evaluation_periods  = 3
-  datapoints_to_alarm = 3
   comparison_operator = "GreaterThanThreshold"
   threshold           = each.value.above
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
+resource "aws_cloudwatch_metric_alarm" "answers" {
+  for_each = local.edges
+
+  alarm_name          = "${var.name}-${each.key}-answers"
+  alarm_description   = "Requests are answered with errors of ours. Runbook: infra/README.md#answers"
+  namespace           = "AWS/Lambda"
+  metric_name         = "Url5xxCount"
+  dimensions          = { FunctionName = "${var.name}-${each.key}" }
+  statistic           = "Sum"
+  period              = 300
+  evaluation_periods  = 3
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 5
   treat_missing_data  = "notBreaching"
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]

@@ -47,21 +47,11 @@ module "console" {
     Database = local.allow.database
     Tenants  = local.allow.tenants
     Master   = local.allow.master
-    Nudge = {
-      actions = ["sqs:SendMessage"]
-      resources = [
-        module.import_queue.arn,
-        module.generate_queue.arn,
-        module.export_queue.arn,
-        module.notify_queue.arn,
-        module.count_queue.arn,
-      ]
-    }
     Queues = {
       actions   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]
       resources = [for queue in local.queue_modules : queue.arn]
     }
-    # A move of SQS takes from the one and puts on the other, with the rights of whoever asks for it.
+    # A move of SQS takes from these and puts on the others, with the rights of whoever asks for it.
     DeadLetters = {
       actions = [
         "sqs:DeleteMessage",
@@ -72,7 +62,8 @@ module "console" {
       ]
       resources = [for queue in local.queue_modules : queue.dead_letters_arn]
     }
-    Redrive = {
+    # For that, and for what the API's operations put there.
+    Nudge = {
       actions   = ["sqs:SendMessage"]
       resources = [for queue in local.queue_modules : queue.arn]
     }

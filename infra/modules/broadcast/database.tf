@@ -36,7 +36,6 @@ resource "aws_vpc_security_group_ingress_rule" "database" {
 
 # Errors of PostgreSQL quote rows and values: neither gets into its log.
 resource "aws_rds_cluster_parameter_group" "this" {
-  #checkov:skip=CKV2_AWS_27:A log of statements would hold recipients
   name   = var.name
   family = "aurora-postgresql15"
 
@@ -69,7 +68,8 @@ resource "aws_cloudwatch_log_group" "database" {
 }
 
 resource "aws_rds_cluster" "this" {
-  #checkov:skip=CKV_AWS_139:It is protected, see below
+  #checkov:skip=CKV2_AWS_27:A log of statements would hold recipients
+  #checkov:skip=CKV_AWS_133:Backups hold what was deleted; a day of them is the default, and the operator may have more
   #checkov:skip=CKV2_AWS_8:A backup plan would keep what is deleted for longer than its receipt says
   cluster_identifier = var.name
   engine             = "aurora-postgresql"

@@ -70,21 +70,18 @@ resource "aws_security_group" "endpoints" {
 }
 
 resource "aws_security_group" "to_aws" {
-  #checkov:skip=CKV2_AWS_5:Functions of the module function have it
   name        = "${var.name}-to-aws"
   description = "May reach endpoints of AWS"
   vpc_id      = aws_vpc.this.id
 }
 
 resource "aws_security_group" "to_database" {
-  #checkov:skip=CKV2_AWS_5:Functions of the module function have it
   name        = "${var.name}-to-database"
   description = "May reach the database"
   vpc_id      = aws_vpc.this.id
 }
 
 resource "aws_security_group" "to_world" {
-  #checkov:skip=CKV2_AWS_5:Functions of the module function have it
   name        = "${var.name}-to-world"
   description = "May reach the world"
   vpc_id      = aws_vpc.this.id

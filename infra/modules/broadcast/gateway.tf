@@ -158,7 +158,6 @@ resource "aws_iam_role" "gateway_start" {
 }
 
 resource "aws_iam_role_policy" "gateway_start" {
-  #checkov:skip=CKV_AWS_355:A token of ECR is of no repository
   name = "start"
   role = aws_iam_role.gateway_start.id
 
@@ -210,7 +209,6 @@ resource "aws_security_group" "gateway_balancer" {
 
 # Customers upload from anywhere, unless the operator knows better; the gateway has limits before any login.
 resource "aws_vpc_security_group_ingress_rule" "gateway_balancer" {
-  #checkov:skip=CKV_AWS_24:See above
   for_each = toset(var.gateway.networks)
 
   security_group_id = aws_security_group.gateway_balancer.id
@@ -232,6 +230,7 @@ resource "aws_vpc_security_group_egress_rule" "gateway_balancer" {
 
 # One address in each zone.
 resource "aws_eip" "gateway" {
+  #checkov:skip=CKV2_AWS_19:The load balancer has them
   count = length(local.zones)
 
   domain = "vpc"
@@ -277,8 +276,6 @@ resource "aws_lb_target_group" "gateway" {
 }
 
 resource "aws_lb_listener" "gateway" {
-  #checkov:skip=CKV_AWS_2:SSH brings its own encryption
-  #checkov:skip=CKV_AWS_103:The same
   load_balancer_arn = aws_lb.gateway.arn
   protocol          = "TCP"
   port              = var.gateway.port

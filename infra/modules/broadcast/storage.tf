@@ -18,7 +18,6 @@ resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_18:A log of accesses would be one more place with names of tenants' objects; each function's role says who reaches what
   #checkov:skip=CKV_AWS_21:Deleted is deleted; settings and anchors keep versions
   #checkov:skip=CKV_AWS_144:A copy in another region would outlive what is deleted here
-  #checkov:skip=CKV_AWS_145:The spool is sealed by the functions, and reached by sessions of tenants that may not use keys; the others have the key
   #checkov:skip=CKV2_AWS_62:Reports announce what comes; nobody waits for what comes into the others
   for_each = local.buckets
 
@@ -50,6 +49,7 @@ resource "aws_s3_bucket_ownership_controls" "this" {
   }
 }
 
+# The spool is sealed by the functions themselves, and reached by sessions of tenants, which may use no key.
 resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   for_each = aws_s3_bucket.this
 

@@ -29,10 +29,7 @@ variable "packages" {
 }
 
 variable "gateway" {
-  description = <<-E
-    The SFTP gateway, our container on Fargate: its image (with a digest), the port that customers use, the networks that they may come from,
-    how many run, and the size of each.
-  E
+  description = "The SFTP gateway, our container on Fargate: its image, the port and the networks of customers, how many run, and the size of each."
   type = object({
     image      = string
     port       = optional(number, 22)
@@ -53,10 +50,7 @@ variable "gateway" {
 }
 
 variable "relay" {
-  description = <<-E
-    The SMTP relay. profile: `ses` for Amazon SES, `postfix` for one of your own that passes mails on as they are. dkim: `both`, or `ed25519`
-    where the relay signs with RSA itself. sends_max: how many functions speak to it at once, with ten connections each.
-  E
+  description = "The SMTP relay: ses, or postfix for one of your own; dkim: both, or ed25519 where it signs with RSA itself; how many functions speak to it at once, with ten connections each."
   type = object({
     profile   = string
     dkim      = optional(string, "both")

@@ -44,7 +44,6 @@ resource "aws_lambda_function" "this" {
 
 # The console reads errors from a group of this name.
 resource "aws_cloudwatch_log_group" "this" {
-  #checkov:skip=CKV_AWS_338:A year of logs is longer than anything they are about may be kept
   name              = "/aws/lambda/${local.name}"
   retention_in_days = var.deployment.log_days
   kms_key_id        = var.deployment.kms_key_arn
@@ -63,10 +62,9 @@ resource "aws_iam_role" "this" {
   })
 }
 
-# What the platform does in the function's name.
+# What the platform does in the function's name. Network interfaces and traces have no name before they are made; the function's own code is
+# denied the former.
 resource "aws_iam_role_policy" "platform" {
-  #checkov:skip=CKV_AWS_355:Network interfaces and traces have no name before they are made; the function's own code is denied the former
-  #checkov:skip=CKV_AWS_290:The same
   name = "platform"
   role = aws_iam_role.this.id
 

@@ -10,7 +10,7 @@ output "arn" {
 
 output "version" {
   description = "The digest of its code: changes with each release."
-  value       = aws_lambda_function.this.code_sha256
+  value       = aws_lambda_function.this.source_code_hash
 }
 
 output "role_arn" {
