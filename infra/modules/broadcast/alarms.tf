@@ -34,16 +34,6 @@ locals {
       dimensions  = { DBClusterIdentifier = aws_rds_cluster.this.cluster_identifier }
       above       = 90
     }
-    gateway-down = {
-      description = "A gateway answers no connection."
-      namespace   = "AWS/NetworkELB"
-      metric      = "UnHealthyHostCount"
-      dimensions = {
-        LoadBalancer = aws_lb.gateway.arn_suffix
-        TargetGroup  = aws_lb_target_group.gateway.arn_suffix
-      }
-      above = 0
-    }
     texts = {
       description = "Texts have cost most of what they may."
       namespace   = "AWS/SNS"
@@ -140,6 +130,23 @@ resource "aws_cloudwatch_metric_alarm" "answers" {
   comparison_operator = "GreaterThanThreshold"
   threshold           = 5
   treat_missing_data  = "notBreaching"
+  alarm_actions       = [aws_sns_topic.alarms.arn]
+  ok_actions          = [aws_sns_topic.alarms.arn]
+}
+
+# One that is gone has no figures.
+resource "aws_cloudwatch_metric_alarm" "gateway" {
+  alarm_name          = "${var.name}-gateway-down"
+  alarm_description   = "No gateway takes connections. Runbook: infra/README.md#gateway-down"
+  namespace           = "AWS/NetworkELB"
+  metric_name         = "HealthyHostCount"
+  dimensions          = { LoadBalancer = aws_lb.gateway.arn_suffix, TargetGroup = aws_lb_target_group.gateway.arn_suffix }
+  statistic           = "Maximum"
+  period              = 60
+  evaluation_periods  = 3
+  comparison_operator = "LessThanThreshold"
+  threshold           = 1
+  treat_missing_data  = "breaching"
   alarm_actions       = [aws_sns_topic.alarms.arn]
   ok_actions          = [aws_sns_topic.alarms.arn]
 }

@@ -75,7 +75,7 @@ resource "aws_cloudfront_distribution" "edge" {
   http_version    = "http2and3"
   price_class     = "PriceClass_100"
   aliases         = [local.hosts[each.key]]
-  web_acl_id      = aws_wafv2_web_acl.edge[each.key].arn
+  web_acl_id      = aws_wafv2_web_acl.edge.arn
 
   origin {
     origin_id   = each.key
@@ -118,48 +118,69 @@ resource "aws_cloudfront_distribution" "edge" {
   }
 }
 
+# One for all three, since each costs by itself.
 resource "aws_wafv2_web_acl" "edge" {
   #checkov:skip=CKV2_AWS_31:Its log would hold paths with tokens and people's addresses
   provider = aws.us_east_1
-  for_each = local.edges
 
-  name  = "${var.name}-${each.key}"
+  name  = var.name
   scope = "CLOUDFRONT"
 
   default_action {
     allow {}
   }
 
-  rule {
-    name     = "requests-of-one-address"
-    priority = 1
+  dynamic "rule" {
+    for_each = local.edges
 
-    action {
-      block {
-        custom_response {
-          response_code = 429
+    content {
+      name     = "requests-of-one-address-${rule.key}"
+      priority = index(keys(local.edges), rule.key)
+
+      action {
+        block {
+          custom_response {
+            response_code = 429
+          }
         }
       }
-    }
 
-    statement {
-      rate_based_statement {
-        aggregate_key_type    = "IP"
-        limit                 = each.value.requests_max
-        evaluation_window_sec = 300
+      statement {
+        rate_based_statement {
+          aggregate_key_type    = "IP"
+          limit                 = rule.value.requests_max
+          evaluation_window_sec = 300
+
+          scope_down_statement {
+            byte_match_statement {
+              search_string         = local.hosts[rule.key]
+              positional_constraint = "EXACTLY"
+
+              field_to_match {
+                single_header {
+                  name = "host"
+                }
+              }
+              text_transformation {
+                priority = 0
+                type     = "LOWERCASE"
+              }
+            }
+          }
+        }
       }
-    }
 
-    visibility_config {
-      cloudwatch_metrics_enabled = true
-      metric_name                = "${var.name}-${each.key}-requests"
-      sampled_requests_enabled   = false
+      visibility_config {
+        cloudwatch_metrics_enabled = true
+        metric_name                = "${var.name}-requests-${rule.key}"
+        sampled_requests_enabled   = false
+      }
     }
   }
 
   rule {
     name     = "known-bad-inputs"
-    priority = 2
+    priority = length(local.edges)
 
     override_action {
       none {}
@@ -174,14 +195,14 @@ resource "aws_wafv2_web_acl" "edge" {
 
     visibility_config {
       cloudwatch_metrics_enabled = true
-      metric_name                = "${var.name}-${each.key}-bad-inputs"
+      metric_name                = "${var.name}-bad-inputs"
       sampled_requests_enabled   = false
     }
   }
 
   visibility_config {
     cloudwatch_metrics_enabled = true
-    metric_name                = "${var.name}-${each.key}"
+    metric_name                = var.name
     sampled_requests_enabled   = false
   }
 }

@@ -42,7 +42,7 @@ resource "aws_vpc_endpoint" "interface" {
   vpc_id              = aws_vpc.this.id
   service_name        = "com.amazonaws.${local.region}.${each.key}"
   vpc_endpoint_type   = "Interface"
-  subnet_ids          = local.subnet_ids.inward
+  subnet_ids          = slice(local.subnet_ids.inward, 0, var.endpoint_zones)
   security_group_ids  = [aws_security_group.endpoints.id]
   private_dns_enabled = true
 

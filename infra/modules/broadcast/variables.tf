@@ -35,7 +35,7 @@ variable "gateway" {
     port       = optional(number, 22)
     networks   = optional(list(string), ["0.0.0.0/0"])
     tasks      = optional(number, 1)
-    cpu_units  = optional(number, 1024)
+    cpu_units  = optional(number, 512)
     memory_mib = optional(number, 4096)
   })
 
@@ -116,6 +116,17 @@ variable "network" {
   validation {
     condition     = can(cidrnetmask(var.network)) && endswith(var.network, "/16")
     error_message = "network must be an IPv4 network of 16 bits, such as 10.64.0.0/16."
+  }
+}
+
+variable "endpoint_zones" {
+  description = "In how many zones AWS is reached without a way out: one, which costs half, or two, which survive the loss of one."
+  type        = number
+  default     = 1
+
+  validation {
+    condition     = contains([1, 2], var.endpoint_zones)
+    error_message = "endpoint_zones must be 1 or 2."
   }
 }
 

@@ -70,7 +70,7 @@ resource "aws_iam_role_policy" "platform" {
 
   policy = jsonencode({
     Version = "2012-10-17"
-    Statement = concat([
+    Statement = concat(local.receive, [
       {
         Sid      = "Log"
         Effect   = "Allow"
@@ -102,13 +102,7 @@ resource "aws_iam_role_policy" "platform" {
         Resource  = "*"
         Condition = { ArnEquals = { "lambda:SourceFunctionArn" = "${var.deployment.lambda_arn}:function:${local.name}" } }
       },
-      ],
-      [for queue in [var.queue] : {
-        Sid      = "Queue"
-        Effect   = "Allow"
-        Action   = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
-        Resource = queue.arn
-    } if queue != null])
+    ])
   })
 }
 
@@ -132,6 +126,14 @@ resource "aws_iam_role_policy" "this" {
 }
 
 locals {
+  # The mapping takes messages with the function's role.
+  receive = [for queue in [var.queue] : {
+    Sid      = "Queue"
+    Effect   = "Allow"
+    Action   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    Resource = queue.arn
+  } if queue != null]
+
   network_actions = [
     "ec2:AssignPrivateIpAddresses",
     "ec2:CreateNetworkInterface",
