@@ -52,7 +52,7 @@ class Check:
         type_name = name.partition(".")[0]
         known = schema.lookup(kind, type_name)
         if known is None:
-            what = "such a type" if schema.has_provider(type_name) else "package of its provider in requirements.txt"
+            what = "such type" if schema.has_provider(type_name) else "package of its provider in requirements.txt"
             self.say(place, f"is of a type that is not known: there is no {what}")
             return
         self.block(known, place, {key: value for key, value in plain(body).items() if key not in META[kind]})

@@ -113,8 +113,8 @@ def without_strings(text: str) -> str:
     while position < len(text):
         two, one = text[position : position + 2], text[position]
         if in_string:
-            if two == "$${" or one == "\\":
-                position += 2
+            if text.startswith("$${", position) or one == "\\":
+                position += 3 if one == "$" else 2
                 continue
             if two == "${":
                 depths.append(0)

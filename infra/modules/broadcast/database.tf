@@ -3,7 +3,7 @@
 
 locals {
   database_name  = "broadcast"
-  database_users = "arn:${local.partition}:rds-db:${local.region}:${local.account_id}:dbuser:${aws_rds_cluster.this.cluster_resource_id}"
+  database_users = "${local.arn.rds-db}:dbuser:${aws_rds_cluster.this.cluster_resource_id}"
 
   # Packages and the gateway's image have AWS's certificates for databases, which no public root signs.
   database_urls = {

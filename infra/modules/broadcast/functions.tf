@@ -50,8 +50,8 @@ locals {
     anchors_days        = 400
   }
 
-  # A message is given back this long after its function must have ended: the lease of an import ends two seconds after it. Six times the timeout, as
-  # AWS advises, is for mappings that are throttled; ours start no more than there are instances.
+  # A message is given back this long after its function must have ended: the lease of an import ends two seconds after it. Six
+  # times the timeout, as AWS advises, is for mappings that are throttled; ours start no more than there are instances.
   margin_seconds = 10
 }
 
@@ -73,7 +73,12 @@ locals {
   account_id = data.aws_caller_identity.this.account_id
   region     = data.aws_region.this.region
   partition  = data.aws_partition.this.partition
-  arn        = { for service in ["lambda", "sqs", "secretsmanager", "logs"] : service => "arn:${local.partition}:${service}:${local.region}:${local.account_id}" }
+
+  # What ARNs of this place begin with.
+  arn = {
+    for service in ["lambda", "logs", "rds-db", "secretsmanager"] :
+    service => "arn:${local.partition}:${service}:${local.region}:${local.account_id}"
+  }
 
   # Put together, since the role trusts the roles of the functions that name it.
   tenant_role_arn = "arn:${local.partition}:iam::${local.account_id}:role/${var.name}-tenant"

@@ -29,7 +29,7 @@ variable "packages" {
 }
 
 variable "gateway" {
-  description = "The SFTP gateway, our container on Fargate: its image, the port and the networks of customers, how many run, and the size of each."
+  description = "The SFTP gateway on Fargate: its image, the port and the networks of customers, how many run, and the size of each."
   type = object({
     image      = string
     port       = optional(number, 22)
@@ -50,7 +50,7 @@ variable "gateway" {
 }
 
 variable "relay" {
-  description = "The SMTP relay: ses, or postfix for one of your own; dkim: both, or ed25519 where it signs with RSA itself; how many functions speak to it at once, with ten connections each."
+  description = "The relay: ses, or postfix for one of your own; whether it signs with RSA itself (dkim); how many functions it has, with ten connections each."
   type = object({
     profile   = string
     dkim      = optional(string, "both")
@@ -72,7 +72,7 @@ variable "relay" {
 }
 
 variable "relay_url" {
-  description = "The relay's address with user and password: smtp+starttls://user:password@host:587. Give it as TF_VAR_relay_url, never in a file."
+  description = "The relay's address: smtp+starttls://user:password@host:587. Given as TF_VAR_relay_url, never in a file."
   type        = string
   sensitive   = true
 
@@ -89,7 +89,7 @@ variable "sender_domains" {
 }
 
 variable "database" {
-  description = "Aurora's capacity in ACUs (2 GiB each), how many instances (two survive the loss of one), and how many days back a backup goes."
+  description = "Aurora's capacity in ACUs (2 GiB each), its instances (two survive the loss of one), how many days back a backup goes."
   type = object({
     acu_min     = optional(number, 0.5)
     acu_max     = optional(number, 16)
@@ -100,7 +100,7 @@ variable "database" {
 
   validation {
     condition     = var.database.acu_min >= 0.5 && var.database.acu_max >= 2 && var.database.acu_max >= var.database.acu_min
-    error_message = "database.acu_min must be 0.5 or more (schedules wake it each minute, so 0 would never come), and acu_max 2 or more and not below it."
+    error_message = "database.acu_min must be 0.5 or more (schedules wake it each minute), and acu_max 2 or more and not below it."
   }
   validation {
     condition     = var.database.backup_days >= 1 && var.database.backup_days <= 35

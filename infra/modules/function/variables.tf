@@ -16,7 +16,7 @@ variable "name" {
 }
 
 variable "size" {
-  description = "How long one invocation may take, the memory of one instance (1,769 MiB bring one whole CPU), and how many there are at most: reserved for it."
+  description = "How long one invocation may take, the memory of one instance (1,769 MiB bring one CPU), and how many are reserved for it."
   type = object({
     timeout_seconds = number
     memory_mib      = number
@@ -66,7 +66,7 @@ variable "queue" {
 }
 
 variable "schedule" {
-  description = "When it starts by itself, with which event (the schedule's own unless given), and after how long without a start an alarm rings."
+  description = "When it starts by itself, with which event (the schedule's own unless given), and after how long a silence an alarm rings."
   type = object({
     expression     = string
     input          = optional(string)
