@@ -1,7 +1,8 @@
 """Checks the Terraform files without a provider and without AWS: python check.py [folder]
 
-Every resource, data source, block and argument is in the provider's schema, and what is required is there; every reference names something;
-modules get the inputs that they ask for; nothing is declared for nobody; every alarm has a runbook. Prints what is wrong, one a line.
+Every resource, data source, block and argument is in the provider's schema, and what is required is there; every reference names
+something; modules get the inputs that they ask for; nothing is declared for nobody; every alarm has a runbook. Prints what is wrong, one
+a line.
 """
 
 import re
@@ -26,7 +27,8 @@ class Check:
     def __init__(self, root: Path):
         self.root = root
         # Places are shown as somebody at the repository's root would write them.
-        folders = sorted({file.parent for file in root.rglob("*.tf")})
+        # Terraform keeps copies of its own.
+        folders = sorted({file.parent for file in root.rglob("*.tf") if ".terraform" not in file.parts})
         self.modules = {folder: load(folder, root.parent) for folder in folders}
         self.problems: list[str] = []
 

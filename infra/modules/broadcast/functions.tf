@@ -52,7 +52,7 @@ locals {
 
   # A message is given back this long after its function must have ended: the lease of an import ends two seconds after it. Six
   # times the timeout, as AWS advises, is for mappings that are throttled; ours start no more than there are instances.
-  margin_seconds = 10
+  margin_seconds = 30
 }
 
 locals {

@@ -10,9 +10,10 @@ BEGIN
     END IF;
     -- By IAM, and by nothing else.
     GRANT rds_iam TO broadcast_owner, broadcast_app;
-    -- Only a member may give a database to another owner.
+    -- Only a member may give a database to another owner, and a member for longer would have to log in by IAM itself.
     GRANT broadcast_owner TO CURRENT_USER;
     ALTER DATABASE broadcast OWNER TO broadcast_owner;
     REVOKE ALL ON DATABASE broadcast FROM PUBLIC;
-    GRANT CONNECT ON DATABASE broadcast TO broadcast_app;
+    GRANT CONNECT ON DATABASE broadcast TO broadcast_app, CURRENT_USER;
+    REVOKE broadcast_owner FROM CURRENT_USER;
 END $$
