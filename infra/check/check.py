@@ -47,6 +47,7 @@ class Check:
                 for head, rest in references(text):
                     self.reference(module, place, head, rest)
             self.declarations(module)
+            self.pins(module)
             self.runbooks(module, {heading.lower().replace(" ", "-") for heading in headings})
         return sorted(set(self.problems))
 
@@ -155,6 +156,14 @@ class Check:
         for place, body in module.of("output").values():
             if "description" not in body:
                 self.say(place, "has no description")
+
+    def pins(self, module: Module) -> None:
+        for place, body in module.of("terraform").values():
+            for providers in body.get("required_providers", []):
+                for name, wanted in plain(providers).items():
+                    pin, known = wanted["version"].strip('"'), schema.version(name)
+                    if pin[0].isdigit() and pin != known:
+                        self.say(place, f"pins {name} {pin}, and is checked by the schema of {known}: see requirements.txt")
 
     def runbooks(self, module: Module, headings: set[str]) -> None:
         for name, (place, body) in module.of("resource").items():

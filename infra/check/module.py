@@ -29,7 +29,7 @@ class Module:
     """One folder."""
 
     folder: Path
-    # By kind (resource, data, ephemeral, module, variable, output), then by name; a resource's name has its type before it.
+    # By kind (resource, module, variable, ...), then by name; a resource's name has its type before it, that of `terraform` is empty.
     blocks: dict[str, dict[str, tuple[Place, dict]]] = field(default_factory=dict)
     locals: dict[str, tuple[Place, object]] = field(default_factory=dict)
     # Every expression with its place: what refers to something.
@@ -66,8 +66,7 @@ def add(module: Module, file: Path, kind: str, block: dict) -> None:
         labels.append(label.strip('"'))
     name = ".".join(labels)
     place = Place(file, name if kind == "resource" else f"{kind}.{name}" if name else kind)
-    if name:
-        module.blocks.setdefault(kind, {})[name] = (place, body)
+    module.blocks.setdefault(kind, {})[name] = (place, body)
     collect(module, place, body)
 
 

@@ -40,9 +40,8 @@ def lookup(kind: str, type_name: str) -> Block | None:
     if type_name == "terraform_data":
         return Block({"input": False, "triggers_replace": False}, {}, {"id", "output"})
     provider, _, rest = type_name.partition("_")
-    packages = [Path(path, f"cdktn_provider_{provider}") for path in site.getsitepackages()]
     folder = FOLDERS[kind].format(provider=provider) + rest
-    for package in packages:
+    for package in packages(provider):
         # A name that Python keeps for itself has an ending.
         for module in (package / folder / "__init__.py", package / f"{folder}_resource" / "__init__.py"):
             if module.exists():
@@ -50,10 +49,23 @@ def lookup(kind: str, type_name: str) -> Block | None:
     return None
 
 
+def packages(provider: str) -> list[Path]:
+    """Where the provider's package is: once, or nowhere."""
+    folders = [Path(path, f"cdktn_provider_{provider}") for path in site.getsitepackages()]
+    return [folder for folder in folders if folder.exists()]
+
+
 def has_provider(type_name: str) -> bool:
     """Whether there is a package of the type's provider at all."""
-    provider = type_name.partition("_")[0]
-    return any(Path(path, f"cdktn_provider_{provider}").exists() for path in site.getsitepackages())
+    return bool(packages(type_name.partition("_")[0]))
+
+
+def version(provider: str) -> str | None:
+    """The version of the provider whose schema the package has."""
+    for package in packages(provider):
+        found = re.search(rf"/{provider}/([\d.]+)/docs", (package / "provider/__init__.py").read_text(encoding="utf-8"))
+        return found and found[1]
+    return None
 
 
 def read(module: Path) -> Block:

@@ -11,6 +11,7 @@ FUNCTION = 'resource "aws_lambda_function" "x" {\n function_name = "x"\n role = 
 ALARM = 'resource "aws_cloudwatch_metric_alarm" "x" {\n alarm_name = "x"\n evaluation_periods = 1\n comparison_operator = "x"\n %s\n }'
 MODULE = 'module "x" {\n source = "./b"\n %s\n }'
 VARIABLE = 'variable "v" {\n type = number\n description = "v"\n %s\n }'
+PIN = 'terraform {\n required_providers {\n aws = {\n version = "%s"\n }\n }\n }'
 OUTPUT = '\noutput "o" {\n description = "o"\n value = %s\n }'
 
 MISTAKES = [
@@ -33,10 +34,12 @@ MISTAKES = [
     (VARIABLE % 'validation {\n condition = var.v != ""\n error_message = "v"\n }', "a.tf: variable.v is used nowhere"),
     ('variable "v" {}\n' + QUEUE % "name = var.v", "a.tf: variable.v has no description"),
     ("locals { a = 1 }", "a.tf: local.a is used nowhere"),
+    (PIN % "6.0.0", "a.tf: terraform pins aws 6.0.0, and is checked by the schema of "),
     (ALARM % "", "names no runbook"),
     (ALARM % 'alarm_description = "README.md#fire"', 'names the runbook "fire", and infra/README.md has no such heading'),
 ]
 WELL = [
+    PIN % ">= 6, < 7",
     QUEUE % 'name = "$${var.y} and var.z"',
     ALARM % 'alarm_description = "README.md#known-one"',
     'resource "aws_eip" "x" { count = 2 }' + OUTPUT % "aws_eip.x[*].public_ip",
