@@ -21,6 +21,7 @@ mod certificates;
 mod error;
 mod fuzz;
 mod http;
+mod infra;
 mod paths;
 mod ports;
 mod postfix;

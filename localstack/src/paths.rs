@@ -32,6 +32,16 @@ pub fn clients_venv() -> PathBuf {
     target().join("clients-venv")
 }
 
+/// The virtual environment of the check of `infra/`.
+pub fn infra_venv() -> PathBuf {
+    target().join("infra-venv")
+}
+
+/// The virtual environment of checkov.
+pub fn checkov_venv() -> PathBuf {
+    target().join("checkov-venv")
+}
+
 /// The user that runs the driver.
 pub fn uid() -> u32 {
     std::fs::metadata("/proc/self").map_or(u32::MAX, |me| me.uid())

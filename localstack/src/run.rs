@@ -5,6 +5,7 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use crate::error::{Error, IoContext, Result};
 use crate::fuzz;
+use crate::infra;
 use crate::instance::{Instance, Without};
 use crate::paths;
 use crate::progress::Step;
@@ -49,11 +50,17 @@ pub async fn test(filter: &[String], all: bool) -> Result<i32> {
         wait("run the tests", command).await
     };
     let crates = run(&["--lib"]).await;
-    // A filter names tests, and none of the fuzz targets.
+    // A filter names tests, and neither fuzz targets nor the check of infra/.
     let fuzzed = if all && filter.is_empty() { fuzz::run().await } else { Ok(true) };
+    let checked = if filter.is_empty() { infra::check().await } else { Ok(true) };
     let scenarios = run(&["--test", SCENARIOS]).await;
     instance.down().await?;
-    let codes = [crates?.code().unwrap_or(1), i32::from(!fuzzed?), scenarios?.code().unwrap_or(1)];
+    let codes = [
+        crates?.code().unwrap_or(1),
+        i32::from(!fuzzed?),
+        i32::from(!checked?),
+        scenarios?.code().unwrap_or(1),
+    ];
     Ok(codes.into_iter().find(|code| *code != 0).unwrap_or(0))
 }
 

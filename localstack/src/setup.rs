@@ -119,6 +119,8 @@ pub async fn ensure(purpose: Purpose) -> Result<()> {
     venv::localstack().ensure().await?;
     if matches!(purpose, Purpose::Tests | Purpose::LongTests) {
         venv::clients().ensure().await?;
+        venv::infra().ensure().await?;
+        venv::checkov().ensure().await?;
     }
     Ok(())
 }
@@ -224,7 +226,7 @@ fn has_libclang() -> bool {
         .any(|llvm| within(llvm.join("lib"), "libclang") && within(llvm.join("lib/clang"), ""))
 }
 
-fn on_path(program: &str) -> bool {
+pub(crate) fn on_path(program: &str) -> bool {
     // sbin is not on an ordinary user's path.
     let path = std::env::var("PATH").unwrap_or_default();
     path.split(':').any(|folder| Path::new(folder).join(program).is_file())

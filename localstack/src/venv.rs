@@ -39,6 +39,26 @@ pub fn clients() -> Venv {
     }
 }
 
+/// The check of `infra/`, with the providers' schemas.
+pub fn infra() -> Venv {
+    Venv {
+        what: "the check of infra/",
+        folder: paths::infra_venv(),
+        requirements: paths::checkout().join("infra/check/requirements.txt"),
+        package: None,
+    }
+}
+
+/// checkov. It has a parser of the same name as the check's, so they are apart.
+pub fn checkov() -> Venv {
+    Venv {
+        what: "checkov",
+        folder: paths::checkov_venv(),
+        requirements: paths::checkout().join("infra/check/checkov.txt"),
+        package: None,
+    }
+}
+
 impl Venv {
     /// Installs it, unless the stamp says that just this is in it.
     pub async fn ensure(&self) -> Result<()> {
