@@ -288,7 +288,7 @@ impl<T: Serialize> Question<'_, T> {
                 input type="hidden" name="answer" value="";
                 p { (reader.t("passkey-confirm")) }
                 noscript { p { (reader.t("passkey-needs-script")) } }
-                p.wrong role="alert" hidden {}
+                div.wrong role="alert" hidden {}
                 div.row {
                     button.button.main type="button" disabled hidden { (reader.t("passkey-again")) }
                     a.button href=(back) { (name) }

@@ -13,7 +13,7 @@ const ASK: &str = "const [method, options, told] = arguments;
     const publicKey = method === 'create' ? kind.parseCreationOptionsFromJSON(options) : kind.parseRequestOptionsFromJSON(options);
     navigator.credentials[method]({publicKey}).then(found => told({answer: JSON.stringify(found.toJSON())}), error => told({failed: String(error)}));";
 
-/// A command of `WebAuthn`'s extension of `WebDriver`.
+/// A command of WebAuthn's extension of `WebDriver`.
 #[derive(Debug)]
 struct Command {
     path: String,
