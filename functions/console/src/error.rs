@@ -167,14 +167,14 @@ pub(crate) fn in_words(
     };
     let title = reader.t(&format!("{}-title", failure.key));
     let seconds = failure.until.map(|until| (until - now).whole_seconds().max(1).unsigned_abs());
-    let text = match failure.refusal {
-        Some(refusal) => refusal.words(reader),
-        None => {
-            let minutes = seconds.map_or(0, |seconds| seconds.div_ceil(60));
+    let minutes = seconds.map_or(0, |seconds| seconds.div_ceil(60));
+    let text = failure.refusal.map_or_else(
+        || {
             let values = [("minutes", i64::try_from(minutes).unwrap_or(i64::MAX).into())];
             reader.t_with(&format!("{}-text", failure.key), &values)
-        }
-    };
+        },
+        |refusal| refusal.words(reader),
+    );
     let content = html! { p { (text) } };
     let mut page = match person {
         Some(person) => Page::new(person, None, &title).status(failure.status).show(&content),

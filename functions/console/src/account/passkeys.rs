@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::{
     Form, Router,
     extract::{Path, State},
-    http::StatusCode,
     response::Response,
     routing::{get, post},
 };
@@ -18,9 +17,7 @@ use crate::{
     Console, ConsoleError, cookie, error,
     gate::At,
     login::redirect,
-    look::{
-        Button, Column, Field, Kind, Notice, Problems, Submit, Table, empty, form, link_button, notice as say,
-    },
+    look::{Button, Column, Field, Kind, Notice, Problems, Table, empty, link_button, notice as say},
     notice,
     page::{Asking, Page},
     passkey::{self, Added, NAME_CHARS_MAX, PASSKEYS_MAX, Question},

@@ -67,7 +67,13 @@ pub(super) fn show(guest: &Guest, challenge: &Challenge, way: &Way, problems: &P
         below,
     };
     let step = if by_passkey {
-        Step { action: "/login/code/text", fields: &[], submit: ("code-text-instead", Button::Plain), ..code }
+        Step {
+            title: "passkey-use-title",
+            action: "/login/code/text",
+            fields: &[],
+            submit: ("code-text-instead", Button::Plain),
+            ..code
+        }
     } else {
         code
     };
