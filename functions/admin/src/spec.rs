@@ -59,7 +59,7 @@ impl ApiKeySpec {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TenantSpec {
-    /// Its name for logins and buckets: 3 to 30 small letters, digits and hyphens, beginning with a letter.
+    /// Its name for logins and buckets: 3 to 30 small letters, digits and hyphens, beginning with a letter; none of the common buckets' names.
     pub slug: String,
     /// Its name for people.
     #[serde(default)]

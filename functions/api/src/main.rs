@@ -14,6 +14,7 @@ use runtime::Config;
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
     runtime::telemetry::init();
-    let api = Api::new(&Config::from_env()?).await?;
-    runtime::serve_http(api::router(Arc::new(api))).await
+    let config = Config::from_env()?;
+    let api = Api::new(&config).await?;
+    runtime::serve_http(&config, api::router(Arc::new(api))).await
 }

@@ -24,5 +24,5 @@ async fn main() -> Result<(), runtime::Error> {
         track_queue_url: config.track_queue_url()?.to_owned(),
         clients,
     };
-    runtime::serve_http(collect::router(collect)).await
+    runtime::serve_http(&config, collect::router(collect)).await
 }

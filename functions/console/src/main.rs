@@ -12,6 +12,7 @@ use runtime::Config;
 #[tokio::main]
 async fn main() -> Result<(), runtime::Error> {
     runtime::telemetry::init();
-    let console = Console::new(&Config::from_env()?).await?;
-    runtime::serve_http(console::router(Arc::new(console))).await
+    let config = Config::from_env()?;
+    let console = Console::new(&config).await?;
+    runtime::serve_http(&config, console::router(Arc::new(console))).await
 }

@@ -110,9 +110,10 @@ const RELAY_PROFILE: &str = "RELAY_PROFILE";
 const SES_CONFIGURATION_SET: &str = "SES_CONFIGURATION_SET";
 const DKIM_SIGNATURES: &str = "DKIM_SIGNATURES";
 const SLICES_IN_FLIGHT: &str = "SLICES_IN_FLIGHT";
+const EDGE_SECRET: &str = "EDGE_SECRET";
 
 /// Variables that are absent where the usual is meant.
-const OPTIONAL: [&str; 11] = [
+const OPTIONAL: [&str; 12] = [
     DEPLOYMENT,
     ENDPOINT_URL,
     GATEWAY_LISTEN,
@@ -124,6 +125,7 @@ const OPTIONAL: [&str; 11] = [
     SES_CONFIGURATION_SET,
     DKIM_SIGNATURES,
     SLICES_IN_FLIGHT,
+    EDGE_SECRET,
 ];
 
 /// About what as many functions work on at once as a large launch needs. More lets one launch stand before others in the queues; fewer slow it
@@ -193,6 +195,11 @@ impl Config {
         let Some(number) = self.values.get(SLICES_IN_FLIGHT) else { return Ok(SLICES_IN_FLIGHT_DEFAULT) };
         let malformed = ConfigError::Malformed { name: SLICES_IN_FLIGHT, expected: "a number from 1" };
         number.parse().ok().filter(|number| *number > 0).ok_or(malformed)
+    }
+
+    /// `EDGE_SECRET`: what the proxy before the HTTP functions (`CloudFront`) proves itself by. Absent where clients ask the functions themselves.
+    pub fn edge_secret(&self) -> Option<&str> {
+        self.values.get(EDGE_SECRET).map(String::as_str)
     }
 
     /// `RELAY_CA`: a PEM file with the root certificates that the relay's may come from, instead of the public ones.

@@ -1,12 +1,13 @@
 //! HTTP functions, behind function URLs.
 
-use std::{net::IpAddr, time::Instant};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
+use aws_lc_rs::constant_time;
 use axum::{
     Router,
     body::Body,
     extract::{DefaultBodyLimit, MatchedPath, Request},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn},
     response::{IntoResponse, Response},
 };
@@ -16,26 +17,45 @@ use serde_json::json;
 use time::OffsetDateTime;
 use tower::ServiceExt;
 
-use crate::schedule::{deadline, guarded, name};
+use crate::{
+    Config,
+    schedule::{deadline, guarded, name},
+};
 
 /// The address of the client, as the platform saw it: an extension of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// In the one form that limits and rules are by.
+    fn of(address: IpAddr) -> Self {
+        Self(address.to_canonical())
+    }
+}
 
 /// The largest request body, unless a route sets its own. Lambda itself takes six megabytes, base64 included.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// What a client is told to wait after a failure of ours.
 const RETRY_AFTER_SECONDS: &str = "5";
 
-/// Serves a router. A panic or an overrun answers 503 to that request alone.
-pub async fn serve_http(router: Router) -> Result<(), crate::Error> {
+/// The header by which a proxy of ours proves itself.
+const EDGE_HEADER: &str = "x-edge-secret";
+const FORWARDED_FOR: &str = "x-forwarded-for";
+
+/// Serves a router. A panic or an overrun answers 503 to that request alone. Where the configuration has an edge's secret, requests that did not come
+/// through the edge are answered 403.
+pub async fn serve_http(config: &Config, router: Router) -> Result<(), crate::Error> {
     let router = edge(router);
+    let secret: Option<Arc<str>> = config.edge_secret().map(Into::into);
     lambda_http::run(service_fn(move |request: lambda_http::Request| {
-        let router = router.clone();
+        let (router, secret) = (router.clone(), secret.clone());
         async move {
             let deadline = request.lambda_context_ref().map_or_else(OffsetDateTime::now_utc, deadline);
-            let client = client(&request);
+            let Ok(client) = client(request.headers(), peer(&request), secret.as_deref()) else {
+                return Ok(StatusCode::FORBIDDEN.into_response());
+            };
             let mut request = request.map(Body::new);
+            request.headers_mut().remove(EDGE_HEADER);
             if let Some(client) = client {
                 request.extensions_mut().insert(client);
             }
@@ -45,11 +65,32 @@ pub async fn serve_http(router: Router) -> Result<(), crate::Error> {
     .await
 }
 
-/// Who asks, from the event's own context and never from a header that the client could write.
-fn client(request: &lambda_http::Request) -> Option<ClientAddress> {
+/// Who asked the platform, from the event's own context.
+fn peer(request: &lambda_http::Request) -> Option<IpAddr> {
     let Some(RequestContext::ApiGatewayV2(context)) = request.request_context_ref() else { return None };
-    let address: IpAddr = context.http.source_ip.as_deref()?.parse().ok()?;
-    Some(ClientAddress(address.to_canonical()))
+    context.http.source_ip.as_deref()?.parse().ok()
+}
+
+/// A request that went around the edge.
+#[derive(Debug, PartialEq, Eq)]
+struct Around;
+
+/// Who asks: the platform's peer, never what a header says that the client could write. Behind an edge the peer is the edge itself, and the client is whom
+/// the edge has written last into `X-Forwarded-For`; a platform that adds its own peer behind that does not change who it is.
+fn client(
+    headers: &HeaderMap,
+    peer: Option<IpAddr>,
+    secret: Option<&str>,
+) -> Result<Option<ClientAddress>, Around> {
+    let Some(secret) = secret else { return Ok(peer.map(ClientAddress::of)) };
+    let shown = headers.get(EDGE_HEADER).map_or(&[][..], HeaderValue::as_bytes);
+    constant_time::verify_slices_are_equal(shown, secret.as_bytes()).map_err(|_| Around)?;
+    let written = headers.get_all(FORWARDED_FOR).iter().filter_map(|line| line.to_str().ok());
+    let mut forwarded: Vec<&str> = written.flat_map(|line| line.split(',')).map(str::trim).collect();
+    if peer.is_some() && forwarded.last().and_then(|last| last.parse().ok()) == peer {
+        forwarded.pop();
+    }
+    Ok(forwarded.last().and_then(|last| last.parse().ok()).map(ClientAddress::of))
 }
 
 fn edge(router: Router) -> Router {
@@ -166,6 +207,45 @@ mod tests {
         }
         let response = problem(&Wrong(Disposition::Customer(Code::KeyMissing.into())));
         assert_eq!(response.headers()[header::WWW_AUTHENTICATE], "Bearer");
+    }
+
+    #[test]
+    fn behind_an_edge_it_alone_says_who_asks() {
+        const SECRET: &str = "a secret";
+        let of = |shown: Option<&'static str>, forwarded: &[&'static str], peer: &str, secret| {
+            let mut headers = HeaderMap::new();
+            if let Some(value) = shown {
+                headers.insert(EDGE_HEADER, HeaderValue::from_static(value));
+            }
+            for value in forwarded {
+                headers.append(FORWARDED_FOR, HeaderValue::from_static(value));
+            }
+            let client = client(&headers, peer.parse().ok(), secret);
+            client.map(|client| client.map(|ClientAddress(address)| address.to_string()))
+        };
+        let is = |address: &str| Ok(Some(address.to_owned()));
+        // Without one, headers are anybody's words.
+        assert_eq!(of(None, &["192.0.2.1"], "203.0.113.9", None), is("203.0.113.9"));
+        assert_eq!(of(None, &[], "::ffff:203.0.113.9", None), is("203.0.113.9"));
+        assert_eq!(of(None, &["192.0.2.1"], "", None), Ok(None));
+        // With one, whoever goes around it is nobody.
+        for shown in [None, Some(""), Some("a secre"), Some("a secret "), Some("another1")] {
+            assert_eq!(of(shown, &["192.0.2.1"], "203.0.113.9", Some(SECRET)), Err(Around), "{shown:?}");
+        }
+        for (forwarded, expected) in [
+            (&["192.0.2.1"][..], Some("192.0.2.1")),
+            // What the client wrote stands before.
+            (&["10.0.0.1, 192.0.2.1"], Some("192.0.2.1")),
+            (&["10.0.0.1", "192.0.2.1"], Some("192.0.2.1")),
+            (&["10.0.0.1, 192.0.2.1, 203.0.113.9"], Some("192.0.2.1")),
+            (&["2001:db8::1"], Some("2001:db8::1")),
+            (&["203.0.113.9"], None),
+            (&["somebody"], None),
+            (&[], None),
+        ] {
+            let found = of(Some(SECRET), forwarded, "203.0.113.9", Some(SECRET));
+            assert_eq!(found, Ok(expected.map(str::to_owned)), "{forwarded:?}");
+        }
     }
 
     #[tokio::test]

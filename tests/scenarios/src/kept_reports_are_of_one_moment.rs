@@ -81,7 +81,8 @@ async fn a_large_campaign_is_counted_behind_the_answer() {
     let plan = Plan { domain: tenant.recipients_domain.clone(), good: LARGE, ..Plan::default() };
     imported(&tenant, campaign, &plan).await;
     let first = report(&tenant, campaign).await;
-    assert_eq!((&first["counting"], &first["accounting"]), (&json!(true), &Value::Null), "{first}");
+    // Whoever asks waits for no count; it may be there all the same before the answer is written.
+    assert_eq!(first["counting"], true, "{first}");
     let counted = wait::until("the count", async || {
         let report = report(&tenant, campaign).await;
         (!report["accounting"].is_null()).then_some(report)

@@ -49,6 +49,7 @@ mod happy_path_by_control_file;
 mod held_campaign_outlives_its_lifetime;
 mod import_that_dies_every_time_is_given_up;
 mod import_waits_for_the_whole_file;
+mod infra_names_what_runs;
 mod kept_reports_are_of_one_moment;
 mod killed_erasure_is_done_once;
 mod killed_export_repeats_and_skips_nothing;

@@ -299,3 +299,14 @@ async fn deleted_in_spite_of_kills() {
     invoke(&stack, "admin", &json!({"command": "tenant", "slug": other.slug})).await;
     own::undeploy(&stack).await;
 }
+
+/// A tenant's bucket is named by its slug: it would be one of everybody's.
+#[tokio::test]
+async fn nobody_is_called_as_a_common_bucket() {
+    let stack = Stack::from_env().unwrap();
+    for slug in stack.deployment.buckets.keys() {
+        let command = json!({"command": "create_tenant", "slug": slug, "name": "Nobody"});
+        let said = refused(&stack, &command).await;
+        assert!(said.contains("tenants_slug_common_check"), "{slug}: {said}");
+    }
+}
