@@ -60,9 +60,19 @@ async fn page(
     now: OffsetDateTime,
     problems: &Problems<'_>,
 ) -> Result<Response, ConsoleError> {
+    page_with(console, person, now, (problems, settings::ALL_OTHERS)).await
+}
+
+/// The same, with the session that was chosen to be ended.
+async fn page_with(
+    console: &Console,
+    person: &Person,
+    now: OffsetDateTime,
+    (problems, chosen): (&Problems<'_>, i64),
+) -> Result<Response, ConsoleError> {
     let (reader, title) = (&person.reader, person.reader.t("account-title"));
     let (factors, sessions) =
-        (Factors::of(console, person).await?, sessions(console, person, now, problems).await?);
+        (Factors::of(console, person).await?, sessions(console, person, now, (problems, chosen)).await?);
     let [email, role, tenant] = ["login-email", "account-role", "account-tenant"].map(|key| reader.t(key));
     let mut who = vec![
         (&*email, html! { (person.email) }),
@@ -225,7 +235,7 @@ async fn sessions(
     console: &Console,
     person: &Person,
     now: OffsetDateTime,
-    problems: &Problems<'_>,
+    (problems, chosen): (&Problems<'_>, i64),
 ) -> Result<Markup, ConsoleError> {
     let rows = sqlx::query(
         "SELECT id, created_at, seen_at, source, browser FROM broadcast.sessions
@@ -252,7 +262,7 @@ async fn sessions(
         let (id, browser): (i64, String) = (row.get("id"), row.get("browser"));
         let end = if is_other(row) {
             let label = reader.t_with("sessions-end-one", &[("browser", browser.as_str().into())]);
-            html! { input type="radio" name="session" value=(id) aria-label=(label); }
+            html! { input type="radio" name="session" value=(id) checked[id == chosen] aria-label=(label); }
         } else {
             html! { (reader.t("sessions-this")) }
         };
@@ -281,7 +291,7 @@ async fn sessions(
         value: &settings::ALL_OTHERS.to_string(),
         label: &reader.t("sessions-all-others"),
         hint: None,
-        chosen: true,
+        chosen: chosen == settings::ALL_OTHERS,
     };
     let fields = html! {
         (table)

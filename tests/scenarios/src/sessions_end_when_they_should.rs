@@ -84,6 +84,8 @@ async fn a_person_ends_sessions_here_and_elsewhere() {
     let page =
         first.submit_form(end.clone(), &[("session", &session), ("current", "not the password")]).await;
     page.must_be("/account/sessions/end", 422);
+    let chosen = format!("name=\"session\" value=\"{session}\" checked");
+    assert!(page.text.contains(&chosen), "what was chosen stays: {}", page.text);
     second.get("/account").await.must_be("/account", 200);
     first.submit_form(end.clone(), &typed).await.must_be("/account", 200);
     second.get("/account").await.must_be("/login", 200);

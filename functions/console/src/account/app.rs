@@ -109,8 +109,7 @@ pub(super) async fn set_up(
         return Ok(redirect("/account/app", None));
     };
     if !confirm(&console, &person, form.current, now).await? {
-        let wrong = Problems::one("current", person.reader.t("change-wrong"));
-        return show(&console, &person, &new, &wrong);
+        return show(&console, &person, &new, &unconfirmed(&person, "current"));
     }
     let step = Code::parse(&form.code).and_then(|code| new.step(code.digits(), None, now));
     let Some(step) = step else {
@@ -142,7 +141,7 @@ pub(super) async fn end(
     Form(form): Form<Confirmed>,
 ) -> Result<Response, ConsoleError> {
     if !confirm(&console, &person, form.current, now).await? {
-        return unconfirmed(&console, &person, "app-current", now).await;
+        return page(&console, &person, now, &unconfirmed(&person, "app-current")).await;
     }
     let mut tx = console.store.pool().begin().await?;
     sqlx::query(
@@ -169,7 +168,7 @@ pub(super) async fn recovery(
     Form(form): Form<Confirmed>,
 ) -> Result<Response, ConsoleError> {
     if !confirm(&console, &person, form.current, now).await? {
-        return unconfirmed(&console, &person, "recovery-current", now).await;
+        return page(&console, &person, now, &unconfirmed(&person, "recovery-current")).await;
     }
     if !Factors::of(&console, &person).await?.has_phone() {
         let wrong = Problems::one("recovery-current", person.reader.t("recovery-phone-first"));

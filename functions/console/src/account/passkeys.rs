@@ -26,7 +26,10 @@ use crate::{
     visitor::Visitor,
 };
 
-use super::{current_password, password::confirm};
+use super::{
+    current_password,
+    password::{confirm, unconfirmed},
+};
 
 const HERE: &str = "/account/passkeys";
 const NEW: &str = "/account/passkeys/new";
@@ -106,12 +109,14 @@ pub(super) async fn card(console: &Console, person: &Person) -> Result<Markup, C
     })
 }
 
-fn page<'a>(person: &'a Person, title: &'a str, above: &[(&str, &str)]) -> Page<'a> {
-    let page = Page::new(person, None, title).below(&person.reader.t("account-title"), "/account".to_owned());
-    above.iter().fold(page, |page, (key, path)| page.below(&person.reader.t(key), (*path).to_owned()))
+fn page<'a>(person: &'a Person, title: &'a str) -> Page<'a> {
+    Page::new(person, None, title).below(&person.reader.t("account-title"), "/account".to_owned())
 }
 
-const ABOVE: &[(&str, &str)] = &[("passkeys-title", HERE)];
+/// A page that changes any of them.
+fn below_list<'a>(person: &'a Person, title: &'a str) -> Page<'a> {
+    page(person, title).below(&person.reader.t("passkeys-title"), HERE.to_owned())
+}
 
 /// `GET /account/passkeys`.
 async fn list(State(console): State<Arc<Console>>, person: Person) -> Result<Response, ConsoleError> {
@@ -132,7 +137,7 @@ async fn list(State(console): State<Arc<Console>>, person: Person) -> Result<Res
             div.row { (add) }
         }
     };
-    Ok(page(&person, &title, &[]).show(&content))
+    Ok(page(&person, &title).show(&content))
 }
 
 fn table(person: &Person, passkeys: &[Kept], title: &str) -> Markup {
@@ -187,7 +192,7 @@ fn show(person: &Person, typed: &str, problems: &Problems<'_>) -> Response {
         (current_password("current", &current).render(problems))
     };
     let asking = Asking { action: NEW, fields: &fields, submit: &reader.t("passkeys-go-on"), back: HERE };
-    page(person, &title, ABOVE).ask(&asking, problems)
+    below_list(person, &title).ask(&asking, problems)
 }
 
 /// `POST /account/passkeys/new`: for whoever knows the password, the page that asks the authenticator.
@@ -202,8 +207,7 @@ async fn begin(
         return Ok(error::forbidden(reader));
     }
     if !confirm(&console, &person, wanted.current, now).await? {
-        let wrong = Problems::one("current", reader.t("change-wrong"));
-        return Ok(show(&person, &wanted.name, &wrong));
+        return Ok(show(&person, &wanted.name, &unconfirmed(&person, "current")));
     }
     let Some(name) = passkey::name(&wanted.name) else {
         return Ok(show(&person, &wanted.name, &misnamed(&person)));
@@ -222,7 +226,7 @@ async fn begin(
         back: (HERE, &back),
     };
     let content = html! { section.card { (question.render(reader, &person.form_token)?) } };
-    Ok(page(&person, &title, ABOVE).show(&content))
+    Ok(below_list(&person, &title).show(&content))
 }
 
 fn misnamed(person: &Person) -> Problems<'static> {
@@ -291,7 +295,7 @@ fn show_remove(person: &Person, passkey: &Kept, problems: &Problems<'_>) -> Resp
     };
     let action = format!("{HERE}/{}/remove", passkey.id);
     let asking = Asking { action: &action, fields: &fields, submit: &remove, back: HERE };
-    page(person, &title, ABOVE).ask(&asking, problems)
+    below_list(person, &title).ask(&asking, problems)
 }
 
 #[derive(Default, Deserialize)]
@@ -311,8 +315,7 @@ async fn remove(
 ) -> Result<Response, ConsoleError> {
     if !confirm(&console, &person, form.current, now).await? {
         let passkey = Standing::of(&console, &person).await?.find(id)?;
-        let wrong = Problems::one("current", person.reader.t("change-wrong"));
-        return Ok(show_remove(&person, &passkey, &wrong));
+        return Ok(show_remove(&person, &passkey, &unconfirmed(&person, "current")));
     }
     let mut tx = console.store.pool().begin().await?;
     let removed = sqlx::query("DELETE FROM broadcast.passkeys WHERE id = $1 AND user_id = $2")

@@ -46,14 +46,9 @@ pub(super) async fn confirm(
     Ok(is_right)
 }
 
-/// The page again, for whoever does not know it.
-pub(super) async fn unconfirmed(
-    console: &Console,
-    person: &Person,
-    field: &str,
-    now: OffsetDateTime,
-) -> Result<Response, ConsoleError> {
-    page(console, person, now, &Problems::one(field, person.reader.t("change-wrong"))).await
+/// What whoever does not know it reads, beside this field.
+pub(super) fn unconfirmed<'a>(person: &Person, field: &'a str) -> Problems<'a> {
+    Problems::one(field, person.reader.t("change-wrong"))
 }
 
 /// `POST /account/password`. All sessions end with the old password; this browser gets a new one.
@@ -65,7 +60,7 @@ pub(super) async fn change(
     Form(form): Form<Change>,
 ) -> Result<Response, ConsoleError> {
     if !confirm(&console, &person, form.current, now).await? {
-        return unconfirmed(&console, &person, "current", now).await;
+        return page(&console, &person, now, &unconfirmed(&person, "current")).await;
     }
     let hash = match hash(&console, person.id, form.new).await? {
         Ok(hash) => hash,

@@ -53,7 +53,7 @@ pub(super) async fn change(
     Form(form): Form<Change>,
 ) -> Result<Response, ConsoleError> {
     if !confirm(&console, &person, form.current, now).await? {
-        return unconfirmed(&console, &person, "phone-current", now).await;
+        return page(&console, &person, now, &unconfirmed(&person, "phone-current")).await;
     }
     let countries: Option<Vec<String>> =
         sqlx::query_scalar("SELECT text_countries FROM broadcast.tenants WHERE id = $1")

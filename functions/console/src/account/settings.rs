@@ -7,7 +7,10 @@ use jiff::tz;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use super::password::{confirm, unconfirmed};
+use super::{
+    page_with,
+    password::{confirm, unconfirmed},
+};
 use crate::{
     Console, ConsoleError,
     gate::At,
@@ -89,7 +92,8 @@ pub(super) async fn end_session(
     Form(form): Form<Ended>,
 ) -> Result<Response, ConsoleError> {
     if !confirm(&console, &person, form.current, now).await? {
-        return unconfirmed(&console, &person, "sessions-current", now).await;
+        let wrong = unconfirmed(&person, "sessions-current");
+        return page_with(&console, &person, now, (&wrong, form.session)).await;
     }
     let mut tx = console.store.pool().begin().await?;
     let ended =
